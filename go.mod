@@ -1,0 +1,3 @@
+module dashline
+
+go 1.25
