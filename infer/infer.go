@@ -61,8 +61,8 @@ type Info struct {
 	Backend   Backend // that really runs
 	Fallback  string  // why Backend differs from Requested; else empty
 	Threads   int
-	Input     Tensor   // 1x3xHxW
-	Outputs   []Tensor // fixed shapes, in the order that Forward writes
+	Input     Tensor        // 1x3xHxW
+	Outputs   []Tensor      // fixed shapes, in the order that Forward writes
 	Load      time.Duration // reading and building the network
 	First     time.Duration // first forward: lazy initialisation, not inference
 }
