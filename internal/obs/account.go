@@ -1,0 +1,190 @@
+// Package obs counts and times what the pipeline does: the account of frames,
+// and the same figures as Prometheus metrics.
+//
+// Invariant: produced = on_time + late + dropped + failed once a run has ended;
+// [Snapshot.Check] says so or names the difference.
+package obs
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"dashline/pipeline/msg"
+)
+
+// Account is the running account of frames. Its methods may be called from any
+// goroutine and allocate nothing once every stage and reason has been seen.
+type Account struct {
+	mu       sync.Mutex
+	produced uint64
+	outcomes map[msg.Outcome]uint64
+	causes   map[Cause]uint64
+	age      *hdrhistogram.Histogram
+	stages   []stage
+	started  time.Time
+	last     time.Time
+}
+
+// Cause says why a frame was dropped or failed.
+type Cause struct {
+	Outcome msg.Outcome
+	Stage   string
+	Reason  string
+}
+
+type stage struct {
+	name string
+	took *hdrhistogram.Histogram
+}
+
+// Times are recorded in microseconds up to ten minutes with three significant digits.
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(1, int64(10*time.Minute/time.Microsecond), 3)
+}
+
+// NewAccount starts an empty account.
+func NewAccount() *Account {
+	return &Account{
+		outcomes: make(map[msg.Outcome]uint64),
+		causes:   make(map[Cause]uint64),
+		age:      newHistogram(),
+	}
+}
+
+// Produced counts a frame that the source produced. Call it before Frame.
+func (a *Account) Produced() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.produced == 0 {
+		a.started = time.Now()
+	}
+	a.produced++
+}
+
+// Frame closes the account of one frame.
+func (a *Account) Frame(r *msg.FrameReport) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.outcomes[r.Outcome]++
+	a.last = time.Now()
+	if r.Outcome == msg.Dropped || r.Outcome == msg.Failed {
+		a.causes[Cause{r.Outcome, r.Stage, r.Reason}]++
+		return
+	}
+	record(a.age, r.Age)
+	for _, s := range r.Stages {
+		record(a.histogram(s.Stage), s.Took)
+	}
+}
+
+func record(h *hdrhistogram.Histogram, d time.Duration) {
+	us := max(1, min(int64(d/time.Microsecond), h.HighestTrackableValue()))
+	_ = h.RecordValue(us) // in range by the line above
+}
+
+func (a *Account) histogram(name string) *hdrhistogram.Histogram {
+	for _, s := range a.stages {
+		if s.name == name {
+			return s.took
+		}
+	}
+	h := newHistogram()
+	a.stages = append(a.stages, stage{name, h})
+	return h
+}
+
+// Quantiles of a set of times.
+type Quantiles struct {
+	Count                         int64
+	Mean, P50, P99, P999, Maximum time.Duration
+}
+
+func quantiles(h *hdrhistogram.Histogram) Quantiles {
+	at := func(p float64) time.Duration { return time.Duration(h.ValueAtPercentile(p)) * time.Microsecond }
+	return Quantiles{
+		Count: h.TotalCount(),
+		Mean:  time.Duration(h.Mean() * float64(time.Microsecond)),
+		P50:   at(50), P99: at(99), P999: at(99.9),
+		Maximum: time.Duration(h.Max()) * time.Microsecond,
+	}
+}
+
+// CauseCount is how many frames were lost for one cause.
+type CauseCount struct {
+	Cause
+	Frames uint64
+}
+
+// StageQuantiles are the times of one stage over the frames that finished.
+type StageQuantiles struct {
+	Stage string
+	Quantiles
+}
+
+// Snapshot is the account at one moment.
+type Snapshot struct {
+	Produced, OnTime, Late, Dropped, Failed uint64
+	Causes                                  []CauseCount // most frames first
+	Age                                     Quantiles    // of on_time and late frames
+	Stages                                  []StageQuantiles
+	// Elapsed is from the first frame to the last outcome.
+	Elapsed time.Duration
+}
+
+// Finished is the number of frames that were published.
+func (s Snapshot) Finished() uint64 { return s.OnTime + s.Late }
+
+// Rate is finished frames per second over Elapsed, 0 where that is unknown.
+func (s Snapshot) Rate() float64 {
+	if s.Elapsed <= 0 {
+		return 0
+	}
+	return float64(s.Finished()) / s.Elapsed.Seconds()
+}
+
+// Check returns an error unless every produced frame has exactly one outcome.
+func (s Snapshot) Check() error {
+	sum := s.OnTime + s.Late + s.Dropped + s.Failed
+	if sum == s.Produced {
+		return nil
+	}
+	return fmt.Errorf("frame account does not close: %d produced, but %d on time + %d late + %d dropped + %d failed = %d (this is a bug)",
+		s.Produced, s.OnTime, s.Late, s.Dropped, s.Failed, sum)
+}
+
+// Snapshot copies the account.
+func (a *Account) Snapshot() Snapshot {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := Snapshot{
+		Produced: a.produced,
+		OnTime:   a.outcomes[msg.OnTime],
+		Late:     a.outcomes[msg.Late],
+		Dropped:  a.outcomes[msg.Dropped],
+		Failed:   a.outcomes[msg.Failed],
+		Age:      quantiles(a.age),
+		Elapsed:  a.last.Sub(a.started),
+	}
+	for c, n := range a.causes {
+		s.Causes = append(s.Causes, CauseCount{c, n})
+	}
+	slices.SortFunc(s.Causes, func(x, y CauseCount) int {
+		return cmp.Or(cmp.Compare(y.Frames, x.Frames), cmp.Compare(x.Stage, y.Stage), cmp.Compare(x.Reason, y.Reason))
+	})
+	for _, st := range a.stages {
+		s.Stages = append(s.Stages, StageQuantiles{st.name, quantiles(st.took)})
+	}
+	return s
+}
+
+// Counts is the cheap part of a snapshot, for a status line.
+func (a *Account) Counts() (produced, onTime, late, dropped, failed uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.produced, a.outcomes[msg.OnTime], a.outcomes[msg.Late], a.outcomes[msg.Dropped], a.outcomes[msg.Failed]
+}

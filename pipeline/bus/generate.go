@@ -1,0 +1,3 @@
+package bus
+
+//go:generate ./generate.sh

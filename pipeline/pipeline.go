@@ -1,0 +1,174 @@
+// Package pipeline is how frames flow: from a source, through admission, to
+// detection and lanes, to a plan, to whoever listens.
+//
+// The package owns goroutines, timing, admission, panics, cancellation and the
+// account of frames. Stages are plain functions of their input behind the small
+// interfaces below; they have none of that, and the package never imports an
+// implementation.
+//
+// Invariants:
+//   - Every frame that the source produced gets exactly one outcome: on_time,
+//     late, dropped or failed; also at shutdown and after faults. [Run] returns
+//     an error if the account does not close.
+//   - Frames are dropped only at the entrance. What is admitted runs to its end,
+//     so no queue builds up in which latency could hide.
+//   - In steady state the runner allocates the published messages and nothing else.
+//   - Run returns only after every goroutine that it started has ended and every
+//     frame is back in the pool.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"dashline/pipeline/frame"
+	"dashline/pipeline/msg"
+)
+
+// Source produces the frames of one camera, in order.
+type Source interface {
+	// Next reads the next picture into f.Image (8-bit BGR) and sets f.Header,
+	// all but Arrived. It returns io.EOF at the end, a [*FrameError] when this
+	// frame is lost but the next may be fine (f.Header must be set then too),
+	// and any other error when the source cannot go on.
+	Next(ctx context.Context, f *frame.Frame) error
+}
+
+// Detector finds objects.
+type Detector interface {
+	// Detect appends to dst. It borrows f until it returns.
+	Detect(f *frame.Frame, dst []msg.Detection) ([]msg.Detection, Timing, error)
+	// By is the network that runs; constant.
+	By() msg.Network
+}
+
+// LaneFinder finds lane lines and the drivable area.
+type LaneFinder interface {
+	// FindLanes fills dst, all but its Header. It borrows f until it returns.
+	FindLanes(f *frame.Frame, dst *msg.LaneSet) (Timing, error)
+	// By is the network that runs; constant.
+	By() msg.Network
+}
+
+// Planner turns a scene into a trajectory.
+type Planner interface {
+	// Plan may remember earlier scenes but keeps no reference to s.
+	Plan(s *msg.Scene) *msg.Trajectory
+}
+
+// Locator places detections on the ground.
+type Locator interface {
+	// Locate appends to dst.
+	Locate(d *msg.Detections, dst []msg.Object) []msg.Object
+}
+
+// Publisher sends messages to the world. No method blocks. Each returns false
+// when the message cannot be taken; the frame then counts as failed.
+type Publisher interface {
+	Detections(*msg.Detections) bool
+	Lanes(*msg.LaneSet) bool
+	Plan(*msg.Trajectory) bool
+	Frame(*msg.FrameReport) bool
+}
+
+// View is a finished frame with all that was made of it. Parts that do not
+// exist are nil.
+type View struct {
+	Frame      *frame.Frame
+	Detections *msg.Detections
+	Lanes      *msg.LaneSet
+	Plan       *msg.Trajectory
+	Report     *msg.FrameReport
+}
+
+// Viewer looks at finished frames, after publication. It runs on a goroutine of
+// its own, may draw on the frame, and borrows the view until it returns.
+type Viewer interface {
+	View(v *View) error
+}
+
+// Observer is told every frame's outcome. Calls do not overlap.
+type Observer interface {
+	Frame(*msg.FrameReport)
+}
+
+// Timing splits the time of a stage that runs a network.
+type Timing struct{ Preprocess, Forward, Decode time.Duration }
+
+// FrameError is an error that costs one frame and no more.
+type FrameError struct {
+	Reason string // a stable word for the account, for example "corrupt"
+	Err    error
+}
+
+func (e *FrameError) Error() string { return fmt.Sprintf("%s: %v", e.Reason, e.Err) }
+
+// Unwrap returns the cause.
+func (e *FrameError) Unwrap() error { return e.Err }
+
+func reasonOf(err error) string {
+	var fe *FrameError
+	if errors.As(err, &fe) {
+		return fe.Reason
+	}
+	return "error"
+}
+
+// Policy says which frames are admitted.
+type Policy string
+
+// The policies.
+const (
+	// Every admits each frame and makes the source wait. It is for files: a
+	// file has no clock of its own, so a frame arrives when the pipeline takes
+	// it.
+	Every Policy = "every"
+	// Newest keeps one frame waiting at most; a newer one replaces it and the
+	// older is dropped. It is for live cameras: a frame arrives when the source
+	// has it, and its age runs from then.
+	Newest Policy = "newest"
+)
+
+// The stages that a report times, in the order in which they run. Detection and
+// lanes run side by side, so their times overlap.
+const (
+	StageSource       = "source"     // reading and decoding the picture
+	StageWait         = "wait"       // arrival to the start of work
+	StagePreprocess   = "preprocess" // detection: picture to input tensor
+	StageForward      = "forward"    // detection: the engine's forward
+	StageDecode       = "decode"     // detection: output tensors to boxes
+	StageLanes        = "lanes"      // lanes, all of it
+	StageLanesForward = "lanes_forward"
+	StagePlan         = "plan" // placing objects on the ground, and planning
+	StagePublish      = "publish"
+	StageAdmission    = "admission" // in drops only
+	StageDetect       = "detect"    // in failures only
+)
+
+// Config says how to run.
+type Config struct {
+	Camera   string
+	Deadline time.Duration // largest useful age at publication
+	Policy   Policy
+	// Speed is the vehicle's own speed in m/s, handed to the planner.
+	Speed float64
+	// Now is the monotonic clock, since any fixed moment; nil takes the real one.
+	Now func() time.Duration
+}
+
+// Stages are the parts of a pipeline. Source and Detector must be there; a nil
+// part is left out.
+type Stages struct {
+	Source    Source
+	Detector  Detector
+	Lanes     LaneFinder
+	Locator   Locator
+	Planner   Planner
+	Publisher Publisher
+	Viewer    Viewer
+	Observers []Observer
+}
+
+var errBusFull = errors.New("the bus buffer is full: the NATS server is away or too slow; raise nats.buffer or see to the server")

@@ -1,0 +1,195 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"dashline/internal/obs"
+	"dashline/pipeline/frame"
+	"dashline/pipeline/msg"
+)
+
+// Frames in flight: one being read, one waiting, one at work, and two for the
+// viewer (one queued, one being looked at).
+const poolSize = 5
+
+// Run moves every frame of the source through the stages until the source ends
+// or ctx does, and returns the account. Ending by ctx is not an error. An error
+// means that the source or the viewer broke; the account closes all the same.
+func Run(ctx context.Context, cfg Config, st Stages, account *obs.Account) (err error) {
+	if st.Source == nil || st.Detector == nil {
+		return errors.New("pipeline: a source and a detector are needed")
+	}
+	r := &runner{cfg: cfg, st: st, account: account, pool: frame.NewPool(poolSize), now: cfg.Now}
+	if r.now == nil {
+		start := time.Now()
+		r.now = func() time.Duration { return time.Since(start) }
+	}
+	r.admit = make(chan job) // Every: handed over, never queued
+	if cfg.Policy == Newest {
+		r.admit = make(chan job, 1)
+	}
+
+	var workers sync.WaitGroup
+	workers.Go(r.work)
+	if st.Lanes != nil {
+		r.lanes.start(&workers, r.now, r.findLanes)
+	}
+	if st.Viewer != nil {
+		r.views = make(chan view, 1)
+		workers.Go(r.look)
+	}
+
+	err = r.feed(ctx)
+	close(r.admit) // work ends, and then closes lanes and views
+	workers.Wait()
+
+	// Every lease is back by now, so this does not wait.
+	err = errors.Join(err, r.viewErr, r.pool.Close(context.WithoutCancel(ctx)))
+	return errors.Join(err, account.Snapshot().Check())
+}
+
+// runner is the state of one Run. Each field below the first group belongs to
+// one goroutine.
+type runner struct {
+	cfg     Config
+	st      Stages
+	account *obs.Account
+	pool    *frame.Pool
+	now     func() time.Duration
+	admit   chan job
+	views   chan view
+	lanes   helper
+
+	reports sync.Mutex // observers and the bus see one report at a time
+
+	// of work
+	detections []msg.Detection
+	objects    []msg.Object
+	scene      msg.Scene
+	times      []msg.StageTime
+
+	// of look
+	viewing View
+	viewErr error
+}
+
+// job is a frame on its way from the source to work.
+type job struct {
+	lease frame.Lease
+	read  time.Duration // time that the source took
+}
+
+// feed reads the source and admits frames; it is the only sender on admit.
+func (r *runner) feed(ctx context.Context) error {
+	lease, err := r.pool.Wait(ctx)
+	if err != nil {
+		return nil // ended before it began
+	}
+	defer func() { lease.Release() }()
+	for ctx.Err() == nil {
+		start := r.now()
+		err := r.next(ctx, lease.Frame)
+		if err == io.EOF {
+			return nil
+		}
+		var lost *FrameError
+		switch {
+		case err == nil:
+			r.account.Produced()
+			lease.Arrived = r.now()
+			next := r.offer(ctx, job{lease, lease.Arrived - start})
+			if !next.Held() {
+				next, err = r.pool.Wait(ctx)
+				if err != nil {
+					// Ended while all other frames are in flight: wait for one
+					// of them, so that there is always a lease to give back.
+					next, _ = r.pool.Wait(context.WithoutCancel(ctx))
+				}
+			}
+			lease = next
+		case errors.As(err, &lost):
+			r.account.Produced()
+			lease.Arrived = r.now()
+			r.lose(&lease.Header, msg.Failed, StageSource, lost.Reason, lost.Err.Error())
+		case ctx.Err() != nil:
+			return nil
+		default:
+			return fmt.Errorf("source: %w", err)
+		}
+	}
+	return nil
+}
+
+// next is Source.Next with its panics as errors.
+func (r *runner) next(ctx context.Context, f *frame.Frame) (err error) {
+	defer contain(&err)
+	f.Header = msg.Header{}
+	err = r.st.Source.Next(ctx, f)
+	f.Camera = r.cfg.Camera
+	return err
+}
+
+// offer hands a job to work by the policy, or drops it. It returns a lease when
+// it has one to go on with: that of a frame that was dropped.
+func (r *runner) offer(ctx context.Context, j job) frame.Lease {
+	if r.cfg.Policy != Newest {
+		select {
+		case r.admit <- j:
+			return frame.Lease{}
+		case <-ctx.Done():
+			r.drop(j, "shutdown")
+			return j.lease
+		}
+	}
+	for {
+		select {
+		case r.admit <- j:
+			return frame.Lease{}
+		default:
+		}
+		select {
+		case old := <-r.admit:
+			r.drop(old, "newer")
+			r.admit <- j // the slot is empty and feed is its only sender
+			return old.lease
+		default: // work was quicker; the slot is empty now
+		}
+	}
+}
+
+func (r *runner) drop(j job, reason string) {
+	r.lose(&j.lease.Header, msg.Dropped, StageAdmission, reason, "")
+}
+
+// lose closes the account of a frame that was not worked on.
+func (r *runner) lose(h *msg.Header, outcome msg.Outcome, stage, reason, detail string) {
+	r.report(&msg.FrameReport{
+		Header: *h, Outcome: outcome, Stage: stage, Reason: reason, Detail: detail,
+		Age: r.now() - h.Arrived, Deadline: r.cfg.Deadline,
+	})
+}
+
+// report tells a frame's outcome to everybody.
+func (r *runner) report(rep *msg.FrameReport) {
+	r.reports.Lock()
+	defer r.reports.Unlock()
+	if r.st.Publisher != nil {
+		r.st.Publisher.Frame(rep)
+	}
+	r.account.Frame(rep)
+	for _, o := range r.st.Observers {
+		o.Frame(rep)
+	}
+}
+
+// contain turns a panic into a frame error. Use it deferred.
+func contain(err *error) {
+	if p := recover(); p != nil {
+		*err = &FrameError{Reason: "panic", Err: fmt.Errorf("panic: %v", p)}
+	}
+}

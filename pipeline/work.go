@@ -1,0 +1,235 @@
+package pipeline
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"dashline/pipeline/frame"
+	"dashline/pipeline/msg"
+)
+
+// work takes admitted frames one after the other and brings each to its end.
+func (r *runner) work() {
+	for j := range r.admit {
+		r.process(j)
+	}
+	if r.st.Lanes != nil {
+		r.lanes.stop()
+	}
+	if r.views != nil {
+		close(r.views)
+	}
+}
+
+// process runs the stages on one frame, publishes, and closes its account.
+func (r *runner) process(j job) {
+	f := j.lease.Frame
+	begin := r.now()
+	if r.cfg.Policy != Newest {
+		f.Arrived = begin
+	}
+	r.times = append(r.times[:0],
+		msg.StageTime{Stage: StageSource, Took: j.read},
+		msg.StageTime{Stage: StageWait, Took: begin - f.Arrived})
+
+	rep := &msg.FrameReport{Header: f.Header, Deadline: r.cfg.Deadline}
+	v := view{lease: j.lease, View: View{Frame: f, Report: rep}}
+	if stage, err := r.stages(f, &v.View); err != nil {
+		rep.Outcome, rep.Stage, rep.Reason, rep.Detail = msg.Failed, stage, reasonOf(err), err.Error()
+	}
+
+	rep.Age = r.now() - f.Arrived
+	switch {
+	case rep.Outcome == msg.Failed:
+	case rep.Age > r.cfg.Deadline:
+		rep.Outcome = msg.Late
+	default:
+		rep.Outcome = msg.OnTime
+	}
+	rep.Stages = slices.Clone(r.times)
+	rep.Networks = r.networks()
+	r.report(rep)
+	r.show(v)
+}
+
+// networks lists what ran; the slice is part of a published message.
+func (r *runner) networks() []msg.Network {
+	if r.st.Lanes == nil {
+		return []msg.Network{r.st.Detector.By()}
+	}
+	return []msg.Network{r.st.Detector.By(), r.st.Lanes.By()}
+}
+
+// stages runs detection and lanes side by side, then the plan, and publishes
+// each result as soon as it exists. On failure it names the stage.
+func (r *runner) stages(f *frame.Frame, v *View) (stage string, err error) {
+	if r.st.Lanes != nil {
+		r.lanes.begin(f)
+	}
+	v.Detections, stage, err = r.detect(f)
+	var published time.Duration
+	if err == nil {
+		published, stage, err = r.publish(func() bool { return r.st.Publisher.Detections(v.Detections) })
+	}
+	if r.st.Lanes != nil { // always join: the frame is borrowed until then
+		res := r.lanes.wait()
+		if err == nil && res.err != nil {
+			stage, err = StageLanes, res.err
+		}
+		if res.err == nil {
+			v.Lanes = res.lanes
+		}
+		r.times = append(r.times,
+			msg.StageTime{Stage: StageLanes, Took: res.took},
+			msg.StageTime{Stage: StageLanesForward, Took: res.timing.Forward})
+	}
+	if err != nil {
+		return stage, err
+	}
+	if v.Lanes != nil {
+		took, stage, err := r.publish(func() bool { return r.st.Publisher.Lanes(v.Lanes) })
+		if err != nil {
+			return stage, err
+		}
+		published += took
+	}
+	if r.st.Planner != nil && !r.stale(f) {
+		if v.Plan, err = r.plan(f, v); err != nil {
+			return StagePlan, err
+		}
+		took, stage, err := r.publish(func() bool { return r.st.Publisher.Plan(v.Plan) })
+		if err != nil {
+			return stage, err
+		}
+		published += took
+	}
+	r.times = append(r.times, msg.StageTime{Stage: StagePublish, Took: published})
+	return "", nil
+}
+
+// stale says that a live frame is already late: a plan made of it would be a
+// plan for a moment that has passed. A file's frames are planned on whatever
+// they took.
+func (r *runner) stale(f *frame.Frame) bool {
+	return r.cfg.Policy == Newest && r.now()-f.Arrived > r.cfg.Deadline
+}
+
+func (r *runner) detect(f *frame.Frame) (d *msg.Detections, stage string, err error) {
+	defer contain(&err)
+	stage = StageDetect
+	items, t, err := r.st.Detector.Detect(f, r.detections[:0])
+	if err != nil {
+		return nil, stage, err
+	}
+	r.detections = items
+	r.times = append(r.times,
+		msg.StageTime{Stage: StagePreprocess, Took: t.Preprocess},
+		msg.StageTime{Stage: StageForward, Took: t.Forward},
+		msg.StageTime{Stage: StageDecode, Took: t.Decode})
+	return &msg.Detections{
+		Header: f.Header, Width: f.Image.Cols(), Height: f.Image.Rows(),
+		By: r.st.Detector.By(), Items: slices.Clone(items),
+	}, "", nil
+}
+
+func (r *runner) findLanes(f *frame.Frame) (set *msg.LaneSet, t Timing, err error) {
+	defer contain(&err)
+	set = &msg.LaneSet{Header: f.Header}
+	t, err = r.st.Lanes.FindLanes(f, set)
+	return set, t, err
+}
+
+func (r *runner) plan(f *frame.Frame, v *View) (plan *msg.Trajectory, err error) {
+	defer contain(&err)
+	start := r.now()
+	r.scene = msg.Scene{Header: f.Header, Detections: v.Detections, Lanes: v.Lanes, Speed: r.cfg.Speed}
+	if r.st.Locator != nil {
+		r.objects = r.st.Locator.Locate(v.Detections, r.objects[:0])
+		r.scene.Objects = r.objects
+	}
+	plan = r.st.Planner.Plan(&r.scene)
+	r.times = append(r.times, msg.StageTime{Stage: StagePlan, Took: r.now() - start})
+	return plan, nil
+}
+
+// publish sends one message and says how long that took.
+func (r *runner) publish(send func() bool) (took time.Duration, stage string, err error) {
+	if r.st.Publisher == nil {
+		return 0, "", nil
+	}
+	start := r.now()
+	if !send() {
+		return 0, StagePublish, &FrameError{Reason: "bus_full", Err: errBusFull}
+	}
+	return r.now() - start, "", nil
+}
+
+// view is a View with the lease that keeps its frame.
+type view struct {
+	lease frame.Lease
+	View
+}
+
+// show hands a finished frame to the viewer or gives it back. A live frame that
+// the viewer has no time for is not shown; a file waits for its viewer.
+func (r *runner) show(v view) {
+	if r.views == nil {
+		v.lease.Release()
+		return
+	}
+	if r.cfg.Policy != Newest {
+		r.views <- v
+		return
+	}
+	select {
+	case r.views <- v:
+	default:
+		v.lease.Release()
+	}
+}
+
+// look shows frames to the viewer until work is done. After the viewer's first
+// error it only gives frames back.
+func (r *runner) look() {
+	for v := range r.views {
+		if r.viewErr == nil {
+			r.viewing = v.View
+			r.viewErr = r.view(&r.viewing)
+		}
+		v.lease.Release()
+	}
+}
+
+func (r *runner) view(v *View) (err error) {
+	defer contain(&err)
+	return r.st.Viewer.View(v)
+}
+
+// helper runs the lanes of one frame beside its detection, on one goroutine.
+type helper struct {
+	in  chan *frame.Frame
+	out chan found
+}
+
+type found struct {
+	lanes  *msg.LaneSet
+	timing Timing
+	took   time.Duration
+	err    error
+}
+
+func (h *helper) start(wg *sync.WaitGroup, now func() time.Duration, find func(*frame.Frame) (*msg.LaneSet, Timing, error)) {
+	h.in, h.out = make(chan *frame.Frame), make(chan found)
+	wg.Go(func() {
+		for f := range h.in {
+			start := now()
+			set, t, err := find(f)
+			h.out <- found{set, t, now() - start, err}
+		}
+	})
+}
+
+func (h *helper) begin(f *frame.Frame) { h.in <- f }
+func (h *helper) wait() found          { return <-h.out }
+func (h *helper) stop()                { close(h.in) }
