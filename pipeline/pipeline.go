@@ -109,8 +109,7 @@ func (e *FrameError) Error() string { return fmt.Sprintf("%s: %v", e.Reason, e.E
 func (e *FrameError) Unwrap() error { return e.Err }
 
 func reasonOf(err error) string {
-	var fe *FrameError
-	if errors.As(err, &fe) {
+	if fe, ok := errors.AsType[*FrameError](err); ok {
 		return fe.Reason
 	}
 	return "error"

@@ -97,8 +97,7 @@ func (r *runner) feed(ctx context.Context) error {
 		if err == io.EOF {
 			return nil
 		}
-		var lost *FrameError
-		switch {
+		switch lost, ok := errors.AsType[*FrameError](err); {
 		case err == nil:
 			r.account.Produced()
 			lease.Arrived = r.now()
@@ -112,7 +111,7 @@ func (r *runner) feed(ctx context.Context) error {
 				}
 			}
 			lease = next
-		case errors.As(err, &lost):
+		case ok:
 			r.account.Produced()
 			lease.Arrived = r.now()
 			r.lose(&lease.Header, msg.Failed, StageSource, lost.Reason, lost.Err.Error())
