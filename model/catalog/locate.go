@@ -1,0 +1,183 @@
+package catalog
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// SearchDirs are the folders in which the files of a network are looked for,
+// in order: networks/ under DASHLINE_ASSETS (default ../shared/assets where that
+// exists), then the user's cache, which is where fetch puts them.
+func SearchDirs(name string) []string {
+	var dirs []string
+	if assets := Assets(); assets != "" {
+		dirs = append(dirs, filepath.Join(assets, "networks"))
+	}
+	if cache, err := CacheDir(name); err == nil {
+		dirs = append(dirs, cache)
+	}
+	return dirs
+}
+
+// Assets is the folder of networks and drives that are not part of the
+// program: DASHLINE_ASSETS, or ../shared/assets where that exists, or "".
+func Assets() string {
+	if dir := os.Getenv("DASHLINE_ASSETS"); dir != "" {
+		return dir
+	}
+	dir := filepath.Join("..", "shared", "assets")
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return dir
+	}
+	return ""
+}
+
+// CacheDir is the folder of a network in the user's cache.
+func CacheDir(name string) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no place for fetched networks: %w (set XDG_CACHE_HOME or HOME)", err)
+	}
+	return filepath.Join(cache, "dashline", "networks", name), nil
+}
+
+// MissingError says that files of a network are in none of the folders.
+type MissingError struct {
+	Network Network
+	Files   []string // that are in none
+	Dirs    []string // looked in
+}
+
+func (e *MissingError) Error() string {
+	msg := fmt.Sprintf("network %s: %s not found in %s", e.Network.Name, strings.Join(e.Files, ", "), strings.Join(e.Dirs, ", "))
+	if e.Network.Fetchable() {
+		return msg + ": dashline fetch " + e.Network.Name
+	}
+	return msg + ": no address is known for it, so put the file into one of these folders (it comes from " + e.Network.Source + ")"
+}
+
+// Fetchable says whether every file has an address.
+func (n Network) Fetchable() bool {
+	for _, f := range n.Files {
+		if f.URL == "" {
+			return false
+		}
+	}
+	return true
+}
+
+// Locate returns the network with Dir set to the first folder that has all of
+// its files: its own Dir where that is set, then dirs, or [SearchDirs] where
+// none are given. It looks at names only, not inside the files. Otherwise it
+// returns the network unchanged and a [*MissingError].
+func (n Network) Locate(dirs ...string) (Network, error) {
+	if len(dirs) == 0 {
+		dirs = SearchDirs(n.Name)
+	}
+	if n.Dir != "" {
+		dirs = append([]string{n.Dir}, dirs...)
+	}
+	// What to name as missing: from the folder that has the most.
+	missing := make([]string, len(n.Files))
+	for i, f := range n.Files {
+		missing[i] = f.Path
+	}
+	for _, dir := range dirs {
+		var absent []string
+		for _, f := range n.Files {
+			info, err := os.Stat(filepath.Join(dir, filepath.FromSlash(f.Path)))
+			if err != nil || !info.Mode().IsRegular() {
+				absent = append(absent, f.Path)
+			}
+		}
+		if len(absent) == 0 {
+			n.Dir = dir
+			return n, nil
+		}
+		if len(absent) < len(missing) {
+			missing = absent
+		}
+	}
+	return n, &MissingError{Network: n, Files: missing, Dirs: dirs}
+}
+
+// File returns the file of a role.
+func (n Network) File(role string) (File, bool) {
+	for _, f := range n.Files {
+		if f.Role == role {
+			return f, true
+		}
+	}
+	return File{}, false
+}
+
+// Path is where the file of a role is, under Dir. It is "" where the network
+// has no such file.
+func (n Network) Path(role string) string {
+	f, ok := n.File(role)
+	if !ok {
+		return ""
+	}
+	return filepath.Join(n.Dir, filepath.FromSlash(f.Path))
+}
+
+// Bytes is the size of all files, as far as it is known.
+func (n Network) Bytes() int64 {
+	var sum int64
+	for _, f := range n.Files {
+		sum += f.Bytes
+	}
+	return sum
+}
+
+// MismatchError says that a file is not the described one.
+type MismatchError struct {
+	Path, What    string // What is "length" or "sha256"
+	Expected, Got string
+}
+
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("%s: %s is %s, expected %s: it is cut off, another version or altered", e.Path, e.What, e.Got, e.Expected)
+}
+
+// Verify reads the files under Dir and holds them against the described
+// lengths and hashes. It returns a [*MismatchError] for the first that differs.
+func (n Network) Verify() error {
+	for _, f := range n.Files {
+		if err := f.verify(filepath.Join(n.Dir, filepath.FromSlash(f.Path))); err != nil {
+			return fmt.Errorf("network %s: %w", n.Name, err)
+		}
+	}
+	return nil
+}
+
+func (f File) verify(path string) error {
+	in, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	if f.Bytes != 0 && info.Size() != f.Bytes {
+		return &MismatchError{path, "length", fmt.Sprint(f.Bytes), fmt.Sprint(info.Size())}
+	}
+	if f.SHA256 == "" {
+		return nil
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, in); err != nil {
+		return err
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != f.SHA256 {
+		return &MismatchError{path, "sha256", f.SHA256, got}
+	}
+	return nil
+}
