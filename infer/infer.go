@@ -35,6 +35,11 @@ type Options struct {
 	Backend Backend // "" means CPU
 	Require bool    // refuse to fall back to another backend
 	Threads int     // intra-op threads; 0 means one per core
+	// ScoreFloor is the largest class score that the engine itself may set to
+	// zero. 0 leaves that to the network: OpenCV zeroes scores of darknet [yolo]
+	// heads below the cfg's thresh, 0.2 where it names none. Evaluation needs a
+	// small one. An engine that zeroes nothing meets every floor.
+	ScoreFloor float32
 }
 
 // Tensor describes one output.

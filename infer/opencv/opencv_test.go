@@ -1,0 +1,266 @@
+package opencv
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"dashline/infer"
+	"dashline/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// A real network and what OpenCV is known to give for it.
+var real = []struct {
+	format, graph, weights string
+	width, height          int
+	outputs                [][]int // nil: any
+}{
+	{"darknet", "yolo-fastest-1.1.cfg", "yolo-fastest-1.1.weights", 320, 320, [][]int{{300, 85}, {1200, 85}}},
+	{"darknet", "yolo-fastest-1.1-xl.cfg", "yolo-fastest-1.1-xl.weights", 320, 320, [][]int{{300, 85}, {1200, 85}}},
+	{"darknet", "MobileNetV2-YOLOv3-Nano-coco.cfg", "MobileNetV2-YOLOv3-Nano-coco.weights", 320, 320, [][]int{{300, 85}, {1200, 85}}},
+	{"darknet", "MobileNetV2-YOLOv3-Nano-voc.cfg", "MobileNetV2-YOLOv3-Nano-voc.weights", 320, 320, [][]int{{300, 25}, {1200, 25}}},
+	{"onnx", "yolox_nano_416.onnx", "", 416, 416, [][]int{{1, 3549, 85}}},
+	{"onnx", "nanodet.onnx", "", 320, 320, nil},
+	{"onnx", "twinlitenet_cv46.onnx", "", 640, 360, [][]int{{1, 2, 360, 640}, {1, 2, 360, 640}}},
+	{"onnx", "twinlitenetplus_small_cv46.onnx", "", 640, 384, [][]int{{1, 2, 384, 640}, {1, 2, 384, 640}}},
+	{"onnx", "twinlitenetplus_nano_cv46.onnx", "", 640, 384, [][]int{{1, 2, 384, 640}, {1, 2, 384, 640}}},
+}
+
+func asset(t testing.TB, file string) []byte {
+	t.Helper()
+	if file == "" {
+		return nil
+	}
+	data, err := os.ReadFile(testkit.Asset(t, "networks/"+file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func realModel(t testing.TB, graph string) Model {
+	t.Helper()
+	for _, r := range real {
+		if r.graph == graph {
+			return Model{Name: r.graph, Format: r.format, Graph: asset(t, r.graph), Weights: asset(t, r.weights), Width: r.width, Height: r.height}
+		}
+	}
+	t.Fatalf("no network %s", graph)
+	return Model{}
+}
+
+func mustOpen(t testing.TB, m Model, o infer.Options) infer.Network {
+	t.Helper()
+	n, err := Open(m, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { n.Close() })
+	return n
+}
+
+// fill writes the same noise for the same seed.
+func fill(dst []float32, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 1))
+	for i := range dst {
+		dst[i] = r.Float32()
+	}
+}
+
+func TestRealNetworksOpenAndForward(t *testing.T) {
+	for _, r := range real {
+		t.Run(r.graph, func(t *testing.T) {
+			n := mustOpen(t, realModel(t, r.graph), infer.Options{Threads: 2})
+			info := n.Info()
+			if info.Engine != "opencv" || info.Backend != infer.CPU || info.Fallback != "" || info.Threads != 2 || info.Version == "" {
+				t.Errorf("info %+v", info)
+			}
+			if info.First <= 0 || info.Load <= 0 {
+				t.Errorf("load %v, first forward %v: want both measured", info.Load, info.First)
+			}
+			if len(n.Input()) != 3*r.width*r.height {
+				t.Fatalf("input of %d values", len(n.Input()))
+			}
+			var shapes [][]int
+			for _, o := range info.Outputs {
+				shapes = append(shapes, o.Shape)
+			}
+			if r.outputs != nil && fmt.Sprint(shapes) != fmt.Sprint(r.outputs) {
+				t.Errorf("outputs %v, want %v", shapes, r.outputs)
+			}
+			first, second := infer.NewOutputs(info), infer.NewOutputs(info)
+			fill(n.Input(), 1)
+			before := slices.Clone(n.Input())
+			if err := n.Forward(first); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(before, n.Input()) {
+				t.Error("forward changed its input")
+			}
+			if err := n.Forward(second); err != nil {
+				t.Fatal(err)
+			}
+			for i := range first {
+				if !slices.Equal(first[i], second[i]) {
+					t.Errorf("output %d differs between two forwards of one input", i)
+				}
+				if slices.Max(first[i]) == slices.Min(first[i]) {
+					t.Errorf("output %d is constant", i)
+				}
+			}
+			fill(n.Input(), 2)
+			if err := n.Forward(second); err != nil {
+				t.Fatal(err)
+			}
+			if slices.Equal(first[0], second[0]) {
+				t.Error("another input gives the same output")
+			}
+		})
+	}
+}
+
+func TestForwardAllocatesNothing(t *testing.T) {
+	n := mustOpen(t, realModel(t, "yolo-fastest-1.1.cfg"), infer.Options{Threads: 2})
+	out := infer.NewOutputs(n.Info())
+	if got := testing.AllocsPerRun(10, func() {
+		if err := n.Forward(out); err != nil {
+			t.Fatal(err)
+		}
+	}); got != 0 {
+		t.Errorf("%v Go heap allocations a forward, want 0", got)
+	}
+}
+
+func TestOutputsMustFit(t *testing.T) {
+	n := mustOpen(t, realModel(t, "yolo-fastest-1.1.cfg"), infer.Options{})
+	good := infer.NewOutputs(n.Info())
+	if err := n.Forward([][]float32{nil, good[1]}); err != nil {
+		t.Errorf("a nil output is skipped, but: %v", err)
+	}
+	for name, bad := range map[string][][]float32{
+		"too few": good[:1], "none": nil, "short": {good[0][1:], good[1]}, "empty": {{}, good[1]},
+	} {
+		var e *infer.Error
+		if err := n.Forward(bad); !errors.As(err, &e) || e.Op != "forward" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Close(); err != nil {
+		t.Errorf("second close: %v", err)
+	}
+	if err := n.Forward(good); err == nil || n.Input() != nil {
+		t.Error("a closed network still runs")
+	}
+}
+
+func TestBackends(t *testing.T) {
+	m := realModel(t, "yolo-fastest-1.1.cfg")
+	for _, b := range []infer.Backend{infer.CUDA, infer.CUDAFP16, infer.OpenCL} {
+		t.Run(string(b), func(t *testing.T) {
+			reason, mend := ReadFacts().missing(b)
+			if reason == "" {
+				n := mustOpen(t, m, infer.Options{Backend: b, Require: true})
+				if n.Info().Backend != b {
+					t.Errorf("runs on %s", n.Info().Backend)
+				}
+				return
+			}
+			_, err := Open(m, infer.Options{Backend: b, Require: true})
+			var e *infer.BackendError
+			if !errors.As(err, &e) || e.Backend != b || !strings.Contains(err.Error(), reason) || !strings.Contains(err.Error(), mend) || mend == "" {
+				t.Errorf("required: %v", err)
+			}
+			t.Log(err)
+			n := mustOpen(t, m, infer.Options{Backend: b})
+			if i := n.Info(); i.Requested != b || i.Backend != infer.CPU || i.Fallback != reason {
+				t.Errorf("fall-back: %+v", i)
+			}
+		})
+	}
+	if _, err := Open(m, infer.Options{Backend: "gpu"}); err == nil || !strings.Contains(err.Error(), "cuda-fp16") {
+		t.Errorf("unknown backend: %v", err)
+	}
+}
+
+func TestFacts(t *testing.T) {
+	f := ReadFacts()
+	t.Logf("%+v", f)
+	if !strings.HasPrefix(f.Version, "4.") || f.CPU == "" || f.CUDA == "" || f.Parallel == "" || !slices.Contains(f.Backends, "opencv/cpu") {
+		t.Errorf("%+v", f)
+	}
+	if !f.CUDABuilt && f.CUDA != "OpenCV "+f.Version+" was built without CUDA" {
+		t.Error(f.CUDA)
+	}
+}
+
+// Networks of different thread counts run side by side, open and close while
+// others run, and give what they give alone.
+func TestThreadsPerNetwork(t *testing.T) {
+	m := realModel(t, "yolo-fastest-1.1.cfg")
+	alone := mustOpen(t, m, infer.Options{Threads: 1})
+	want := infer.NewOutputs(alone.Info())
+	fill(alone.Input(), 3)
+	if err := alone.Forward(want); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for _, threads := range []int{1, 2, 3, 7} {
+		wg.Go(func() {
+			for range 3 {
+				n, err := Open(m, infer.Options{Threads: threads})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				got := infer.NewOutputs(n.Info())
+				fill(n.Input(), 3)
+				for range 10 {
+					if err := n.Forward(got); err != nil {
+						t.Error(err)
+					}
+					for i := range got {
+						if !slices.Equal(got[i], want[i]) {
+							t.Errorf("%d threads: output %d is not what one thread gives", threads, i)
+						}
+					}
+				}
+				n.Close()
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	m := realModel(t, "yolo-fastest-1.1.cfg")
+	for name, o := range map[string]infer.Options{
+		"negative threads": {Threads: -1}, "too many threads": {Threads: 100000},
+		"negative floor": {ScoreFloor: -1}, "floor above one": {ScoreFloor: 1.5},
+	} {
+		if _, err := Open(m, o); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	for name, change := range map[string]func(*Model){
+		"format": func(m *Model) { m.Format = "caffe" }, "no weights": func(m *Model) { m.Weights = nil }, "no cfg": func(m *Model) { m.Graph = nil },
+		"zero size": func(m *Model) { m.Width = 0 }, "huge size": func(m *Model) { m.Height = 1 << 20 }, "odd size": func(m *Model) { m.Width = 333 },
+	} {
+		bad := m
+		change(&bad)
+		if _, err := Open(bad, infer.Options{Threads: 1}); err == nil {
+			t.Errorf("%s: no error", name)
+		} else {
+			t.Log(err)
+		}
+	}
+}
