@@ -1,0 +1,186 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// connectTimeout bounds one attempt to connect, up to the server's greeting.
+const connectTimeout = 5 * time.Second
+
+// A connection that says nothing is given up after stalePings of these.
+const (
+	pingEvery  = 2 * time.Second
+	stalePings = 2
+)
+
+// Redact returns address (one NATS URL or several, comma-separated) without
+// credentials, for people to read.
+func Redact(address string) string {
+	urls, err := parseAddress(address)
+	if err != nil {
+		return "the NATS address"
+	}
+	shown := make([]string, len(urls))
+	for i, u := range urls {
+		shown[i] = u.Scheme + "://" + u.Host
+	}
+	return strings.Join(shown, ",")
+}
+
+// parseAddress never has any part of the address in its error: it may hold a
+// password in a place where it is not recognised as one.
+func parseAddress(address string) ([]*url.URL, error) {
+	const mend = "write it as nats://host:4222 or nats://user:password@host:4222 (special characters in the password as %XX)"
+	if strings.TrimSpace(address) == "" {
+		return nil, errors.New("the NATS address is empty: " + mend)
+	}
+	var urls []*url.URL
+	for _, one := range strings.Split(address, ",") {
+		one = strings.TrimSpace(one)
+		if !strings.Contains(one, "://") {
+			one = "nats://" + one
+		}
+		u, err := url.Parse(one)
+		if err != nil || u.Hostname() == "" {
+			return nil, errors.New("the NATS address is not a URL: " + mend)
+		}
+		switch u.Scheme {
+		case "nats", "tls", "ws", "wss":
+		default:
+			return nil, errors.New("the NATS address has a scheme that is not nats, tls, ws or wss: " + mend)
+		}
+		urls = append(urls, u)
+	}
+	return urls, nil
+}
+
+// dial connects to a server that must be there now, and sets the connection up
+// to survive every later loss. ctx bounds the first connection only. The
+// returned func breaks the current connection at once, which ends any write
+// that the server holds up.
+func dial(ctx context.Context, address, name string, extra ...nats.Option) (*nats.Conn, func(), error) {
+	urls, err := parseAddress(address)
+	if err != nil {
+		return nil, nil, err
+	}
+	d := &dialer{}
+	d.ctx, d.cancel = context.WithCancel(context.Background())
+	stop := context.AfterFunc(ctx, d.abort)
+
+	options := append([]nats.Option{
+		nats.Name(name),
+		nats.Timeout(connectTimeout),
+		nats.SetCustomDialer(d),
+		nats.PingInterval(pingEvery),
+		nats.MaxPingsOutstanding(stalePings),
+		nats.FlusherTimeout(pingEvery * stalePings),
+		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(),
+		nats.CustomReconnectDelay(backoff),
+		// What waits for a connection waits in our own buffer, where it is counted.
+		nats.ReconnectBufSize(-1),
+	}, extra...)
+	clean := make([]string, len(urls))
+	for i, u := range urls {
+		clean[i] = u.String()
+	}
+	nc, err := nats.Connect(strings.Join(clean, ","), options...)
+	if !stop() {
+		if nc != nil {
+			nc.Close()
+		}
+		return nil, nil, fmt.Errorf("connect to %s: %w", Redact(address), context.Cause(ctx))
+	}
+	if err != nil {
+		network := d.lastError()
+		d.abort()
+		return nil, nil, fmt.Errorf("connect to %s: %w", Redact(address), explain(err, network))
+	}
+	return nc, d.abort, nil
+}
+
+// backoff is the pause before the n-th attempt to reconnect (n from 1): 50 ms,
+// doubling to 5 s, of which a random half so that clients do not return in step.
+func backoff(n int) time.Duration {
+	const first, most = 50 * time.Millisecond, 5 * time.Second
+	d := most
+	if n < 8 {
+		d = min(first<<max(n-1, 0), most)
+	}
+	return d/2 + rand.N(d/2+1)
+}
+
+// explain adds the mend to why a connection could not be made. network is the
+// last error below NATS, which nats.go does not always pass on.
+func explain(err, network error) error {
+	var timeout net.Error
+	switch {
+	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
+		return fmt.Errorf("the server refuses the credentials (%w): put the right ones in the address, nats://user:password@host:4222", err)
+	case errors.Is(err, nats.ErrMaxConnectionsExceeded):
+		return fmt.Errorf("the server is full (%w): raise its max_connections or end other clients", err)
+	case errors.Is(err, nats.ErrSecureConnRequired), errors.Is(err, nats.ErrSecureConnWanted):
+		return fmt.Errorf("one side wants TLS and the other has none (%w): use tls://host:4222 with a server that has TLS, else nats://", err)
+	case network != nil:
+		return fmt.Errorf("%w: is a NATS server running there? Start one with nats-server, or leave the address out to use the built-in one", network)
+	case errors.Is(err, nats.ErrTimeout), errors.As(err, &timeout) && timeout.Timeout():
+		return fmt.Errorf("it takes connections but sends no greeting (%w): is it a NATS server?", err)
+	case errors.Is(err, nats.ErrNoInfoReceived), errors.Is(err, nats.ErrBadHeaderMsg), errors.Is(err, nats.ErrConnectionClosed):
+		return fmt.Errorf("it does not speak NATS (%w): check the port", err)
+	}
+	return fmt.Errorf("%w: check that it is a NATS server and that the address is right", err)
+}
+
+// dialer makes the connections and remembers the current one, so that it can be
+// broken, and the last error.
+type dialer struct {
+	ctx    context.Context // ends with abort
+	cancel context.CancelFunc
+
+	mu   sync.Mutex
+	conn net.Conn
+	err  error
+}
+
+// Dial is called by nats.go for each attempt.
+func (d *dialer) Dial(network, address string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: connectTimeout}).DialContext(d.ctx, network, address)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.err = err
+	if err != nil {
+		return nil, err
+	}
+	if d.ctx.Err() != nil {
+		conn.Close()
+		return nil, d.ctx.Err()
+	}
+	d.conn = conn
+	return conn, nil
+}
+
+func (d *dialer) lastError() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.err
+}
+
+// abort breaks the connection and refuses new ones.
+func (d *dialer) abort() {
+	d.cancel()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conn != nil {
+		d.conn.Close()
+	}
+}
