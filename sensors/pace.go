@@ -1,0 +1,109 @@
+package sensors
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"dashline/pipeline/frame"
+)
+
+// Loop starts a source again when it ends. Sequence numbers and times go on.
+// open is called once a round; the round that it opened is closed when it ends.
+// Info is that of the first round, with an unknown number of frames.
+func Loop(open func() (Source, error)) (Source, error) {
+	s, err := open()
+	if err != nil {
+		return nil, err
+	}
+	in := s.Info()
+	in.Frames = 0
+	return &looped{open: open, now: s, info: in}, nil
+}
+
+type looped struct {
+	open func() (Source, error)
+	now  Source
+	info Info
+
+	base      uint64        // Seq of this round's first frame
+	offset    time.Duration // PTS of this round's first frame
+	next      uint64
+	nextTime  time.Duration
+	delivered bool // in this round
+}
+
+func (l *looped) Info() Info { return l.info }
+
+func (l *looped) Close() error { return l.now.Close() }
+
+func (l *looped) Next(ctx context.Context, f *frame.Frame) error {
+	err := l.now.Next(ctx, f)
+	if err == io.EOF {
+		if err := l.again(); err != nil {
+			return err
+		}
+		err = l.now.Next(ctx, f)
+	}
+	if err == io.EOF {
+		return fmt.Errorf("loop %s: it has no frames", l.info.Path)
+	}
+	f.Seq += l.base
+	f.PTS += l.offset
+	l.next = f.Seq + 1
+	l.nextTime = f.PTS + time.Duration(float64(time.Second)/l.info.FPS)
+	l.delivered = l.delivered || err == nil
+	return err
+}
+
+func (l *looped) again() error {
+	if !l.delivered {
+		return fmt.Errorf("loop %s: no frame of it could be read", l.info.Path)
+	}
+	s, err := l.open()
+	if err != nil {
+		return err
+	}
+	_ = l.now.Close()
+	l.now, l.base, l.offset, l.delivered = s, l.next, l.nextTime, false
+	return nil
+}
+
+// Paced delivers each frame at its time of presentation, as a camera would. It
+// decodes ahead of time and never hurries: after a delay, frames that are due
+// come at once.
+func Paced(s Source) Source { return &paced{Source: s} }
+
+type paced struct {
+	Source
+	start time.Time
+	first time.Duration
+	timer *time.Timer
+}
+
+func (p *paced) Next(ctx context.Context, f *frame.Frame) error {
+	if err := p.Source.Next(ctx, f); err != nil {
+		return err
+	}
+	if p.start.IsZero() {
+		p.start, p.first = time.Now(), f.PTS
+		return nil
+	}
+	wait := time.Until(p.start.Add(f.PTS - p.first))
+	if wait <= 0 {
+		return nil
+	}
+	if p.timer == nil {
+		p.timer = time.NewTimer(wait)
+	} else {
+		p.timer.Reset(wait)
+	}
+	select {
+	case <-p.timer.C:
+		return nil
+	case <-ctx.Done():
+		p.timer.Stop()
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,113 @@
+// Package sensors has the sources of frames: video files and folders of images.
+//
+// Every source fills 8-bit BGR pictures, numbers frames from 0 with gaps kept,
+// and treats what it reads as hostile: sizes are checked before memory is
+// taken, a picture that cannot be read costs one frame and is said to, and
+// nothing that a file holds can end the process.
+package sensors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"dashline/pipeline"
+	"dashline/pipeline/frame"
+)
+
+// Limits on one picture. The larger side covers 16K panoramas; the area keeps
+// one picture below 200 MB of memory.
+const (
+	MaxSide   = 16384
+	MaxPixels = 64 << 20
+)
+
+// Info describes an open source.
+type Info struct {
+	Kind          string  // "video" or "images"
+	Path          string  // as given
+	Width, Height int     // of the first picture, pixels
+	FPS           float64 // nominal rate
+	Frames        int     // how many to expect, 0 where unknown
+}
+
+// Source is an open source of frames.
+type Source interface {
+	pipeline.Source
+	Info() Info
+	Close() error
+}
+
+// Open opens a video file or a folder of images. The error says what is wrong
+// with the path and what to do.
+func Open(path string) (Source, error) {
+	if scheme, _, ok := strings.Cut(path, "://"); ok {
+		return nil, fmt.Errorf("open source %s: %s:// is not a source that can be read here: give a video file or a folder of images", path, scheme)
+	}
+	st, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("open source %s: there is no such file or folder", path)
+	case err != nil:
+		return nil, fmt.Errorf("open source: %w", err)
+	case st.IsDir():
+		return openFolder(path)
+	case !st.Mode().IsRegular():
+		return nil, fmt.Errorf("open source %s: it is neither a file nor a folder", path)
+	case st.Size() == 0:
+		return nil, fmt.Errorf("open source %s: the file is empty", path)
+	}
+	return openVideo(path)
+}
+
+// checkSize refuses a picture that is too large to be true.
+func checkSize(w, h int) error {
+	if w < 1 || h < 1 {
+		return fmt.Errorf("picture of %dx%d pixels: there is nothing in it", w, h)
+	}
+	if w > MaxSide || h > MaxSide || w*h > MaxPixels {
+		return fmt.Errorf("picture of %dx%d pixels: more than %d on a side or %d in all; scale it down first", w, h, MaxSide, MaxPixels)
+	}
+	return nil
+}
+
+// absolute keeps names like "concat:a|b" or "img%03d.png" from meaning anything
+// but a file to the libraries that open them.
+func absolute(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("open source %s: %w", path, err)
+	}
+	if strings.Contains(abs, "%") {
+		return "", fmt.Errorf("open source %s: a name with %% would be read as a pattern: rename the file", path)
+	}
+	return abs, nil
+}
+
+// Limit ends a source after n frames.
+func Limit(s Source, n int) Source { return &limited{Source: s, left: n} }
+
+type limited struct {
+	Source
+	left int
+}
+
+func (l *limited) Next(ctx context.Context, f *frame.Frame) error {
+	if l.left <= 0 {
+		return io.EOF
+	}
+	l.left--
+	return l.Source.Next(ctx, f)
+}
+
+func (l *limited) Info() Info {
+	in := l.Source.Info()
+	if in.Frames == 0 || l.left < in.Frames {
+		in.Frames = l.left
+	}
+	return in
+}
