@@ -64,13 +64,13 @@ type Locator interface {
 	Locate(d *msg.Detections, dst []msg.Object) []msg.Object
 }
 
-// Publisher sends messages to the world. No method blocks. Each returns false
-// when the message cannot be taken; the frame then counts as failed.
+// Publisher sends messages to the world. No method blocks; what cannot be sent
+// is counted by the publisher.
 type Publisher interface {
-	Detections(*msg.Detections) bool
-	Lanes(*msg.LaneSet) bool
-	Plan(*msg.Trajectory) bool
-	Frame(*msg.FrameReport) bool
+	Detections(*msg.Detections)
+	Lanes(*msg.LaneSet)
+	Plan(*msg.Trajectory)
+	Frame(*msg.FrameReport)
 }
 
 // View is a finished frame with all that was made of it. Parts that do not
@@ -169,5 +169,3 @@ type Stages struct {
 	Viewer    Viewer
 	Observers []Observer
 }
-
-var errBusFull = errors.New("the bus buffer is full: the NATS server is away or too slow; raise nats.buffer or see to the server")

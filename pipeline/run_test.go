@@ -110,26 +110,20 @@ type listener struct {
 	detections, lanes, plan []uint64
 	viewed                  []uint64
 	reports                 []msg.FrameReport
-	full                    bool
 }
 
-func (l *listener) keep(to *[]uint64, seq uint64) bool {
+func (l *listener) keep(to *[]uint64, seq uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.full {
-		return false
-	}
 	*to = append(*to, seq)
-	return true
 }
-func (l *listener) Detections(m *msg.Detections) bool { return l.keep(&l.detections, m.Seq) }
-func (l *listener) Lanes(m *msg.LaneSet) bool         { return l.keep(&l.lanes, m.Seq) }
-func (l *listener) Plan(m *msg.Trajectory) bool       { return l.keep(&l.plan, m.Seq) }
-func (l *listener) Frame(r *msg.FrameReport) bool {
+func (l *listener) Detections(m *msg.Detections) { l.keep(&l.detections, m.Seq) }
+func (l *listener) Lanes(m *msg.LaneSet)         { l.keep(&l.lanes, m.Seq) }
+func (l *listener) Plan(m *msg.Trajectory)       { l.keep(&l.plan, m.Seq) }
+func (l *listener) Frame(r *msg.FrameReport) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.reports = append(l.reports, *r)
-	return true
 }
 func (l *listener) View(v *pipeline.View) error { l.keep(&l.viewed, v.Frame.Seq); return nil }
 
@@ -206,7 +200,6 @@ func TestOutcomes(t *testing.T) {
 		{"planner panics", func(_ *clock, st *pipeline.Stages) {
 			st.Planner = planner{func(*msg.Scene) { panic("oh") }}
 		}, msg.Failed, "plan", "panic"},
-		{"bus is full", func(_ *clock, st *pipeline.Stages) { st.Publisher.(*listener).full = true }, msg.Failed, "publish", "bus_full"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -426,10 +419,10 @@ func TestFramePathAllocatesOnlyMessages(t *testing.T) {
 
 type discard struct{}
 
-func (discard) Detections(*msg.Detections) bool { return true }
-func (discard) Lanes(*msg.LaneSet) bool         { return true }
-func (discard) Plan(*msg.Trajectory) bool       { return true }
-func (discard) Frame(*msg.FrameReport) bool     { return true }
+func (discard) Detections(*msg.Detections) {}
+func (discard) Lanes(*msg.LaneSet)         {}
+func (discard) Plan(*msg.Trajectory)       {}
+func (discard) Frame(*msg.FrameReport)     {}
 
 func ExampleFrameError() {
 	fmt.Println(&pipeline.FrameError{Reason: "corrupt", Err: errors.New("picture ends early")})

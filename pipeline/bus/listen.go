@@ -73,7 +73,9 @@ func Listen(ctx context.Context, o ListenOptions, ready func(), handle func(*nat
 	if err != nil {
 		return fmt.Errorf("subscribe to %s: %w", o.Subject, err)
 	}
-	if err := nc.FlushTimeout(connectTimeout); err != nil {
+	bounded, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	if err := nc.FlushWithContext(bounded); err != nil {
 		return ended(ctx, fmt.Errorf("subscribe to %s at %s: %w", o.Subject, where, err))
 	}
 	if err := nc.LastError(); errors.Is(err, nats.ErrPermissionViolation) {
