@@ -1,0 +1,58 @@
+# On a new machine two commands are enough: make run, make test.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# For the program: make run ARGS="drive.mp4 --json"
+ARGS ?= --save out/overlay.mp4
+
+# Packages that build and pass without cgo; internal/rules holds the same list.
+export PURE := pipeline/msg model/... planner/... lanes/ground detect/track
+
+# Go stamps the version from git, where git can read this folder.
+BUILDVCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
+
+.PHONY: help run test build setup lint fuzz soak bench cuda-link oracles generate clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: setup build ## install what is missing, build, and run the default drive (ARGS="..." for others)
+	@mkdir -p out
+	bin/dashline run $(ARGS)
+
+test: ## install what is missing and run every check and test
+	@scripts/setup --test
+	@scripts/check
+
+build: ## build bin/dashline
+	@echo "building bin/dashline (the first time takes minutes: OpenCV's bindings are compiled)"
+	@go build -buildvcs=$(BUILDVCS) -o bin/dashline ./cmd/dashline
+
+setup: ## install what is missing to build and run
+	@scripts/setup
+
+lint: ## check formatting, go vet and staticcheck
+	@scripts/check lint
+
+fuzz: ## fuzz every parser for FUZZTIME (default 1m) each
+	@FUZZTIME=$${FUZZTIME:-1m} scripts/check fuzz
+
+soak: build ## run for a long time and watch memory, descriptors and goroutines
+	@scripts/soak $(filter-out --save out/overlay.mp4,$(ARGS))
+
+bench: ## measure what a frame costs beside decoding and the networks
+	go test -run '^$$' -bench . -benchmem $(BENCH)
+
+cuda-link: ## prove that everything compiles and links against OpenCV with CUDA
+	@scripts/prove-cuda-link
+
+oracles: ## make the Python oracles' committed output again (needs python3-opencv)
+	@/usr/bin/python3 -c 'import cv2, numpy' 2>/dev/null || { echo "make oracles: error: install python3-opencv and run this again" >&2; exit 1; }
+	@for script in testdata/oracles/*.py; do echo "$$script"; /usr/bin/python3 "$$script"; done
+
+generate: ## make generated files again
+	go generate ./...
+
+clean: ## remove what was built
+	rm -rf bin out .venv
