@@ -12,7 +12,8 @@
 //
 // Fields may be structs, slices and arrays of scalars or structs, strings,
 // booleans, integers, floats and time.Duration. Tags bound scalars: `enum`
-// (comma-separated words), `min` and `max` (inclusive).
+// (comma-separated words), `pattern` (a regular expression), `min` and `max`
+// (inclusive).
 package strictyaml
 
 import (

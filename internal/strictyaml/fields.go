@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Field is one key of a struct.
@@ -82,6 +84,12 @@ func outside(v reflect.Value, tag reflect.StructTag) string {
 		if !slices.Contains(known, v.String()) {
 			return fmt.Sprintf("expected one of %s, found %q", strings.Join(known, ", "), clip(v.String()))
 		}
+	}
+	if v.Kind() == reflect.String && !utf8.ValidString(v.String()) {
+		return fmt.Sprintf("%q is not text in UTF-8", clip(v.String()))
+	}
+	if p := tag.Get("pattern"); p != "" && v.Kind() == reflect.String && !regexp.MustCompile(p).MatchString(v.String()) {
+		return fmt.Sprintf("%q does not match %s", clip(v.String()), p)
 	}
 	var x float64
 	switch {

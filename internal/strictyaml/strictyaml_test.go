@@ -8,7 +8,7 @@ import (
 )
 
 type sample struct {
-	Name   string        `yaml:"name"`
+	Name   string        `yaml:"name" pattern:"^[^!]*$"`
 	Age    time.Duration `yaml:"age" min:"1ms" max:"1h"`
 	Count  int           `yaml:"count" min:"0"`
 	Score  float64       `yaml:"score" min:"0" max:"1"`
@@ -87,6 +87,7 @@ func TestDecodeErrors(t *testing.T) {
 		{"infinite", "score: .inf\n", "score: expected a number"},
 		{"not a number", "score: .nan\n", "score: expected a number"},
 		{"enum", "mode: medium\n", `f.yaml:1:7: mode: expected one of slow, fast, found "medium"`},
+		{"pattern", "name: a!\n", `f.yaml:1:7: name: "a!" does not match ^[^!]*$`},
 		{"list for group", "inner: [1]\n", "inner: expected keys with values, found a list"},
 		{"group for text", "name:\n  a: b\n", "name: expected text, found keys with values"},
 		{"text for list", "list: a\n", "list: expected a list"},

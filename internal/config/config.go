@@ -1,0 +1,112 @@
+// Package config is the one definition of a run's configuration. The YAML
+// file, the flags, `dashline config`, the JSON Schema and the reference in
+// docs/config.md all come from the struct [Config] and its tags.
+//
+// Invariants:
+//   - Every key is a flag: key a.b_c is flag --a-b-c.
+//   - A flag beats the file, the file beats the default.
+//   - What [Effective] prints loads back to the same configuration.
+//   - A file with an unknown key, a wrong type or a value outside its range is
+//     refused with the place in the file.
+package config
+
+import (
+	"fmt"
+	"time"
+
+	"dashline/infer"
+	"dashline/internal/strictyaml"
+	"dashline/lanes/ground"
+)
+
+// Config says how to run the pipeline.
+type Config struct {
+	Vehicle     string        `yaml:"vehicle" default:"car" pattern:"^[A-Za-z0-9_-]{1,64}$" help:"Name of the vehicle, the second word of every subject."`
+	Camera      string        `yaml:"camera" default:"front" pattern:"^[A-Za-z0-9_-]{1,64}$" help:"Name of the camera, the third word of every subject."`
+	CameraModel string        `yaml:"camera_model" placeholder:"FILE" help:"YAML description of the camera: intrinsics, distortion, height, angles. Without one a plausible dashcam is guessed."`
+	Source      string        `yaml:"source" placeholder:"PATH" help:"Video file or folder of images; the argument SOURCE is the same."`
+	Deadline    time.Duration `yaml:"deadline" default:"100ms" min:"1ms" max:"1h" help:"Largest age at which a frame's result is still useful."`
+	Policy      string        `yaml:"policy" default:"auto" enum:"auto,every,newest" help:"Which frames are processed: every one, or the newest when free. auto: every for files."`
+	Loop        bool          `yaml:"loop" help:"Begin the source again at its end."`
+	Realtime    bool          `yaml:"realtime" help:"Pace a file as it was recorded, as a live camera would."`
+	Frames      int           `yaml:"frames" default:"0" min:"0" help:"Stop after so many frames; 0: all."`
+	Duration    time.Duration `yaml:"duration" default:"0s" min:"0s" help:"Stop after so much time; 0s: no limit."`
+	Speed       float64       `yaml:"speed" default:"20" min:"0" max:"100" help:"The vehicle's own speed, m/s."`
+	Save        string        `yaml:"save" placeholder:"FILE" help:"Write what was seen as a video (.mp4)."`
+	JSON        bool          `yaml:"json" name:"json" help:"Print one JSON object instead of text for people."`
+	Quiet       bool          `yaml:"quiet" help:"No live status line."`
+
+	Detect  Detect  `yaml:"detect" embed:"" prefix:"detect-" group:"Objects" help:"Finding objects."`
+	Lanes   Lanes   `yaml:"lanes" embed:"" prefix:"lanes-" group:"Lanes" help:"Finding lane lines and drivable area."`
+	NATS    NATS    `yaml:"nats" embed:"" prefix:"nats-" group:"NATS" help:"Publishing results."`
+	Metrics Metrics `yaml:"metrics" embed:"" prefix:"metrics-" group:"Metrics" help:"Metrics for Prometheus."`
+}
+
+// Runtime says how one network is to run.
+type Runtime struct {
+	Engine  string `yaml:"engine" default:"auto" enum:"auto,opencv,ort" help:"Engine: opencv, ort (ONNX Runtime), or auto: opencv where it loads the network."`
+	Backend string `yaml:"backend" default:"cpu" enum:"cpu,cuda,cuda-fp16,opencl" help:"Where the network runs."`
+	Require bool   `yaml:"require" help:"Refuse to start where the backend would not really run, instead of falling back to cpu."`
+	Threads int    `yaml:"threads" default:"0" min:"0" max:"256" help:"Threads of the network; 0: one per core."`
+}
+
+// Options are the same in the words of package infer.
+func (r Runtime) Options() infer.Options {
+	return infer.Options{Backend: infer.Backend(r.Backend), Require: r.Require, Threads: r.Threads}
+}
+
+// Detect configures object detection.
+type Detect struct {
+	Network string `yaml:"network" default:"yolo-fastest-1.1-xl" placeholder:"NAME" help:"Network: a name that dashline networks lists, or the path of a description."`
+	Runtime
+	Score float64 `yaml:"score" default:"0.30" min:"0" max:"1" help:"Least score of an object."`
+	NMS   float64 `yaml:"nms" name:"nms" default:"0.45" min:"0" max:"1" help:"Two boxes of a class that overlap more (IoU) are one object."`
+}
+
+// Lanes configures lane detection.
+type Lanes struct {
+	Enabled bool   `yaml:"enabled" default:"true" negatable:"no-lanes" help:"Find lanes."`
+	Network string `yaml:"network" default:"twinlitenet-cv46" placeholder:"NAME" help:"Network: a name that dashline networks lists, or the path of a description."`
+	Runtime
+	Every int `yaml:"every" default:"1" min:"1" max:"1000" help:"Find lanes in every so-many-th frame; those between keep the last lanes."`
+}
+
+// NATS configures publishing.
+type NATS struct {
+	URL    string `yaml:"url" name:"url" placeholder:"URL" help:"NATS server; without one an embedded server starts on this machine."`
+	Port   int    `yaml:"port" default:"0" min:"0" max:"65535" help:"Port of the embedded server; 0: a free one, printed."`
+	Name   string `yaml:"name" default:"dashline" pattern:"^[ -~]{1,64}$" help:"Name of the connection as the server lists it."`
+	Buffer int    `yaml:"buffer" default:"256" min:"1" max:"65536" help:"Messages that wait for the server at most; more are dropped and counted."`
+}
+
+// Metrics configures the metrics endpoint.
+type Metrics struct {
+	Listen string `yaml:"listen" placeholder:"HOST:PORT" help:"Address on which /metrics is served; empty: off."`
+}
+
+// Validate says everything that is out of range, each with its key.
+func (c *Config) Validate() error {
+	return strictyaml.Check(c)
+}
+
+// LoadCamera reads the description of a camera.
+func LoadCamera(file string) (ground.Camera, error) {
+	var c ground.Camera
+	data, err := read(file)
+	if err != nil {
+		return c, err
+	}
+	keys, err := strictyaml.Decode(file, data, &c)
+	if err != nil {
+		return c, err
+	}
+	for _, must := range []string{"width", "height", "fx", "fy", "cx", "cy", "height_m"} {
+		if _, ok := keys[must]; !ok {
+			return c, &strictyaml.Error{File: file, Msg: "key " + must + " is missing"}
+		}
+	}
+	if err := c.Validate(); err != nil {
+		return c, fmt.Errorf("%s: %w", file, err)
+	}
+	return c, nil
+}

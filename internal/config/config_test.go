@@ -1,0 +1,335 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"pgregory.net/rapid"
+
+	"dashline/internal/testkit"
+)
+
+var update = flag.Bool("update", false, "write the committed copies anew")
+
+type command struct {
+	File   File `name:"config" short:"c"`
+	Config `embed:""`
+}
+
+func parser(t testing.TB, cmd *command) *kong.Kong {
+	t.Helper()
+	k, err := kong.New(cmd, kong.Name("test"), kong.Exit(func(int) {}), kong.Writers(&bytes.Buffer{}, &bytes.Buffer{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func flags(t testing.TB, args ...string) (Config, error) {
+	t.Helper()
+	var cmd command
+	_, err := parser(t, &cmd).Parse(args)
+	return cmd.Config, err
+}
+
+func write(t testing.TB, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "dashline.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestDefaultsOfFlagsAndOfFilesAreTheSame(t *testing.T) {
+	byFlags, err := flags(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	byFile, err := Load(write(t, ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if byFlags != Default() || byFile != Default() {
+		t.Errorf("by flags %+v\nby file  %+v\ndefault  %+v", byFlags, byFile, Default())
+	}
+	if d := Default(); d.Deadline != 100*time.Millisecond || d.Detect.Score != .30 || !d.Lanes.Enabled {
+		t.Errorf("%+v", d)
+	}
+	if err := byFile.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEveryKeyIsAFlagAndHasHelp(t *testing.T) {
+	var cmd command
+	known := map[string]*kong.Flag{}
+	for _, f := range parser(t, &cmd).Model.Flags {
+		known[f.Name] = f
+	}
+	c := Default()
+	for _, k := range keys(reflect.ValueOf(&c).Elem(), "") {
+		f := known[k.flag()]
+		if f == nil {
+			t.Errorf("key %s has no flag --%s", k.path, k.flag())
+			continue
+		}
+		delete(known, k.flag())
+		if k.tag.Get("help") == "" || f.Help == "" {
+			t.Errorf("key %s has no help", k.path)
+		}
+	}
+	delete(known, "help")
+	delete(known, "config")
+	for name := range known {
+		t.Errorf("flag --%s is no key", name)
+	}
+}
+
+func TestFlagBeatsFileBeatsDefault(t *testing.T) {
+	file := write(t, `
+vehicle: truck
+loop: true
+deadline: 50ms
+detect:
+  network: nanodet
+  score: 0.5
+lanes:
+  enabled: false
+nats: {port: 4222}
+`)
+	got, err := flags(t, "--config", file, "--detect-network=yolov3", "--loop=false", "--deadline", "2s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Vehicle = "truck"
+	want.Loop = false
+	want.Deadline = 2 * time.Second
+	want.Detect.Network = "yolov3"
+	want.Detect.Score = .5
+	want.Lanes.Enabled = false
+	want.NATS.Port = 4222
+	if got != want {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if got, err = flags(t, "--config", file, "--lanes-enabled"); err != nil || !got.Lanes.Enabled {
+		t.Errorf("%v, %v", got.Lanes.Enabled, err)
+	}
+	if got, err = flags(t, "--no-lanes"); err != nil || got.Lanes.Enabled {
+		t.Errorf("--no-lanes: %v, %v", got.Lanes.Enabled, err)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for _, c := range []struct{ name, text, want string }{
+		{"unknown key", "detect:\n  netwrok: a\n", ":2:3: unknown key detect.netwrok: did you mean detect.network?"},
+		{"unknown group", "detects:\n  network: a\n", ":1:1: unknown key detects: did you mean detect?"},
+		{"wrong type", "frames: many\n", `:1:9: frames: expected a whole number, found the text "many"`},
+		{"enum", "policy: each\n", "policy: expected one of auto, every, newest"},
+		{"range", "detect: {score: 2}\n", "detect.score: 2 is outside of its range, 0 to 1"},
+		{"subject", "vehicle: a.b\n", `vehicle: "a.b" does not match`},
+		{"twice", "loop: true\nloop: false\n", "key loop is set a second time"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := write(t, c.text)
+			_, loaded := Load(file)
+			_, parsed := flags(t, "--config", file)
+			for _, err := range []error{loaded, parsed} {
+				if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("got  %v\nwant %s", err, c.want)
+				}
+			}
+		})
+	}
+	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+	for _, args := range [][]string{{"--detect-score=2"}, {"--vehicle=a.b"}, {"--policy=each"}, {"--deadline=0s"}} {
+		if _, err := flags(t, args...); err == nil {
+			t.Errorf("%v is accepted", args)
+		}
+	}
+}
+
+// drawn is any valid configuration.
+func drawn(t *rapid.T) Config {
+	c := Default()
+	for _, k := range keys(reflect.ValueOf(&c).Elem(), "") {
+		switch {
+		case k.value.Type() == reflect.TypeFor[time.Duration]():
+			k.value.SetInt(rapid.Int64Range(int64(time.Millisecond), int64(time.Hour)).Draw(t, k.path))
+		case k.value.Kind() == reflect.Bool:
+			k.value.SetBool(rapid.Bool().Draw(t, k.path))
+		case k.value.CanInt():
+			k.value.SetInt(rapid.Int64Range(1, 256).Draw(t, k.path))
+		case k.value.CanFloat():
+			k.value.SetFloat(rapid.Float64Range(0, 1).Draw(t, k.path))
+		case k.tag.Get("enum") != "":
+			k.value.SetString(rapid.SampledFrom(strings.Split(k.tag.Get("enum"), ",")).Draw(t, k.path))
+		case k.tag.Get("pattern") != "":
+			k.value.SetString(rapid.StringMatching(k.tag.Get("pattern")).Draw(t, k.path))
+		default:
+			k.value.SetString(rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"true", "12", "1e3", "null", "~", "- a", "a: b", "#", " ", "yes", "0x1F", ".5", "2020-01-01", "'", "\""})).Draw(t, k.path))
+		}
+	}
+	return c
+}
+
+func TestEffectiveRoundTrip(t *testing.T) {
+	schema := compiled(t)
+	dir := t.TempDir()
+	rapid.Check(t, func(rt *rapid.T) {
+		want := drawn(rt)
+		file := filepath.Join(dir, "c.yaml")
+		for name, print := range map[string]func(*Config) ([]byte, error){"yaml": Effective, "json": JSON} {
+			data, err := print(&want)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if err := os.WriteFile(file, data, 0o644); err != nil {
+				rt.Fatal(err)
+			}
+			got, err := Load(file)
+			if err != nil {
+				rt.Fatalf("%s: %v\n%s", name, err, data)
+			}
+			if got != want {
+				rt.Fatalf("%s:\ngot  %+v\nwant %+v\n%s", name, got, want, data)
+			}
+			if got, err = flags(t, "--config", file); err != nil || got != want {
+				rt.Fatalf("%s by flags: %v\ngot  %+v\nwant %+v\n%s", name, err, got, want, data)
+			}
+			if name == "json" {
+				value, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+				if err != nil {
+					rt.Fatal(err)
+				}
+				if err := schema.Validate(value); err != nil {
+					rt.Fatalf("%v\n%s", err, data)
+				}
+			}
+		}
+	})
+}
+
+func compiled(t testing.TB) *jsonschema.Schema {
+	t.Helper()
+	data, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("config.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSchemaRefuses(t *testing.T) {
+	s := compiled(t)
+	for text, good := range map[string]bool{
+		`{}`:                              true,
+		`{"detect":{"network":"yolov3"}}`: true,
+		`{"deadline":"1m30s"}`:            true,
+		`{"detect":{"netwrok":"a"}}`:      false,
+		`{"unknown":1}`:                   false,
+		`{"deadline":"soon"}`:             false,
+		`{"policy":"each"}`:               false,
+		`{"frames":1.5}`:                  false,
+		`{"detect":{"score":1.5}}`:        false,
+		`{"vehicle":"a.b"}`:               false,
+	} {
+		value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Validate(value); (err == nil) != good {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestSchemaIsCommitted(t *testing.T) {
+	data, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !json.Valid(data) {
+		t.Fatal("not JSON")
+	}
+	committed(t, "docs/config.schema.json", data)
+}
+
+// committed holds a file of the repository against what it has to be.
+func committed(t *testing.T, name string, want []byte) {
+	t.Helper()
+	path := filepath.Join(testkit.Root(), filepath.FromSlash(name))
+	if *update {
+		if err := os.WriteFile(path, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s is not what the struct says: go test ./internal/config -update", name)
+	}
+}
+
+func TestLoadCamera(t *testing.T) {
+	const camera = "width: 1280\nheight: 720\nfx: 1156.94\nfy: 1152.14\ncx: 665.95\ncy: 388.79\nk1: -0.2376\nheight_m: 1.4\npitch: 2\n"
+	c, err := LoadCamera(write(t, camera))
+	if err != nil || c.Fx != 1156.94 || c.K1 != -.2376 || c.Guessed {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for want, text := range map[string]string{
+		"unknown key hieght_m: did you mean height_m?": camera + "hieght_m: 1\n",
+		"key height_m is missing":                      strings.Replace(camera, "height_m: 1.4\n", "", 1),
+		"dashline.yaml: ":                              strings.Replace(camera, "1156.94", "-1", 1),
+	} {
+		if _, err := LoadCamera(write(t, text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	c := Default()
+	seed, err := Effective(&c)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seed)
+	f.Add([]byte("detect: {network: a, runtime: b}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file := write(t, string(data))
+		c, err := Load(file)
+		if err != nil {
+			return
+		}
+		if _, err := Effective(&c); err != nil {
+			t.Fatalf("loaded but not valid: %v", err)
+		}
+	})
+}
