@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -102,10 +104,11 @@ func dial(ctx context.Context, address, name string, extra ...nats.Option) (*nat
 		return nil, nil, fmt.Errorf("connect to %s: %w", Redact(address), context.Cause(ctx))
 	}
 	if err != nil {
-		network := d.lastError()
+		network, said := d.trouble()
 		d.abort()
-		return nil, nil, fmt.Errorf("connect to %s: %w", Redact(address), explain(err, network))
+		return nil, nil, fmt.Errorf("connect to %s: %w", Redact(address), explain(err, network, said))
 	}
+	d.greeted()
 	return nc, d.abort, nil
 }
 
@@ -120,36 +123,41 @@ func backoff(n int) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
-// explain adds the mend to why a connection could not be made. network is the
-// last error below NATS, which nats.go does not always pass on.
-func explain(err, network error) error {
+// explain adds the mend to why a connection could not be made. network is why
+// there was no connection at all and said is the server's own last word, which
+// nats.go does not always pass on.
+func explain(err, network error, said string) error {
 	var timeout net.Error
 	switch {
 	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired), errors.Is(err, nats.ErrAuthRevoked):
 		return fmt.Errorf("the server refuses the credentials (%w): put the right ones in the address, nats://user:password@host:4222", err)
-	case errors.Is(err, nats.ErrMaxConnectionsExceeded):
-		return fmt.Errorf("the server is full (%w): raise its max_connections or end other clients", err)
+	case strings.Contains(said, "maximum connections"):
+		return fmt.Errorf("the server is full (%s): raise its max_connections or end other clients", said)
 	case errors.Is(err, nats.ErrSecureConnRequired), errors.Is(err, nats.ErrSecureConnWanted):
 		return fmt.Errorf("one side wants TLS and the other has none (%w): use tls://host:4222 with a server that has TLS, else nats://", err)
 	case network != nil:
 		return fmt.Errorf("%w: is a NATS server running there? Start one with nats-server, or leave the address out to use the built-in one", network)
 	case errors.Is(err, nats.ErrTimeout), errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Errorf("it takes connections but sends no greeting (%w): is it a NATS server?", err)
-	case errors.Is(err, nats.ErrNoInfoReceived), errors.Is(err, nats.ErrBadHeaderMsg), errors.Is(err, nats.ErrConnectionClosed):
+	case said == "" && (errors.Is(err, nats.ErrNoInfoReceived) || errors.Is(err, io.EOF)):
 		return fmt.Errorf("it does not speak NATS (%w): check the port", err)
+	}
+	if said != "" {
+		return fmt.Errorf("the server says %q (%w): see its log", said, err)
 	}
 	return fmt.Errorf("%w: check that it is a NATS server and that the address is right", err)
 }
 
 // dialer makes the connections and remembers the current one, so that it can be
-// broken, and the last error.
+// broken, and why there was none.
 type dialer struct {
 	ctx    context.Context // ends with abort
 	cancel context.CancelFunc
 
-	mu   sync.Mutex
-	conn net.Conn
-	err  error
+	mu          sync.Mutex
+	conn        *hearing
+	err         error
+	established bool // a first connection was made
 }
 
 // Dial is called by nats.go for each attempt.
@@ -165,14 +173,27 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 		conn.Close()
 		return nil, d.ctx.Err()
 	}
-	d.conn = conn
-	return conn, nil
+	d.conn = &hearing{Conn: conn}
+	d.conn.over.Store(d.established)
+	return d.conn, nil
 }
 
-func (d *dialer) lastError() error {
+// trouble returns the error of the last dial and the server's last complaint.
+func (d *dialer) trouble() (err error, said string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.err
+	if d.conn == nil {
+		return d.err, ""
+	}
+	return d.err, d.conn.complaint()
+}
+
+// greeted ends the recording of what the server says.
+func (d *dialer) greeted() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.established = true
+	d.conn.over.Store(true)
 }
 
 // abort breaks the connection and refuses new ones.
@@ -183,4 +204,55 @@ func (d *dialer) abort() {
 	if d.conn != nil {
 		d.conn.Close()
 	}
+}
+
+// hearing is a connection that keeps what the server said during the greeting.
+// A server that is full says so and hangs up, and a client that is writing just
+// then would see a broken pipe and never read it.
+type hearing struct {
+	net.Conn
+	over atomic.Bool
+
+	mu    sync.Mutex
+	heard []byte
+}
+
+func (h *hearing) Read(b []byte) (int, error) {
+	n, err := h.Conn.Read(b)
+	h.keep(b[:n])
+	return n, err
+}
+
+func (h *hearing) Write(b []byte) (int, error) {
+	n, err := h.Conn.Write(b)
+	if err != nil && !h.over.Load() {
+		var last [512]byte
+		_ = h.Conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		n, _ := h.Conn.Read(last[:])
+		h.keep(last[:n])
+	}
+	return n, err
+}
+
+func (h *hearing) keep(b []byte) {
+	const most = 64 << 10
+	if h.over.Load() {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.heard = append(h.heard, b[:min(len(b), most-len(h.heard))]...)
+}
+
+// complaint is the text of the first -ERR line, bounded, or empty.
+func (h *hearing) complaint() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for line := range strings.Lines(string(h.heard)) {
+		if text, ok := strings.CutPrefix(line, "-ERR "); ok {
+			text = strings.Trim(strings.TrimSpace(text), "'")
+			return text[:min(len(text), 200)]
+		}
+	}
+	return ""
 }

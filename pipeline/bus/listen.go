@@ -75,7 +75,8 @@ func Listen(ctx context.Context, o ListenOptions, ready func(), handle func(*nat
 	}
 	bounded, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	if err := nc.FlushWithContext(bounded); err != nil {
+	err = nc.FlushWithContext(bounded)
+	if err != nil {
 		return ended(ctx, fmt.Errorf("subscribe to %s at %s: %w", o.Subject, where, err))
 	}
 	if err := nc.LastError(); errors.Is(err, nats.ErrPermissionViolation) {

@@ -160,8 +160,8 @@ func (p *Publisher) Close(ctx context.Context) error {
 		p.signal()
 		<-p.done
 	}
-	p.abort()
 	p.nc.Close()
+	p.abort()
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
