@@ -112,8 +112,10 @@ func paint(mask []uint8, w, h int, cam ground.Camera, c msg.Cubic, thick float64
 			if !ok || g.X < c.X0 || g.X > c.X1 || on != nil && !on(g.X) {
 				continue
 			}
-			// Distant paint is never thinner than the network draws it.
-			reach := math.Max(thick/2, 1.5*g.X/small.Fx)
+			// Distant paint is never thinner than networks draw it, across the
+			// line as it lies in the picture.
+			columnsARow := (c.At(g.X) - g.X*c.Slope(g.X)) / small.HeightM
+			reach := math.Max(thick/2, 2*g.X/small.Fx*math.Hypot(1, columnsARow))
 			if math.Abs(g.Y-c.At(g.X)) <= reach*math.Hypot(1, c.Slope(g.X)) {
 				mask[y*w+x] = 1
 			}

@@ -11,7 +11,7 @@ const (
 	maxFragments = 64   // longest chains that are looked at
 	maxLines     = 12   // longest lines that are kept
 	maxPoints    = 32   // a line
-	minFragment  = 4    // rows of a chain
+	minFragment  = 3    // rows of a chain
 	minLine      = 10   // marked rows of a line
 	maxGap       = 120  // rows that a bridge spans
 	maxThickness = 24.0 // across a line
