@@ -32,10 +32,10 @@ private:
     std::vector<std::thread> workers_;
     std::mutex mutex_;
     std::condition_variable wake_, idle_;
-    std::atomic<uint64_t> job_{0};   // counts jobs; a worker joins each at most once
-    std::atomic<int> running_{0};    // workers inside the present job
-    std::atomic<int> next_{0};       // next task of the present job
-    int sleeping_ = 0;
+    // mutex_ guards all but next_, which threads inside a job share.
+    uint64_t job_ = 0;         // counts jobs; a worker joins each at most once
+    int running_ = 0;          // workers inside the present job
+    std::atomic<int> next_{0}; // next task of the present job
     bool open_ = false, stopped_ = false;
     int tasks_ = 0, chunk_ = 1;
     Body body_ = nullptr;

@@ -1,0 +1,163 @@
+package opencv
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"dashline/infer"
+	"dashline/infer/internal/tiny"
+)
+
+func tinyDarknet() Model {
+	return Model{Name: "tiny", Format: "darknet", Graph: []byte(tiny.Cfg), Weights: tiny.Weights(), Width: 32, Height: 32}
+}
+
+func tinyONNX() Model {
+	return Model{Name: "tiny", Format: "onnx", Graph: tiny.ONNX(), Width: 32, Height: 32}
+}
+
+func TestTinyNetworksRun(t *testing.T) {
+	for _, m := range []Model{tinyDarknet(), tinyONNX()} {
+		n := mustOpen(t, m, infer.Options{Threads: 2})
+		out := infer.NewOutputs(n.Info())
+		fill(n.Input(), 1)
+		if err := n.Forward(out); err != nil {
+			t.Fatal(err)
+		}
+		if len(out) != 2 {
+			t.Errorf("%s: outputs %v", m.Format, n.Info().Outputs)
+		}
+	}
+}
+
+// survive opens and runs a model; whatever it is, only an error may come back.
+func survive(t *testing.T, m Model) (opened bool) {
+	t.Helper()
+	n, err := Open(m, infer.Options{Threads: 2})
+	if err != nil {
+		return false
+	}
+	defer n.Close()
+	fill(n.Input(), 1)
+	_ = n.Forward(infer.NewOutputs(n.Info()))
+	return true
+}
+
+// TestHostileBytes runs some hundred damaged networks in this process: one
+// abort or wild read ends the test run.
+func TestHostileBytes(t *testing.T) {
+	rounds := 400
+	if testing.Short() {
+		rounds = 50
+	}
+	for _, m := range []Model{tinyDarknet(), tinyONNX()} {
+		t.Run(m.Format, func(t *testing.T) {
+			opened := 0
+			for i := range rounds {
+				bad := m
+				bad.Graph, bad.Weights = damage(m.Graph, uint64(i)), m.Weights
+				if survive(t, bad) {
+					opened++
+				}
+			}
+			t.Logf("%d of %d damaged graphs still opened", opened, rounds)
+			for _, n := range []int{0, 1, 15, len(m.Graph) / 2, len(m.Graph) - 1} {
+				bad := m
+				bad.Graph = m.Graph[:n]
+				survive(t, bad)
+			}
+			noise := make([]byte, 4096)
+			r := rand.New(rand.NewPCG(1, 2))
+			for range 50 {
+				for i := range noise {
+					noise[i] = byte(r.Uint32())
+				}
+				bad := m
+				bad.Graph = noise
+				if survive(t, bad) {
+					t.Error("noise opened")
+				}
+			}
+		})
+	}
+}
+
+// damage changes a few bytes, cuts, repeats or removes a piece; the same for
+// the same seed.
+func damage(b []byte, seed uint64) []byte {
+	r := rand.New(rand.NewPCG(seed, 7))
+	b = slices.Clone(b)
+	for range 1 + r.IntN(4) {
+		at := r.IntN(len(b))
+		end := min(len(b), at+1+r.IntN(20))
+		switch r.IntN(6) {
+		case 0:
+			b[at] ^= 1 << r.IntN(8)
+		case 1:
+			b[at] = byte(r.Uint32())
+		case 2:
+			b[at] = "0123456789-=\n[],"[r.IntN(16)]
+		case 3:
+			b = slices.Delete(b, at, end)
+		case 4:
+			b = slices.Insert(b, at, b[at:end]...)
+		case 5:
+			b = b[:max(1, at)]
+		}
+	}
+	return b
+}
+
+func TestHostileWeights(t *testing.T) {
+	m := tinyDarknet()
+	for _, n := range []int{0, 1, 4, 12, 19, 20, 21, len(m.Weights) / 2, len(m.Weights) - 4, len(m.Weights) - 1} {
+		bad := m
+		bad.Weights = m.Weights[:n]
+		if survive(t, bad) {
+			t.Errorf("%d of %d bytes of weights opened", n, len(m.Weights))
+		}
+	}
+	for i := range 50 {
+		bad := m
+		bad.Weights = damage(m.Weights, uint64(i))
+		survive(t, bad)
+	}
+}
+
+// Each line that would make OpenCV divide by zero, read outside an array or
+// fill the memory is refused.
+func TestHostileCfg(t *testing.T) {
+	m := tinyDarknet()
+	for _, change := range [][2]string{
+		{"stride=2", "stride=0"}, {"groups=8", "groups=0"}, {"groups=8", "groups=-1"}, {"groups=8", "groups=3"},
+		{"size=3", "size=0"}, {"size=3", "size=-3"}, {"size=3", "size=2000000000"}, {"filters=8", "filters=0"}, {"filters=8", "filters=2147483647"},
+		{"layers=-3", "layers=-300"}, {"layers=-3", "layers=300"}, {"layers=-1,2", "layers=-1,8"}, {"layers=-1,2", "layers=-1,7"}, {"layers=-1,2", "layers="},
+		{"from=-2", "from=-20"}, {"from=-2", "from=200"}, {"from=-2", "from=2"}, {"mask=3,4,5", "mask=3,4,500"}, {"mask=3,4,5", "mask=-9,4,5"},
+		{"classes=2", "classes=0"}, {"classes=2", "classes=80"}, {"num=6", "num=600"}, {"channels=3", "channels=0"}, {"channels=3", "channels=1"},
+		{"width=32", "width=0"}, {"[upsample]\nstride=2", "[upsample]\nstride=100000"}, {"[maxpool]", "[nothing]"}, {"[net]", "[yolo]"},
+		{"activation=leaky", "activation=nothing"}, {"anchors=2,3", "anchors=2"}, {"stride=2", "stride=-1"},
+	} {
+		bad := m
+		bad.Graph = bytes.Replace(m.Graph, []byte(change[0]), []byte(change[1]), 1)
+		if bytes.Equal(bad.Graph, m.Graph) {
+			t.Fatalf("%q is not in the cfg", change[0])
+		}
+		t.Run(fmt.Sprintf("%q", change[1]), func(t *testing.T) { survive(t, bad) })
+	}
+}
+
+func TestWrongInputSize(t *testing.T) {
+	for _, m := range []Model{tinyONNX(), tinyDarknet()} {
+		for _, size := range [][2]int{{31, 32}, {33, 17}, {1, 1}, {64, 32}} {
+			bad := m
+			bad.Width, bad.Height = size[0], size[1]
+			opened := survive(t, bad)
+			if m.Format == "onnx" && opened {
+				t.Errorf("an ONNX model of 32x32 opened at %v", size)
+			}
+		}
+	}
+}
