@@ -9,6 +9,10 @@ const freeExponent = 4
 // that its approach, which the jerk limit delays, ends outside of the gap.
 const lawMargin = 0.5 // m
 
+// noticeable is how much a plan has to differ from one on a free road to be said
+// to react to an object.
+const noticeable = 0.1 // m/s²
+
 // obstacle is what the plan must stay behind: a point on the path that moves at
 // a constant speed.
 type obstacle struct {
@@ -231,16 +235,16 @@ func (p *Planner) drive(v, a float64, o *obstacle, laneless bool) outlook {
 		if curved {
 			if w := p.curveLaw(m); w < wanted {
 				wanted = w
-				out.curve = out.curve || w < -0.1
+				out.curve = out.curve || w < -noticeable
 			}
 		}
 		next := math.NaN()
 		if o.present {
 			gap, closing, standstill := o.gapAt(t, m.s), m.v-o.speed, c.StandstillGap+lawMargin
 			w := intelligentDriver(m.v, c.SetSpeed, gap, closing, standstill, c.TimeGap, c.MaxAcceleration, c.ComfortDeceleration)
-			w = adaptiveCruise(w, gap, closing, standstill, c.ComfortDeceleration)
+			w = adaptiveCruise(math.Max(w, -c.EmergencyDeceleration), gap, closing, standstill, c.ComfortDeceleration)
 			if w < wanted {
-				out.reacts = out.reacts || w < wanted-0.02
+				out.reacts = out.reacts || w < wanted-noticeable
 				wanted = w
 			}
 			next = c.step(m, wanted, dt)
