@@ -48,7 +48,7 @@ func newDecoder(d *catalog.Network, info infer.Info) (decoder, error) {
 }
 
 // accept appends c where it is a real box: finite, not empty, and with a
-// score above the threshold. A score above 1, which no sound network gives,
+// score above the threshold, which is not negative. A score above 1, which no sound network gives,
 // counts as 1.
 func accept(c candidate, score float32, dst []candidate) []candidate {
 	if !(c.score > score) || !finite(c.score) {
@@ -67,7 +67,8 @@ func accept(c candidate, score float32, dst []candidate) []candidate {
 func finite(v float32) bool { return v-v == 0 }
 
 // best returns the class with the greatest positive score, the first of
-// equals; -1 where there is none (NaN is never greater).
+// equals. Where there is none (NaN is never greater) it is -1 with a score of 0,
+// which accept refuses.
 func best(scores []float32) (class int, score float32) {
 	class = -1
 	for i, s := range scores {

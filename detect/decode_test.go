@@ -160,7 +160,10 @@ func TestNewDecoder(t *testing.T) {
 		{"yolox: other strides", "yolox", func(d *catalog.Network, _ *infer.Info) { d.Decode.Strides = []int{8, 16} }, []string{"1x40x8", "[8 16]", "decode.strides"}},
 		{"yolox: no strides", "yolox", func(d *catalog.Network, _ *infer.Info) { d.Decode.Strides = nil }, []string{"decode.strides", "[8, 16, 32]"}},
 		{"yolox: stride 0", "yolox", func(d *catalog.Network, _ *infer.Info) { d.Decode.Strides = []int{0} }, []string{"[0]"}},
-		{"yolox: huge stride", "yolox", func(d *catalog.Network, _ *infer.Info) { d.Decode.Strides = []int{math.MaxInt} }, []string{"64x32"}},
+		{"yolox: huge stride", "yolox", func(d *catalog.Network, _ *infer.Info) { d.Decode.Strides = []int{math.MaxInt} }, []string{"a stride is 1 to", "64x32"}},
+		{"yolox: a stride that does not divide the input", "yolox", func(d *catalog.Network, i *infer.Info) {
+			d.Decode.Strides, i.Outputs[0].Shape = []int{24}, []int{1, 3 * 2, 8}
+		}, nil},
 		{"yolox: two outputs", "yolox", func(_ *catalog.Network, i *infer.Info) { i.Outputs = append(i.Outputs, i.Outputs[0]) }, []string{"one output"}},
 		{"nanodet: other classes", "nanodet", func(d *catalog.Network, _ *infer.Info) { d.Classes = d.Classes[:2] }, []string{"32x2 and 32x32", "bbox_pred0 2x3", "correct classes"}},
 		{"nanodet: other bins", "nanodet", func(d *catalog.Network, _ *infer.Info) { d.Decode.Bins = 16 }, []string{"32x64", "decode.bins"}},

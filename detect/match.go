@@ -27,7 +27,7 @@ func Match(want, got []msg.Detection, iou float64) (pairs int) {
 			if used[i] || g.Class != w.Class {
 				continue
 			}
-			if v := IoU(w.Box, g.Box); v >= top && (at < 0 || v > top) {
+			if v := IoU(w.Box, g.Box); v >= top {
 				at, top = i, v
 			}
 		}

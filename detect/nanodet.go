@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"dashline/infer"
@@ -36,16 +37,10 @@ func newNanoDet(d *catalog.Network, info infer.Info) (decoder, error) {
 	}
 	want := strings.Join(parts, ", ") + " (a stride's cells x classes and x 4 sides of bins)"
 	find := func(rows, cols int) int {
-		at := -1
-		for i, t := range info.Outputs {
-			if r, c, ok := matrix(t); ok && r == rows && c == cols {
-				if at >= 0 {
-					return -1
-				}
-				at = i
-			}
-		}
-		return at
+		return slices.IndexFunc(info.Outputs, func(t infer.Tensor) bool {
+			r, c, ok := matrix(t)
+			return ok && r == rows && c == cols
+		})
 	}
 	type pair struct {
 		level

@@ -42,9 +42,6 @@ func yolo(rows []float32, classes int, w, h, score float32, index int, dst []can
 			continue
 		}
 		class, s := best(row[5:])
-		if class < 0 {
-			continue
-		}
 		cx, cy, hw, hh := row[0]*w, row[1]*h, row[2]*w/2, row[3]*h/2
 		dst = accept(candidate{
 			x0: cx - hw, y0: cy - hh, x1: cx + hw, y1: cy + hh,

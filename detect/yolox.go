@@ -50,9 +50,6 @@ func yolox(rows []float32, classes int, grid []level, score float32, dst []candi
 				continue
 			}
 			class, s := best(row[5:])
-			if class < 0 {
-				continue
-			}
 			cx := (row[0] + float32(cell%l.cols)) * stride
 			cy := (row[1] + float32(cell/l.cols)) * stride
 			hw, hh := exp(row[2])*stride/2, exp(row[3])*stride/2
