@@ -120,7 +120,7 @@ func TestHostileWeights(t *testing.T) {
 			t.Errorf("%d of %d bytes of weights opened", n, len(m.Weights))
 		}
 	}
-	for i := range 50 {
+	for i := range 50 { // the right length with other numbers may open
 		bad := m
 		bad.Weights = damage(m.Weights, uint64(i))
 		survive(t, bad)
@@ -134,7 +134,7 @@ func TestHostileCfg(t *testing.T) {
 	for _, change := range [][2]string{
 		{"stride=2", "stride=0"}, {"groups=8", "groups=0"}, {"groups=8", "groups=-1"}, {"groups=8", "groups=3"},
 		{"size=3", "size=0"}, {"size=3", "size=-3"}, {"size=3", "size=2000000000"}, {"filters=8", "filters=0"}, {"filters=8", "filters=2147483647"},
-		{"layers=-3", "layers=-300"}, {"layers=-3", "layers=300"}, {"layers=-1,2", "layers=-1,8"}, {"layers=-1,2", "layers=-1,7"}, {"layers=-1,2", "layers="},
+		{"layers=-3", "layers=-300"}, {"layers=-3", "layers=300"}, {"layers=-1,2", "layers=-1,8"}, {"layers=-1,2", "layers="},
 		{"from=-2", "from=-20"}, {"from=-2", "from=200"}, {"from=-2", "from=2"}, {"mask=3,4,5", "mask=3,4,500"}, {"mask=3,4,5", "mask=-9,4,5"},
 		{"classes=2", "classes=0"}, {"classes=2", "classes=80"}, {"num=6", "num=600"}, {"channels=3", "channels=0"}, {"channels=3", "channels=1"},
 		{"width=32", "width=0"}, {"[upsample]\nstride=2", "[upsample]\nstride=100000"}, {"[maxpool]", "[nothing]"}, {"[net]", "[yolo]"},
@@ -145,7 +145,11 @@ func TestHostileCfg(t *testing.T) {
 		if bytes.Equal(bad.Graph, m.Graph) {
 			t.Fatalf("%q is not in the cfg", change[0])
 		}
-		t.Run(fmt.Sprintf("%q", change[1]), func(t *testing.T) { survive(t, bad) })
+		t.Run(fmt.Sprintf("%q", change[1]), func(t *testing.T) {
+			if survive(t, bad) {
+				t.Error("it opened")
+			}
+		})
 	}
 }
 

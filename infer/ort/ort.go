@@ -23,6 +23,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"dashline/infer"
+	"dashline/model/onnx"
 )
 
 // MaxSide bounds the input, pixels.
@@ -66,7 +67,12 @@ func Open(m Model, o infer.Options) (infer.Network, error) {
 	if err != nil {
 		return fail(err)
 	}
-	if err := validate(m.Graph); err != nil {
+	model, err := onnx.Inspect(m.Graph)
+	if err != nil {
+		return fail(err)
+	}
+	input, err := model.Picture(m.Width, m.Height)
+	if err != nil {
 		return fail(err)
 	}
 	if err := acquire(); err != nil {
@@ -75,9 +81,9 @@ func Open(m Model, o infer.Options) (infer.Network, error) {
 	n := &network{holds: true, info: infer.Info{
 		Name: m.Name, Engine: "ort", Version: ort.GetVersion(),
 		Requested: o.Requested(), Backend: backend, Fallback: fallback, Threads: threads,
-		Input: infer.Tensor{Shape: []int{1, 3, m.Height, m.Width}},
+		Input: infer.Tensor{Name: input.Name, Shape: []int{1, 3, m.Height, m.Width}},
 	}}
-	if err := n.build(m.Graph); err != nil {
+	if err := n.build(m.Graph, model.Outputs); err != nil {
 		return fail(errors.Join(err, n.Close()))
 	}
 	return n, nil
@@ -87,11 +93,11 @@ func missing(b infer.Backend) (reason, mend string) {
 	return "ONNX Runtime runs on the CPU only here", "use engine opencv for backend " + string(b) + ", or backend cpu"
 }
 
-func (n *network) build(graph []byte) error {
+func (n *network) build(graph []byte, declared []onnx.Value) error {
 	start := time.Now()
-	outputs, err := n.describe(graph)
-	if err != nil {
-		return err
+	outputs := make([]string, len(declared))
+	for i, v := range declared {
+		outputs[i] = v.Name
 	}
 	options, err := sessionOptions(n.info.Threads)
 	if err != nil {
@@ -131,33 +137,6 @@ func (n *network) build(graph []byte) error {
 		}
 	}
 	return nil
-}
-
-// describe checks that the model takes one picture and returns its outputs in
-// the order that it declares.
-func (n *network) describe(graph []byte) ([]string, error) {
-	in, out, err := ort.GetInputOutputInfoWithONNXData(graph)
-	if err != nil {
-		return nil, err
-	}
-	if len(in) != 1 || len(out) == 0 {
-		return nil, fmt.Errorf("the model has %d inputs and %d outputs: a network here takes one picture", len(in), len(out))
-	}
-	want := n.info.Input.Shape
-	fits := len(in[0].Dimensions) == len(want) && in[0].DataType == ort.TensorElementDataTypeFloat
-	for i := 0; fits && i < len(want); i++ {
-		d := in[0].Dimensions[i]
-		fits = d < 0 || d == int64(want[i])
-	}
-	if !fits {
-		return nil, fmt.Errorf("input %s is %s, not float32 %v: the description's size does not fit the model", in[0].Name, in[0].String(), want)
-	}
-	n.info.Input.Name = in[0].Name
-	names := make([]string, len(out))
-	for i := range out {
-		names[i] = out[i].Name
-	}
-	return names, nil
 }
 
 func sessionOptions(threads int) (*ort.SessionOptions, error) {

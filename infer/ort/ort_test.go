@@ -14,6 +14,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"dashline/infer"
+	"dashline/infer/internal/tiny"
 	"dashline/internal/testkit"
 )
 
@@ -214,7 +215,7 @@ func TestBackends(t *testing.T) {
 }
 
 func TestNoLibrary(t *testing.T) {
-	m := Model{Name: "x", Graph: tinyModel(), Width: 8, Height: 8}
+	m := Model{Name: "x", Graph: tiny.ONNX(), Width: 32, Height: 32}
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv(LibraryVar, "")
 	_, err := Open(m, infer.Options{})
