@@ -188,3 +188,21 @@ func (a *Account) Counts() (produced, onTime, late, dropped, failed uint64) {
 	defer a.mu.Unlock()
 	return a.produced, a.outcomes[msg.OnTime], a.outcomes[msg.Late], a.outcomes[msg.Dropped], a.outcomes[msg.Failed]
 }
+
+// Pulse is what a status line shows.
+type Pulse struct {
+	Rate     float64 // finished frames a second since the first frame
+	P50, P99 time.Duration
+}
+
+// Pulse returns the figures so far, without the cost of a whole snapshot.
+func (a *Account) Pulse() Pulse {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	q := quantiles(a.age)
+	p := Pulse{P50: q.P50, P99: q.P99}
+	if d := a.last.Sub(a.started).Seconds(); d > 0 {
+		p.Rate = float64(a.outcomes[msg.OnTime]+a.outcomes[msg.Late]) / d
+	}
+	return p
+}

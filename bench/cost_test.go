@@ -1,0 +1,127 @@
+package bench_test
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"gocv.io/x/gocv"
+
+	"dashline/infer"
+	"dashline/infer/engine"
+	"dashline/infer/preprocess"
+	"dashline/internal/config"
+	"dashline/internal/session"
+	"dashline/internal/testkit"
+	"dashline/model/catalog"
+)
+
+const drive = "drives/videos/solidWhiteRight.mp4"
+
+// BenchmarkFrameCost compares the whole pipeline without lanes (decoding,
+// preprocessing, forward, boxes, plan, NATS) with its two parts that nobody can
+// avoid: OpenCV's decoding and the engine's own forward, each alone, one after
+// the other. Rounds of both take turns; the figures are medians over rounds.
+//
+//	go test ./bench -run '^$' -bench FrameCost -benchtime 5x
+func BenchmarkFrameCost(b *testing.B) {
+	video := testkit.Asset(b, drive)
+	for _, name := range []string{"yolo-fastest-1.1-xl", "mobilenetv2-yolov3-nano-coco"} {
+		b.Run(name, func(b *testing.B) {
+			cfg := config.Default()
+			cfg.Source, cfg.Quiet, cfg.Lanes.Enabled, cfg.Detect.Network = video, true, false, name
+			var decode, forward, whole, ratio []float64
+			for range b.N {
+				d, f := parts(b, cfg)
+				w := pipeline(b, cfg)
+				decode, forward, whole = append(decode, d), append(forward, f), append(whole, w)
+				ratio = append(ratio, w/(d+f))
+			}
+			b.ReportMetric(median(decode), "decode-ms/frame")
+			b.ReportMetric(median(forward), "forward-ms/frame")
+			b.ReportMetric(median(whole), "whole-ms/frame")
+			b.ReportMetric(median(ratio), "whole/(decode+forward)")
+			b.ReportMetric(0, "ns/op") // a round is not an operation anyone knows
+		})
+	}
+}
+
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v))
+	return v[len(v)/2]
+}
+
+func millis(d time.Duration, frames int) float64 {
+	return float64(d) / float64(time.Millisecond) / float64(frames)
+}
+
+// parts times decoding and forward of every frame in one plain loop.
+func parts(b *testing.B, cfg config.Config) (decode, forward float64) {
+	d, err := catalog.Get(cfg.Detect.Network)
+	if err != nil {
+		b.Fatal(err)
+	}
+	net, err := engine.Open(&d, cfg.Detect.Engine, cfg.Detect.Options())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer net.Close()
+	pre, err := preprocess.New(d.Input)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer pre.Close()
+	capture, err := gocv.VideoCaptureFileWithAPI(cfg.Source, gocv.VideoCaptureFFmpeg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer capture.Close()
+	img := gocv.NewMat()
+	defer img.Close()
+	outputs := infer.NewOutputs(net.Info())
+
+	var tDecode, tForward time.Duration
+	n := 0
+	for ; ; n++ {
+		start := time.Now()
+		if !capture.Read(&img) {
+			break
+		}
+		tDecode += time.Since(start)
+		if _, err := pre.Run(img, net.Input()); err != nil {
+			b.Fatal(err)
+		}
+		start = time.Now()
+		if err := net.Forward(outputs); err != nil {
+			b.Fatal(err)
+		}
+		tForward += time.Since(start)
+	}
+	return millis(tDecode, n), millis(tForward, n)
+}
+
+// pipeline is the wall time a frame of the whole program.
+func pipeline(b *testing.B, cfg config.Config) float64 {
+	s, err := session.Open(context.Background(), cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	sum, err := s.Run(context.Background())
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	if err := sum.OK(); err != nil {
+		b.Fatal(err)
+	}
+	return 1000 * sum.Elapsed / float64(sum.Frames.Produced)
+}
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// overlayIn is a place for an overlay.
+func overlayIn(t testing.TB) string { return filepath.Join(t.TempDir(), "overlay.mp4") }

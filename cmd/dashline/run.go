@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+
+	"dashline/internal/config"
+	"dashline/internal/session"
+)
+
+type runCmd struct {
+	Input         string      `arg:"" optional:"" name:"source" help:"Video file or folder of images (default: the key source; else the default drive)."`
+	File          config.File `name:"config" short:"c" placeholder:"FILE" help:"YAML file with any of the keys below."`
+	config.Config `embed:""`
+}
+
+func (runCmd) Help() string {
+	return `Examples:
+  dashline run                                   the default drive
+  dashline run drive.mp4 --save seen.mp4         write boxes, lanes and the plan as a video
+  dashline run drive.mp4 --realtime              as a live camera: the newest frame wins
+  dashline run images/ --json | jq .frames       the summary for machines
+  dashline run drive.mp4 --nats-url nats://10.0.0.5:4222 --vehicle truck7
+  dashline run drive.mp4 --detect-network yolox-nano-416 --detect-engine ort
+  dashline run drive.mp4 --config truck7.yaml    every flag is also a key of the file
+
+The summary goes to standard output, everything else to standard error. Ctrl-C ends the run after the frames in flight, with a summary.
+
+Exit codes: 0 every frame was published; 1 it could not start, or broke on the way; 2 the command line or the configuration is wrong; 3 it ran to its end, but frames failed or messages did not reach the server.`
+}
+
+func (c *runCmd) Run(ctx context.Context, out streams) error {
+	cfg := c.Config
+	if c.Input != "" {
+		cfg.Source = c.Input
+	}
+	if err := cfg.Validate(); err != nil {
+		return &exit{exitUsage, err}
+	}
+	s, err := session.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	if !cfg.Quiet {
+		s.Describe(out.Err)
+	}
+	sum, err := drive(ctx, s, out)
+	if cerr := s.Close(); err == nil {
+		err = cerr
+	}
+	if cfg.JSON {
+		b, jerr := json.Marshal(sum)
+		if jerr != nil {
+			return jerr
+		}
+		_, _ = out.Out.Write(append(b, '\n'))
+	} else {
+		sum.Print(out.Out)
+	}
+	if err != nil {
+		return err
+	}
+	if err := sum.OK(); err != nil {
+		return &exit{exitPartly, err}
+	}
+	return nil
+}
+
+// drive runs the session with its progress beside it.
+func drive(ctx context.Context, s *session.Session, out streams) (session.Summary, error) {
+	var wg sync.WaitGroup
+	show, stop := context.WithCancel(context.WithoutCancel(ctx))
+	if !s.Config.Quiet {
+		wg.Go(func() { s.Progress(show, out.Err) })
+	}
+	sum, err := s.Run(ctx)
+	stop()
+	wg.Wait()
+	return sum, err
+}

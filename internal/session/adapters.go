@@ -1,0 +1,102 @@
+package session
+
+import (
+	"errors"
+
+	"dashline/detect"
+	"dashline/infer"
+	"dashline/infer/engine"
+	"dashline/internal/config"
+	"dashline/lanes"
+	"dashline/lanes/ground"
+	"dashline/model/catalog"
+	"dashline/pipeline"
+	"dashline/pipeline/frame"
+	"dashline/pipeline/msg"
+)
+
+// The pipeline knows small interfaces, the packages that do the work know
+// pictures and networks; the types here are what stands between.
+
+// objects is the pipeline's detector.
+type objects struct {
+	*detect.Detector
+	net infer.Info
+}
+
+func openObjects(c config.Detect) (*objects, error) {
+	d, net, err := openNetwork(c.Network, "detect", c.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	det, err := detect.New(net, d, detect.Options{Score: float32(c.Score), NMS: float32(c.NMS)})
+	if err != nil {
+		return nil, errors.Join(err, net.Close())
+	}
+	return &objects{det, net.Info()}, nil
+}
+
+func (o *objects) Detect(f *frame.Frame, dst []msg.Detection) ([]msg.Detection, pipeline.Timing, error) {
+	dst, t, err := o.Detector.Detect(f.Image, dst)
+	return dst, pipeline.Timing(t), err
+}
+
+// lines is the pipeline's lane finder.
+type lines struct {
+	finder *lanes.Finder
+	net    infer.Network
+	camera ground.Camera
+}
+
+func openLines(c config.Lanes, camera ground.Camera) (*lines, error) {
+	d, net, err := openNetwork(c.Network, "lanes", c.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	f, err := lanes.New(net, d, lanes.Options{})
+	if err != nil {
+		return nil, errors.Join(err, net.Close())
+	}
+	return &lines{f, net, camera}, nil
+}
+
+func (l *lines) FindLanes(f *frame.Frame, dst *msg.LaneSet) (pipeline.Timing, error) {
+	t, err := l.finder.Find(f.Image, &l.camera, dst)
+	return pipeline.Timing(t), err
+}
+
+func (l *lines) By() msg.Network { return message(l.net.Info()) }
+
+func (l *lines) Close() error { return errors.Join(l.finder.Close(), l.net.Close()) }
+
+// placer is the pipeline's locator. It keeps the camera scaled to the size of
+// the latest picture, which seldom changes.
+type placer struct{ described, scaled ground.Camera }
+
+func newPlacer(c ground.Camera) *placer { return &placer{described: c, scaled: c} }
+
+func (p *placer) Locate(d *msg.Detections, dst []msg.Object) []msg.Object {
+	if p.scaled.Width != d.Width || p.scaled.Height != d.Height {
+		p.scaled = p.described.Scale(d.Width, d.Height)
+	}
+	return p.scaled.Locate(d.Items, dst)
+}
+
+func openNetwork(ref, task string, r config.Runtime) (*catalog.Network, infer.Network, error) {
+	d, err := catalog.Resolve(ref)
+	if err != nil {
+		return nil, nil, err
+	}
+	if d.Task != task {
+		return nil, nil, &TaskError{Network: d.Name, Is: d.Task, Want: task}
+	}
+	net, err := engine.Open(&d, r.Engine, r.Options())
+	return &d, net, err
+}
+
+// TaskError says that a network does something else than it was named for.
+type TaskError struct{ Network, Is, Want string }
+
+func (e *TaskError) Error() string {
+	return "network " + e.Network + " is for " + e.Is + ", not " + e.Want + ": `dashline networks` lists what each is for"
+}
