@@ -21,6 +21,10 @@ type Server struct {
 	s *server.Server
 }
 
+// writeBound is how long a listener may take no byte at all before it is cut
+// off. A write that hangs when the server stops takes as long to end.
+const writeBound = 3 * time.Second
+
 // startBound is how long the server may take to listen.
 const startBound = 10 * time.Second
 
@@ -43,6 +47,7 @@ func StartServer(ctx context.Context, o ServerOptions) (*Server, error) {
 		// A listener that does not keep up loses messages; without this it would
 		// hold up the publisher, and with it every other listener.
 		NoFastProducerStall: true,
+		WriteDeadline:       writeBound,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("built-in NATS server: %w", err)
@@ -86,8 +91,9 @@ func (s *Server) WaitSubscribers(ctx context.Context, subject string, n int) err
 
 // Close waits until everything that publishers sent is on its way to its
 // listeners, at most until ctx is done (5 s where it has no deadline), and stops
-// the server. Close the publishers first. The error says what was not delivered;
-// the server has stopped all the same.
+// the server, which takes up to 3 s more where a listener has stopped reading.
+// Close the publishers first. The error says what was not delivered; the server
+// has stopped all the same.
 func (s *Server) Close(ctx context.Context) error {
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc

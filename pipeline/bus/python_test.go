@@ -1,0 +1,167 @@
+package bus
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dashline/internal/testkit"
+	"dashline/pipeline/msg"
+)
+
+// python is an interpreter that has what scripts/requirements-test.txt lists.
+// Without one, or without protoc, the test is skipped, or fails when
+// DASHLINE_REQUIRE_ASSETS=1.
+func python(t *testing.T) string {
+	t.Helper()
+	lacks := t.Skipf
+	if os.Getenv("DASHLINE_REQUIRE_ASSETS") == "1" {
+		lacks = t.Fatalf
+	}
+	if _, err := exec.LookPath("protoc"); err != nil {
+		lacks("protoc is not installed: run scripts/setup")
+	}
+	py := os.Getenv("DASHLINE_PYTHON")
+	if py == "" {
+		py = filepath.Join(testkit.Root(), ".venv", "bin", "python")
+	}
+	if out, err := exec.Command(py, "-c", "import nats, google.protobuf").CombinedOutput(); err != nil {
+		lacks("no Python with nats-py and protobuf at %s (%v %s): run scripts/setup, or set DASHLINE_PYTHON", py, err, bytes.TrimSpace(out))
+	}
+	return py
+}
+
+// A client in another language receives every message and reads every field as
+// it was sent.
+func TestPythonClientReadsEveryMessage(t *testing.T) {
+	py := python(t)
+	s := embedded(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	const frames = 300
+	var out, trouble bytes.Buffer
+	cmd := exec.CommandContext(ctx, py, filepath.Join(testkit.Root(), "testdata", "oracles", "nats_client.py"),
+		s.URL(), "proto", "--frames", "300")
+	cmd.Stdout, cmd.Stderr = &out, &trouble
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.WaitSubscribers(ctx, "dashline.car.front.frames", 1); err != nil {
+		t.Errorf("the client does not subscribe: %v", err)
+		cancel()
+	}
+
+	type received struct {
+		Seq, Count uint64
+		Digest     string
+	}
+	want := map[string][]received{}
+	sent := func(kind Kind, v any) {
+		subject, err := Subject("car", "front", kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[subject] = append(want[subject], received{headerOf(v).Seq, uint64(len(want[subject]) + 1), digestOf(v)})
+	}
+	p := connect(t, Options{URL: s.URL(), Buffer: 4 * frames})
+	boxes := 0
+	for i := range frames {
+		seq := uint64(3 * i) // the source's gaps are not the bus's
+		d, l, plan, f := genDetections().Example(i), genLanes().Example(i), genPlan().Example(i), genFrame().Example(i)
+		for _, h := range []*msg.Header{&d.Header, &l.Header, &plan.Header, &f.Header} {
+			h.Camera, h.Seq = "front", seq
+		}
+		boxes += len(d.Items)
+		p.Detections(d)
+		sent(KindDetections, d)
+		if i%2 == 0 { // lanes every other frame
+			p.Lanes(l)
+			sent(KindLanes, l)
+		}
+		p.Plan(plan)
+		sent(KindPlan, plan)
+		p.Frame(f)
+		sent(KindFrames, f)
+	}
+	if err := p.Close(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("the client: %v\n%s", err, trouble.Bytes())
+	}
+	var got struct {
+		Kinds    map[string]int
+		Boxes    int
+		Problems []string
+		Messages map[string][]received
+	}
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatalf("%v: %s", err, out.Bytes())
+	}
+	if len(got.Problems) > 0 {
+		t.Errorf("the client met problems: %q", got.Problems)
+	}
+	if got.Boxes != boxes || boxes == 0 {
+		t.Errorf("%d boxes were read, %d sent", got.Boxes, boxes)
+	}
+	if len(got.Messages) != len(want) {
+		t.Errorf("%d subjects were heard, want %d", len(got.Messages), len(want))
+	}
+	for subject, sent := range want {
+		read := got.Messages[subject]
+		if len(read) != len(sent) {
+			t.Errorf("%s: %d of %d messages were read", subject, len(read), len(sent))
+			continue
+		}
+		for i := range sent {
+			if read[i] != sent[i] {
+				t.Fatalf("%s: read %+v, sent %+v", subject, read[i], sent[i])
+			}
+		}
+	}
+}
+
+// The example in the documentation runs as it is written there.
+func TestDocumentedPythonExample(t *testing.T) {
+	py := python(t)
+	dir := t.TempDir()
+	if out, err := exec.Command("sh", "-c", "protoc --proto_path=proto --python_out="+dir+" proto/dashline/v1/*.proto").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	script := filepath.Join(dir, "example.py")
+	if err := os.WriteFile(script, []byte(codeBlock(t, "python")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := embedded(t)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var trouble bytes.Buffer
+	cmd := exec.CommandContext(ctx, py, "-u", script, s.URL())
+	cmd.Stderr = &trouble
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.WaitSubscribers(ctx, "dashline.car.front.detections", 1); err != nil {
+		t.Error(err)
+		cancel()
+	}
+	p := connect(t, Options{URL: s.URL()})
+	p.Detections(detections(7))
+	line, _ := bufio.NewReader(out).ReadString('\n')
+	cancel() // it would go on for ever
+	_ = cmd.Wait()
+	if want := "dashline.car.front.detections 7 [('car', 0.75)]"; strings.TrimSpace(line) != want {
+		t.Errorf("printed %q, want %q; it said %s", line, want, trouble.Bytes())
+	}
+}
