@@ -80,6 +80,7 @@ type View struct {
 	Detections *msg.Detections
 	Lanes      *msg.LaneSet
 	Plan       *msg.Trajectory
+	Lead       int // index into Detections.Items of what the plan reacts to, -1 for nothing
 	Report     *msg.FrameReport
 }
 

@@ -34,7 +34,7 @@ func (r *runner) process(j job) {
 		msg.StageTime{Stage: StageWait, Took: begin - f.Arrived})
 
 	rep := &msg.FrameReport{Header: f.Header, Deadline: r.cfg.Deadline}
-	v := view{lease: j.lease, View: View{Frame: f, Report: rep}}
+	v := view{lease: j.lease, View: View{Frame: f, Report: rep, Lead: -1}}
 	if stage, err := r.stages(f, &v.View); err != nil {
 		rep.Outcome, rep.Stage, rep.Reason, rep.Detail = msg.Failed, stage, reasonOf(err), err.Error()
 	}
@@ -93,6 +93,9 @@ func (r *runner) stages(f *frame.Frame, v *View) (stage string, err error) {
 	if r.st.Planner != nil && !r.stale(f) {
 		if v.Plan, err = r.plan(f, v); err != nil {
 			return StagePlan, err
+		}
+		if i := v.Plan.LeadObject; i >= 0 && i < len(r.objects) {
+			v.Lead = r.objects[i].Detection
 		}
 		published += r.publish(func(p Publisher) { p.Plan(v.Plan) })
 	}

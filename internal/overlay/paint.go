@@ -127,8 +127,11 @@ func drawLines(img *gocv.Mat, set *msg.LaneSet, unit float64) {
 }
 
 func drawBoxes(img *gocv.Mat, v *pipeline.View, unit float64) {
-	for _, d := range v.Detections.Items {
+	for i, d := range v.Detections.Items {
 		c := classColor(d.Label)
+		if i == v.Lead {
+			c = leader
+		}
 		box := image.Rect(int(d.Box.X0), int(d.Box.Y0), int(d.Box.X1), int(d.Box.Y1))
 		gocv.Rectangle(img, box, c, scaled(2, unit))
 		label(img, image.Pt(box.Min.X, box.Min.Y), fmt.Sprintf("%s %.2f", d.Label, d.Score), c, unit)
@@ -148,20 +151,32 @@ func label(img *gocv.Mat, at image.Point, text string, plate color.RGBA, unit fl
 	gocv.PutTextWithParams(img, text, image.Pt(at.X+pad, top+pad+size.Y), gocv.FontHersheySimplex, scale, shade, 1, gocv.LineAA, false)
 }
 
-// drawCaption writes the frame's account across the top.
+// drawCaption writes the frame's account across the top, and the plan across
+// the bottom.
 func drawCaption(img *gocv.Mat, v *pipeline.View, unit float64) {
-	high := scaled(30, unit)
-	gocv.Rectangle(img, image.Rect(0, 0, img.Cols(), high), shade, -1)
 	r := v.Report
 	text := fmt.Sprintf("%s #%d   %s   age %s of %s", r.Camera, r.Seq, r.Outcome, millis(r.Age), millis(r.Deadline))
-	if v.Plan != nil {
-		text += fmt.Sprintf("   %s: %s", v.Plan.Mode, v.Plan.Why)
-	}
 	if r.Outcome == msg.Failed {
 		text += fmt.Sprintf("   %s: %s", r.Stage, r.Reason)
 	}
-	gocv.Circle(img, image.Pt(high/2, high/2), scaled(6, unit), outcomeColor(r.Outcome), -1)
-	gocv.PutTextWithParams(img, text, image.Pt(high, high*2/3), gocv.FontHersheySimplex, 0.48*unit, ink, 1, gocv.LineAA, false)
+	strip(img, 0, text, outcomeColor(r.Outcome), unit)
+	if v.Plan != nil {
+		text := fmt.Sprintf("%s: %s", v.Plan.Mode, v.Plan.Why)
+		strip(img, img.Rows()-scaled(30, unit), text, modeColor(v.Plan.Mode), unit)
+	}
+}
+
+// strip writes one line on a dark band, behind a dot of the given colour. Text
+// that would not fit is made smaller.
+func strip(img *gocv.Mat, top int, text string, dot color.RGBA, unit float64) {
+	high := scaled(30, unit)
+	gocv.Rectangle(img, image.Rect(0, top, img.Cols(), top+high), shade, -1)
+	gocv.Circle(img, image.Pt(high/2, top+high/2), scaled(6, unit), dot, -1)
+	scale := 0.48 * unit
+	if wide := gocv.GetTextSize(text, gocv.FontHersheySimplex, scale, 1).X; wide > img.Cols()-2*high {
+		scale *= max(0.4, float64(img.Cols()-2*high)/float64(wide))
+	}
+	gocv.PutTextWithParams(img, text, image.Pt(high, top+high*2/3), gocv.FontHersheySimplex, scale, ink, 1, gocv.LineAA, false)
 }
 
 func millis(d time.Duration) string {
