@@ -1,0 +1,136 @@
+// Package engine opens a described network on the engine that a configuration
+// names.
+//
+// Invariants:
+//   - A file is read once: the bytes whose length and hash were checked are the
+//     bytes that are validated and run.
+//   - The engine that is asked for is the one that runs; only "auto" chooses.
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"dashline/infer"
+	"dashline/infer/opencv"
+	"dashline/infer/ort"
+	"dashline/model/catalog"
+)
+
+// The engines.
+const (
+	Auto   = "auto"   // ONNX on ort where its library is installed, all else on opencv
+	OpenCV = "opencv" // darknet and ONNX
+	ORT    = "ort"    // ONNX
+)
+
+// MaxFile bounds a file of a network whose description does not give its length.
+const MaxFile = 1 << 30
+
+// Open reads the files of d, holds them against the description and opens them
+// on the engine ("" means auto). Files are looked for as [catalog.Network.Locate]
+// says. The caller closes the network.
+func Open(d *catalog.Network, engine string, o infer.Options) (infer.Network, error) {
+	fail := func(err error) (infer.Network, error) {
+		return nil, &infer.Error{Op: "open", Network: d.Name, Err: err}
+	}
+	engine, err := choose(d.Format, engine)
+	if err != nil {
+		return fail(err)
+	}
+	found, err := d.Locate()
+	if err != nil {
+		return fail(err)
+	}
+	var files [2][]byte
+	for i, role := range roles(d.Format) {
+		if files[i], err = read(found, role); err != nil {
+			return fail(err)
+		}
+	}
+	if engine == ORT {
+		return ort.Open(ort.Model{Name: d.Name, Graph: files[0], Width: d.Input.Width, Height: d.Input.Height}, o)
+	}
+	return opencv.Open(opencv.Model{
+		Name: d.Name, Format: d.Format, Graph: files[0], Weights: files[1], Width: d.Input.Width, Height: d.Input.Height,
+	}, o)
+}
+
+// choose settles the engine for a format.
+func choose(format, engine string) (string, error) {
+	if format != "darknet" && format != "onnx" {
+		return "", fmt.Errorf("unknown format %q: use darknet or onnx", format)
+	}
+	switch engine {
+	case OpenCV:
+		return OpenCV, nil
+	case ORT:
+		if format == "darknet" {
+			return "", errors.New("engine ort runs ONNX networks, and this one is darknet: use engine opencv, or convert the network to ONNX")
+		}
+		return ORT, nil
+	case Auto, "":
+		if format == "darknet" {
+			return OpenCV, nil
+		}
+		_, err := ort.Library()
+		if errors.Is(err, ort.ErrNoLibrary) {
+			return OpenCV, nil
+		}
+		return ORT, err
+	}
+	return "", fmt.Errorf("unknown engine %q: use %s, %s or %s", engine, Auto, OpenCV, ORT)
+}
+
+// roles are the files of a format, graph first.
+func roles(format string) []string {
+	if format == "darknet" {
+		return []string{"config", "weights"}
+	}
+	return []string{"model"}
+}
+
+// read returns the bytes of a file that are those of the description.
+func read(d catalog.Network, role string) ([]byte, error) {
+	file, ok := d.File(role)
+	if !ok {
+		return nil, fmt.Errorf("the description names no file of role %q", role)
+	}
+	path := d.Path(role)
+	in, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if file.Bytes != 0 && info.Size() != file.Bytes {
+		return nil, mismatch(d, &catalog.MismatchError{Path: path, What: "length", Expected: fmt.Sprint(file.Bytes), Got: fmt.Sprint(info.Size())})
+	}
+	if info.Size() > MaxFile {
+		return nil, fmt.Errorf("%s has %d bytes, more than the limit of %d", path, info.Size(), MaxFile)
+	}
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(in, data); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	sum := sha256.Sum256(data)
+	if got := hex.EncodeToString(sum[:]); file.SHA256 != "" && got != file.SHA256 {
+		return nil, mismatch(d, &catalog.MismatchError{Path: path, What: "sha256", Expected: file.SHA256, Got: got})
+	}
+	return data, nil
+}
+
+// mismatch adds what to do about a file that is not the described one.
+func mismatch(d catalog.Network, err *catalog.MismatchError) error {
+	if d.Fetchable() {
+		return fmt.Errorf("%w: dashline fetch %s", err, d.Name)
+	}
+	return fmt.Errorf("%w: get it again from %s", err, d.Source)
+}
