@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	"errors"
 	"image"
 	"os"
 	"slices"
@@ -11,22 +12,20 @@ import (
 	"dashline/detect"
 	"dashline/infer"
 	"dashline/infer/opencv"
+	"dashline/infer/ort"
 	"dashline/internal/testkit"
 	"dashline/model/catalog"
 	"dashline/pipeline/msg"
 )
 
 // open makes a detector of a shipped description on a real engine.
-func open(t testing.TB, network, engineName string, opt detect.Options) *detect.Detector {
+func open(t testing.TB, network, engine string, opt detect.Options) *detect.Detector {
 	t.Helper()
 	d, err := catalog.Resolve(network, testkit.Asset(t, "networks"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := opencv.Open(model(t, d), infer.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	net := openEngine(t, d, engine)
 	det, err := detect.New(net, &d, opt)
 	if err != nil {
 		net.Close()
@@ -40,8 +39,9 @@ func open(t testing.TB, network, engineName string, opt detect.Options) *detect.
 	return det
 }
 
-// model reads a description's files.
-func model(t testing.TB, d catalog.Network) opencv.Model {
+// openEngine skips where ONNX Runtime is absent, and fails where everything
+// must be there.
+func openEngine(t testing.TB, d catalog.Network, engine string) infer.Network {
 	t.Helper()
 	read := func(role string) []byte {
 		data, err := os.ReadFile(d.Path(role))
@@ -50,13 +50,23 @@ func model(t testing.TB, d catalog.Network) opencv.Model {
 		}
 		return data
 	}
-	m := opencv.Model{Name: d.Name, Format: d.Format, Width: d.Input.Width, Height: d.Input.Height}
-	if d.Format == "darknet" {
-		m.Graph, m.Weights = read("config"), read("weights")
-		return m
+	var net infer.Network
+	var err error
+	switch width, height := d.Input.Width, d.Input.Height; {
+	case engine == "ort":
+		net, err = ort.Open(ort.Model{Name: d.Name, Graph: read("model"), Width: width, Height: height}, infer.Options{})
+	case d.Format == "darknet":
+		net, err = opencv.Open(opencv.Model{Name: d.Name, Format: d.Format, Graph: read("config"), Weights: read("weights"), Width: width, Height: height}, infer.Options{})
+	default:
+		net, err = opencv.Open(opencv.Model{Name: d.Name, Format: d.Format, Graph: read("model"), Width: width, Height: height}, infer.Options{})
 	}
-	m.Graph = read("model")
-	return m
+	if errors.Is(err, ort.ErrNoLibrary) && os.Getenv("DASHLINE_REQUIRE_ASSETS") != "1" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return net
 }
 
 // TestOddPictures runs sizes and layouts that are unusual and yet right, on a
@@ -102,9 +112,11 @@ func TestRegion(t *testing.T) {
 }
 
 func TestDetectAllocatesNothing(t *testing.T) {
-	for _, network := range []string{"yolo-fastest-1.1-xl", "yolox-nano-416", "nanodet"} {
-		t.Run(network, func(t *testing.T) {
-			det := open(t, network, "opencv", detect.Options{})
+	for _, tt := range []struct{ network, engine string }{
+		{"yolo-fastest-1.1-xl", "opencv"}, {"yolox-nano-416", "opencv"}, {"nanodet", "opencv"}, {"nanodet", "ort"},
+	} {
+		t.Run(tt.network+"/"+tt.engine, func(t *testing.T) {
+			det := open(t, tt.network, tt.engine, detect.Options{})
 			img := gocv.IMRead(testkit.Asset(t, "drives/darknet_dog.jpg"), gocv.IMReadColor)
 			defer img.Close()
 			var dst []msg.Detection

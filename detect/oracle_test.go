@@ -64,7 +64,9 @@ func TestOracle(t *testing.T) {
 		{"yolo-fastest-1.1-xl", "yolo-fastest-1.1-xl", "opencv"},
 		{"mobilenetv2-yolov3-nano-coco", "MobileNetV2-YOLOv3-Nano-coco", "opencv"},
 		{"yolox-nano-416", "yolox_nano_416", "opencv"},
+		{"yolox-nano-416", "yolox_nano_416", "ort"},
 		{"nanodet", "nanodet", "opencv"},
+		{"nanodet", "nanodet", "ort"},
 	}
 	stride := 1
 	if testing.Short() || race {
