@@ -36,7 +36,7 @@ lint: ## check formatting, go vet and staticcheck
 	@scripts/check lint
 
 fuzz: ## fuzz every parser for FUZZTIME (default 1m) each
-	@FUZZTIME=$${FUZZTIME:-1m} scripts/check fuzz
+	@scripts/check fuzz
 
 soak: build ## run for a long time and watch memory, descriptors and goroutines
 	@scripts/soak $(filter-out --save out/overlay.mp4,$(ARGS))

@@ -52,10 +52,10 @@ var mayImport = map[string][]string{
 
 // owners are the packages that may import a library (or what is below it).
 var owners = map[string][]string{
-	"gocv.io/x/gocv":                  {"pipeline/frame", "detect", "lanes", "infer/...", "sensors/...", "bench/...", "cmd/...", "internal/overlay", "internal/testkit"},
+	"gocv.io/x/gocv":                  {"pipeline/frame", "detect", "lanes", "infer/...", "sensors/...", "bench/...", "cmd/...", "internal/overlay", "internal/doctor", "internal/testkit"},
 	"github.com/yalue/onnxruntime_go": {"infer/ort"},
 	"github.com/nats-io":              {"pipeline/bus/...", "cmd/...", "bench/..."},
-	"google.golang.org/protobuf":      {"pipeline/bus/...", "pipeline/record/...", "cmd/..."},
+	"google.golang.org/protobuf":      {"model/onnx", "pipeline/bus/...", "pipeline/record/...", "cmd/..."},
 }
 
 // cgo may be here.
