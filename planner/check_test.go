@@ -90,3 +90,20 @@ func lengths(tr *msg.Trajectory) []float64 {
 	}
 	return s
 }
+
+// disagreement returns where a plan of short steps is not the sum of its own
+// speeds and curvatures, or nil.
+func disagreement(tr *msg.Trajectory) error {
+	var s, heading, x, y float64
+	for i, q := range tr.Points[1:] {
+		last := tr.Points[i]
+		ds := arcLength(last, q)
+		turn := ds * (last.Curvature + q.Curvature) / 2
+		sin, cos := math.Sincos(heading + turn/2)
+		s, heading, x, y = s+ds, heading+turn, x+ds*cos, y+ds*sin
+		if math.Abs(heading-q.Heading) > 0.004 || math.Hypot(x-q.Position.X, y-q.Position.Y) > 0.004*s+1e-6 {
+			return fmt.Errorf("at %.2f s the sums are at %.4f %.4f heading %.5f, the plan at %+v", q.T, x, y, heading, q)
+		}
+	}
+	return nil
+}

@@ -19,6 +19,8 @@ func TestWatchedLead(t *testing.T) {
 		last             func(p msg.TrajectoryPoint) bool
 	}{
 		{"same speed, near", 20, 20, 20, msg.PlanFollow, "at a time gap of 1.8 s", func(p msg.TrajectoryPoint) bool { return p.Speed < 19 && p.Speed > 12 }},
+		// Too near by far, but not closing: no cause for more than comfort.
+		{"same speed, too near", 20, 12, 20, msg.PlanFollow, "at a time gap of 1.8 s", func(p msg.TrajectoryPoint) bool { return p.Speed > 14 }},
 		{"closing", 20, 30, 10, msg.PlanFollow, "brakes harder than comfort", func(p msg.TrajectoryPoint) bool { return p.Speed < 10.5 && p.Position.X < 66 }},
 		{"opening", 10, 30, 20, msg.PlanKeepLane, "keeps", func(p msg.TrajectoryPoint) bool { return p.Speed > 13 }},
 		{"far ahead, as fast", 20, 120, 20, msg.PlanKeepLane, "keeps", func(p msg.TrajectoryPoint) bool { return p.Speed > 20 }},

@@ -23,8 +23,6 @@ type path struct {
 	tighterThanCan bool // the lane turns more tightly than the vehicle
 }
 
-func (p *path) length() float64 { return p.cell * pathCells }
-
 // straight lays the path along the vehicle's x axis.
 func (p *path) straight(length float64) {
 	p.cell = length / pathCells

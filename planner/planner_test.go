@@ -117,6 +117,7 @@ func TestPlan(t *testing.T) {
 // goes beyond the greatest, even where the vehicle comes in too fast.
 func TestCurveSpeed(t *testing.T) {
 	c := Default()
+	c.Step = 0.02
 	for _, tc := range []struct {
 		name  string
 		speed float64
@@ -134,6 +135,9 @@ func TestCurveSpeed(t *testing.T) {
 			}
 			tr := newPlanner(t, c).Plan(scene(0, tc.speed, lane))
 			if err := breach(&c, tr); err != nil {
+				t.Error(err)
+			}
+			if err := disagreement(tr); err != nil {
 				t.Error(err)
 			}
 			if !strings.Contains(tr.Why, tc.says) {

@@ -238,7 +238,6 @@ func (p *Planner) drive(v, a float64, o *obstacle, laneless bool) outlook {
 				out.curve = out.curve || w < -noticeable
 			}
 		}
-		next := math.NaN()
 		if o.present {
 			gap, closing, standstill := o.gapAt(t, m.s), m.v-o.speed, c.StandstillGap+lawMargin
 			w := intelligentDriver(m.v, c.SetSpeed, gap, closing, standstill, c.TimeGap, c.MaxAcceleration, c.ComfortDeceleration)
@@ -247,15 +246,13 @@ func (p *Planner) drive(v, a float64, o *obstacle, laneless bool) outlook {
 				out.reacts = out.reacts || w < wanted-noticeable
 				wanted = w
 			}
-			next = c.step(m, wanted, dt)
-			// The law is a wish. What holds is that braking can always
-			// still keep the gap.
-			if !c.avoidable(m.next(next, dt), t+dt, dt, o) {
-				next = math.Min(next, c.brake(m, dt))
-				out.reacts = true
-			}
-		} else {
-			next = c.step(m, wanted, dt)
+		}
+		next := c.step(m, wanted, dt)
+		// The law is a wish. What holds is that braking can always still keep
+		// the gap.
+		if o.present && !c.avoidable(m.next(next, dt), t+dt, dt, o) {
+			next = math.Min(next, c.brake(m, dt))
+			out.reacts = true
 		}
 		m = m.next(next, dt)
 		p.motions[i] = m
