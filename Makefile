@@ -38,11 +38,11 @@ lint: ## check formatting, go vet and staticcheck
 fuzz: ## fuzz every parser for FUZZTIME (default 1m) each
 	@scripts/check fuzz
 
-soak: build ## run for a long time and watch memory, descriptors and goroutines
-	@scripts/soak $(filter-out --save out/overlay.mp4,$(ARGS))
+soak: ## run for SOAK (default 10m) and see that nothing leaks and memory stays flat
+	go test -tags matprofile ./bench -run Soak -v -soak $(or $(SOAK),10m) -timeout 0
 
 bench: ## measure what a frame costs beside decoding and the networks
-	go test -run '^$$' -bench . -benchmem $(BENCH)
+	go test ./bench -run '^$$' -bench FrameCost -benchtime 5x
 
 cuda-link: ## prove that everything compiles and links against OpenCV with CUDA
 	@scripts/prove-cuda-link

@@ -419,3 +419,24 @@ func TestMakefileHoldsThePureList(t *testing.T) {
 		t.Errorf("the Makefile has PURE %q; want %q", got, pure)
 	}
 }
+
+// TestSetupBringsTheLibraryThatOrtWants: the set-up script and the engine agree
+// on the version of ONNX Runtime.
+func TestSetupBringsTheLibraryThatOrtWants(t *testing.T) {
+	version := func(file, pattern string) string {
+		text, err := os.ReadFile(filepath.Join(testkit.Root(), file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := regexp.MustCompile(pattern).FindSubmatch(text)
+		if m == nil {
+			t.Fatalf("%s has no line like %s", file, pattern)
+		}
+		return string(m[1])
+	}
+	installed := version("scripts/setup", `(?m)^ort_version=(\S+)$`)
+	wanted := version("infer/ort/library.go", `(?m)^const LibraryVersion = "(.+)"$`)
+	if installed != wanted {
+		t.Errorf("scripts/setup brings ONNX Runtime %s, infer/ort looks for %s", installed, wanted)
+	}
+}
