@@ -140,7 +140,7 @@ func checkSet(t testing.TB, s *msg.LaneSet) {
 			if k > 0 && !(p.Y < l.Points[k-1].Y) {
 				t.Fatalf("line %d: y does not fall at point %d: %v", i, k, l.Points)
 			}
-			if p.X != p.X || p.X < -float32(s.Width)/10 || p.X > 1.1*float32(s.Width) || p.Y < 0 || p.Y > float32(s.Height) {
+			if !inside(p) {
 				t.Fatalf("line %d leaves the picture: %v", i, p)
 			}
 		}

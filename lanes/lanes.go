@@ -222,7 +222,9 @@ func (d *decoder) describe(c *candidate, line []point, cam *ground.Camera, sx, s
 	sure := 0.0
 	for i, p := range sampled[:n] {
 		sure += probability(p.x, p.y)
-		c.pts[i] = msg.Pixel{X: float32(p.x * sx), Y: float32(p.y * sy)}
+		// A local fit can end a hair outside.
+		x := math.Min(float64(d.lane.width), math.Max(0, p.x))
+		c.pts[i] = msg.Pixel{X: float32(x * sx), Y: float32(p.y * sy)}
 	}
 	sure /= float64(n)
 	c.lane.Points = c.pts[:n]
