@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+export PATH := $(PATH):/usr/local/go/bin
 
 # For the program: make run ARGS="drive.mp4 --json"
 ARGS ?= --save out/overlay.mp4
