@@ -90,7 +90,7 @@ func (c *Config) boundary(l *msg.LaneSet, i int) (msg.Cubic, string) {
 	}
 	// The curve ends for us where it stops being a road. Below X0 it is
 	// extrapolated to the vehicle, and must be one there too.
-	seen, end := math.Max(b.X0, 0), math.Min(b.X1, maxPath)
+	seen, end := max(b.X0, 0), min(b.X1, maxPath)
 	good := -1.0
 	for x := 0.0; x <= end; x++ {
 		// Twice the tightest turn, because the lane's centre may be on the
@@ -101,12 +101,12 @@ func (c *Config) boundary(l *msg.LaneSet, i int) (msg.Cubic, string) {
 		good = x
 	}
 	switch {
-	case good < math.Min(seen, end):
+	case good < min(seen, end):
 		return b, notARoad
-	case math.Min(end, good+1)-seen < c.MinLaneLength:
+	case min(end, good+1)-seen < c.MinLaneLength:
 		return b, tooShort
 	}
-	b.X1 = math.Min(end, good+1)
+	b.X1 = min(end, good+1)
 	return b, ""
 }
 
@@ -117,8 +117,8 @@ func (c *Config) between(left, right msg.Cubic) (centerline, string) {
 	for i := range cl.curve.C {
 		cl.curve.C[i] = (left.C[i] + right.C[i]) / 2
 	}
-	seen := math.Max(0, math.Max(left.X0, right.X0))
-	end := math.Min(left.X1, right.X1)
+	seen := max(0, max(left.X0, right.X0))
+	end := min(left.X1, right.X1)
 	cl.reach = seen
 	for x := seen; x <= end; x++ {
 		// Across the lane, not across the vehicle's y axis.
@@ -126,7 +126,7 @@ func (c *Config) between(left, right msg.Cubic) (centerline, string) {
 		if width < c.MinLaneWidth || width > c.MaxLaneWidth {
 			break
 		}
-		cl.reach = math.Min(x+1, end)
+		cl.reach = min(x+1, end)
 	}
 	if cl.reach-seen < c.MinLaneLength {
 		if end-seen < c.MinLaneLength {

@@ -37,13 +37,13 @@ type lead struct {
 // start is the first sight of an object: it may stand or go as fast as we do,
 // and one standard deviation says just that.
 func (l *lead) start(distance, ownSpeed, noise float64) {
-	spread := math.Max(ownSpeed, 5)
+	spread := max(ownSpeed, 5)
 	*l = lead{tracked: true, d: distance, v: ownSpeed, dd: noise * noise, vv: spread * spread}
 }
 
 // predict moves on by dt, in which the vehicle went travel metres.
 func (l *lead) predict(dt, travel float64) {
-	l.d = math.Max(0, l.d+l.v*dt-travel)
+	l.d = max(0, l.d+l.v*dt-travel)
 	l.dd += dt*(2*l.dv+dt*l.vv) + leadAgility*dt*dt*dt/3
 	l.dv += dt*l.vv + leadAgility*dt*dt/2
 	l.vv += leadAgility * dt
@@ -52,15 +52,15 @@ func (l *lead) predict(dt, travel float64) {
 
 // gate is how far from the prediction a measurement of the same object may be.
 func (l *lead) gate(noise float64) float64 {
-	return math.Max(gateFloor, gateSigmas*math.Sqrt(l.dd+noise*noise))
+	return max(gateFloor, gateSigmas*math.Sqrt(l.dd+noise*noise))
 }
 
 func (l *lead) update(distance, noise float64) {
 	total := l.dd + noise*noise
 	gainD, gainV := l.dd/total, l.dv/total
 	innovation := distance - l.d
-	l.d = math.Max(0, l.d+gainD*innovation)
-	l.v = math.Max(0, l.v+gainV*innovation) // nobody drives backwards at us
+	l.d = max(0, l.d+gainD*innovation)
+	l.v = max(0, l.v+gainV*innovation) // nobody drives backwards at us
 	l.vv -= gainV * l.dv
 	l.dv *= 1 - gainD
 	l.dd *= 1 - gainD
@@ -76,7 +76,7 @@ func (l *lead) cautiousSpeed(standing float64) float64 {
 	if l.v < standing {
 		return 0
 	}
-	return math.Max(0, l.v-math.Sqrt(l.vv))
+	return max(0, l.v-math.Sqrt(l.vv))
 }
 
 // obstacle is what the plan makes of the lead. Before one that stands it keeps
@@ -87,7 +87,7 @@ func (l *lead) obstacle(c *Config) obstacle {
 	if !l.tracked {
 		return obstacle{}
 	}
-	o := obstacle{present: true, gap: l.d, speed: l.cautiousSpeed(c.StandingSpeed), keep: math.Min(l.d, c.StandstillGap)}
+	o := obstacle{present: true, gap: l.d, speed: l.cautiousSpeed(c.StandingSpeed), keep: min(l.d, c.StandstillGap)}
 	if o.speed > 0 {
 		o.keep /= 2
 	}
@@ -140,7 +140,7 @@ func (p *Planner) nearest(objects []msg.Object) (index int, distance float64) {
 		if !ok || math.Abs(left)-width/2 > c.VehicleWidth/2+c.SideMargin {
 			continue
 		}
-		if d := math.Max(0, s-c.FrontOverhang); d < distance {
+		if d := max(0, s-c.FrontOverhang); d < distance {
 			index, distance = i, d
 		}
 	}

@@ -19,8 +19,6 @@ func TestWatchedLead(t *testing.T) {
 		last             func(p msg.TrajectoryPoint) bool
 	}{
 		{"same speed, near", 20, 20, 20, msg.PlanFollow, "at a time gap of 1.8 s", func(p msg.TrajectoryPoint) bool { return p.Speed < 19 && p.Speed > 12 }},
-		// Too near by far, but not closing: no cause for more than comfort.
-		{"same speed, too near", 20, 12, 20, msg.PlanFollow, "at a time gap of 1.8 s", func(p msg.TrajectoryPoint) bool { return p.Speed > 14 }},
 		{"closing", 20, 30, 10, msg.PlanFollow, "brakes harder than comfort", func(p msg.TrajectoryPoint) bool { return p.Speed < 10.5 && p.Position.X < 66 }},
 		{"opening", 10, 30, 20, msg.PlanKeepLane, "keeps", func(p msg.TrajectoryPoint) bool { return p.Speed > 13 }},
 		{"far ahead, as fast", 20, 120, 20, msg.PlanKeepLane, "keeps", func(p msg.TrajectoryPoint) bool { return p.Speed > 20 }},
@@ -46,6 +44,16 @@ func TestWatchedLead(t *testing.T) {
 				t.Errorf("lead %d at %v m, %v m/s, want 0 at %v m, %v m/s", tr.LeadObject, tr.LeadDistance, tr.LeadSpeed, tc.gap, tc.lead)
 			}
 		})
+	}
+}
+
+// A gap that is short but does not close is no cause for more than comfort.
+func TestShortGapIsNoEmergency(t *testing.T) {
+	tr := watch(newPlanner(t, Default()), straightRoad(), 20, 12, 20, 0)
+	for _, p := range tr.Points {
+		if p.Acceleration < -2.3 {
+			t.Fatalf("brakes at %v m/s² at %.1f s: %s", p.Acceleration, p.T, tr.Why)
+		}
 	}
 }
 

@@ -54,11 +54,11 @@ func (p *path) follow(c *Config, cl centerline, speed, length float64) bool {
 	// curvature, so that a vehicle on the centre of a curve stays on it.
 	slope := open * math.Tan(-theta)
 	bend := offsetBend(g, d, slope, -theta, g.kappa/open)
-	blend := math.Max(minBlend, c.BlendTime*speed)
+	blend := max(minBlend, c.BlendTime*speed)
 	var q quintic
 	for range 8 {
 		q = newQuintic(d, slope, bend, cl.offset, blend)
-		if q.greatestBend() <= math.Min(c.MaxCurvature/2, c.LateralAcceleration/2/(speed*speed+1)) {
+		if q.greatestBend() <= min(c.MaxCurvature/2, c.LateralAcceleration/2/(speed*speed+1)) {
 			break
 		}
 		blend *= 1.25
@@ -223,7 +223,7 @@ func (r *reference) geometry() geometry {
 func (r *reference) curvature(q *quintic) (kappa, rate float64) {
 	g := r.geometry()
 	d, slope, bend := q.at(r.s)
-	open := math.Max(minOpen, 1-g.kappa*d)
+	open := max(minOpen, 1-g.kappa*d)
 	tan := slope / open
 	cos := 1 / math.Sqrt(1+tan*tan)
 	kappa = ((bend+(g.dkappa*d+g.kappa*slope)*tan)*cos*cos/open + g.kappa) * cos / open
@@ -255,7 +255,7 @@ func newQuintic(d, slope, bend, target, length float64) quintic {
 }
 
 func (q *quintic) at(s float64) (value, first, second float64) {
-	s = math.Min(s, q.length)
+	s = min(s, q.length)
 	c := &q.c
 	value = c[0] + s*(c[1]+s*(c[2]+s*(c[3]+s*(c[4]+s*c[5]))))
 	first = c[1] + s*(2*c[2]+s*(3*c[3]+s*(4*c[4]+s*5*c[5])))
@@ -268,9 +268,9 @@ func (q *quintic) greatestBend() float64 {
 	greatest := 0.0
 	for i := range 21 {
 		_, _, second := q.at(q.length * float64(i) / 20)
-		greatest = math.Max(greatest, math.Abs(second))
+		greatest = max(greatest, math.Abs(second))
 	}
 	return greatest
 }
 
-func clamp(v, low, high float64) float64 { return math.Min(math.Max(v, low), high) }
+func clamp(v, low, high float64) float64 { return min(max(v, low), high) }

@@ -1,10 +1,6 @@
 package planner
 
-import (
-	"math"
-
-	"dashline/pipeline/msg"
-)
+import "dashline/pipeline/msg"
 
 // Planner plans for one vehicle from the frames of one camera. Its memory is the
 // estimate of the lead, the last plan's motion and scratch space; it must not be
@@ -98,10 +94,10 @@ func (p *Planner) Plan(s *msg.Scene) *msg.Trajectory {
 func (p *Planner) layPath(lanes *msg.LaneSet, speed float64, lane *centerline) (laneless string) {
 	c := &p.cfg
 	// Room for the horizon and for a comfortable stop after it.
-	v := math.Max(speed, c.SetSpeed)
+	v := max(speed, c.SetSpeed)
 	length := clamp(v*c.Horizon+v*v/(2*c.ComfortDeceleration), minPath, maxPath)
 	// But always for the horizon.
-	length = math.Max(length, (speed+c.MaxAcceleration*c.Horizon)*c.Horizon)
+	length = max(length, (speed+c.MaxAcceleration*c.Horizon)*c.Horizon)
 
 	var why string
 	if *lane, why = c.findCenterline(lanes); why != "" {

@@ -32,7 +32,7 @@ func (m motion) next(a, dt float64) motion {
 	v := m.v + (m.a+a)/2*dt
 	s := m.s + dt*(m.v+dt*(m.a/3+a/6))
 	// The landing bound keeps both right up to rounding.
-	return motion{s: math.Max(s, m.s), v: math.Max(v, 0), a: a}
+	return motion{s: max(s, m.s), v: max(v, 0), a: a}
 }
 
 // intelligentDriver is the acceleration of the improved Intelligent Driver Model
@@ -51,8 +51,8 @@ func intelligentDriver(v, set, gap, closing, standstill, gapTime, accel, decel f
 	if math.IsInf(gap, 1) {
 		return free
 	}
-	desired := standstill + math.Max(0, v*gapTime+v*closing/(2*math.Sqrt(accel*decel)))
-	z := desired / math.Max(gap, 0.01)
+	desired := standstill + max(0, v*gapTime+v*closing/(2*math.Sqrt(accel*decel)))
+	z := desired / max(gap, 0.01)
 	switch {
 	case z >= 1 && v <= set:
 		return accel * (1 - z*z)
@@ -75,8 +75,8 @@ const coolness = 0.99
 // its speed. The braking it reckons with ends at the standstill gap, or halfway
 // to the lead where that is farther on.
 func adaptiveCruise(iidm, gap, closing, standstill, decel float64) float64 {
-	closing = math.Max(closing, 0)
-	needed := -closing * closing / (2 * math.Max(gap-math.Min(standstill, gap/2), 0.01))
+	closing = max(closing, 0)
+	needed := -closing * closing / (2 * max(gap-min(standstill, gap/2), 0.01))
 	if iidm >= needed {
 		return iidm
 	}
@@ -94,7 +94,7 @@ func lowestLanding(v, a, jerk, dt float64) float64 {
 	}
 	lowest := 0.0
 	for n := 1.0; ; n++ {
-		b := math.Min(n*jerk*dt, 2*left/(dt*(n+1)))
+		b := min(n*jerk*dt, 2*left/(dt*(n+1)))
 		if b <= (n-1)*jerk*dt {
 			return lowest
 		}
@@ -109,13 +109,13 @@ func lowestLanding(v, a, jerk, dt float64) float64 {
 // to rest without going negative.
 func landable(v, a, jerk, dt float64) float64 {
 	if a >= 0 || v <= 0 {
-		return math.Max(a, 0)
+		return max(a, 0)
 	}
 	lowest := 0.0
 	for n := 1.0; ; n++ {
-		b := math.Min(n*jerk*dt, 2*v/(dt*n))
+		b := min(n*jerk*dt, 2*v/(dt*n))
 		if -b >= lowest {
-			return math.Max(a, lowest)
+			return max(a, lowest)
 		}
 		lowest = -b
 	}
@@ -123,12 +123,12 @@ func landable(v, a, jerk, dt float64) float64 {
 
 // brake is the acceleration after the hardest braking step.
 func (c *Config) brake(m motion, dt float64) float64 {
-	a := math.Max(m.a-c.EmergencyJerk*dt, -c.EmergencyDeceleration)
+	a := max(m.a-c.EmergencyJerk*dt, -c.EmergencyDeceleration)
 	// Far from rest the landing bound is below every limit.
 	if m.v+(m.a+a)*dt/2 > a*a/(2*c.EmergencyJerk)-a*dt/2 {
 		return a
 	}
-	return math.Min(math.Max(a, lowestLanding(m.v, m.a, c.EmergencyJerk, dt)), m.a+c.EmergencyJerk*dt)
+	return min(max(a, lowestLanding(m.v, m.a, c.EmergencyJerk, dt)), m.a+c.EmergencyJerk*dt)
 }
 
 // avoidable says whether the hardest braking from m at time t on keeps the gap to
@@ -165,8 +165,8 @@ func (c *Config) limits(a float64) (decel, jerk float64) {
 func (c *Config) step(m motion, wanted, dt float64) float64 {
 	floor, jerk := c.limits(wanted)
 	_, release := c.limits(m.a)
-	high := math.Min(m.a+release*dt, math.Max(c.MaxAcceleration, m.a-c.EmergencyJerk*dt))
-	low := math.Min(math.Max(m.a-jerk*dt, -floor), high)
+	high := min(m.a+release*dt, max(c.MaxAcceleration, m.a-c.EmergencyJerk*dt))
+	low := min(max(m.a-jerk*dt, -floor), high)
 	a := clamp(wanted, low, high)
 	if a > 0 {
 		return a
@@ -174,10 +174,10 @@ func (c *Config) step(m motion, wanted, dt float64) float64 {
 	// Come to rest at the comfort jerk; where it is too late for that, at the
 	// emergency jerk, for which there is always time.
 	if land := lowestLanding(m.v, m.a, c.ComfortJerk, dt); a < land {
-		a = math.Min(land, high)
+		a = min(land, high)
 	}
 	if land := lowestLanding(m.v, m.a, c.EmergencyJerk, dt); a < land {
-		a = math.Min(land, m.a+c.EmergencyJerk*dt)
+		a = min(land, m.a+c.EmergencyJerk*dt)
 	}
 	return a
 }
@@ -195,7 +195,7 @@ func (p *Planner) layEnvelope() (curved bool) {
 			allowed = c.LateralAcceleration / k
 			curved = true
 		}
-		next = math.Min(allowed, next+gain)
+		next = min(allowed, next+gain)
 		p.envelope[i] = math.Sqrt(next)
 	}
 	return curved
@@ -210,7 +210,7 @@ func (p *Planner) curveLaw(m motion) float64 {
 	i, u := p.path.find(m.s + ahead)
 	rise := (p.envelope[i+1] - p.envelope[i]) / p.path.cell
 	allowed := p.envelope[i] + rise*clamp(u, 0, p.path.cell)
-	return m.v*math.Min(rise, 0) + (allowed-m.v)/correction
+	return m.v*min(rise, 0) + (allowed-m.v)/correction
 }
 
 // outlook is what the plan had to do beyond keeping its speed.
@@ -241,7 +241,7 @@ func (p *Planner) drive(v, a float64, o *obstacle, laneless bool) outlook {
 		if o.present {
 			gap, closing, standstill := o.gapAt(t, m.s), m.v-o.speed, c.StandstillGap+lawMargin
 			w := intelligentDriver(m.v, c.SetSpeed, gap, closing, standstill, c.TimeGap, c.MaxAcceleration, c.ComfortDeceleration)
-			w = adaptiveCruise(math.Max(w, -c.EmergencyDeceleration), gap, closing, standstill, c.ComfortDeceleration)
+			w = adaptiveCruise(max(w, -c.EmergencyDeceleration), gap, closing, standstill, c.ComfortDeceleration)
 			if w < wanted {
 				out.reacts = out.reacts || w < wanted-noticeable
 				wanted = w
@@ -251,7 +251,7 @@ func (p *Planner) drive(v, a float64, o *obstacle, laneless bool) outlook {
 		// The law is a wish. What holds is that braking can always still keep
 		// the gap.
 		if o.present && !c.avoidable(m.next(next, dt), t+dt, dt, o) {
-			next = math.Min(next, c.brake(m, dt))
+			next = min(next, c.brake(m, dt))
 			out.reacts = true
 		}
 		m = m.next(next, dt)

@@ -47,7 +47,7 @@ func (p *Planner) fill(points []msg.TrajectoryPoint) {
 func (p *Planner) holdLateral() bool {
 	cut := false
 	for i := 1; i < len(p.motions); i++ {
-		v := math.Max(p.motions[i-1].v, p.motions[i].v)
+		v := max(p.motions[i-1].v, p.motions[i].v)
 		if v*v*p.cfg.MaxCurvature <= p.cfg.MaxLateralAcceleration {
 			continue
 		}
@@ -177,17 +177,17 @@ func (p *Planner) tellImpossible(w *line, o *obstacle) {
 			w.number(m.v-o.speed, " m/s faster than it goes")
 			return
 		}
-		least = math.Min(least, gap)
+		least = min(least, gap)
 	}
 	w.text(", and cannot keep the standstill gap: comes within ")
-	w.number(math.Max(least, 0), " m")
+	w.number(max(least, 0), " m")
 }
 
 // hardest is the least acceleration in the plan.
 func (p *Planner) hardest() float64 {
 	least := 0.0
 	for i := range p.motions {
-		least = math.Min(least, p.motions[i].a)
+		least = min(least, p.motions[i].a)
 	}
 	return least
 }
