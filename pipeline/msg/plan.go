@@ -47,7 +47,9 @@ type Trajectory struct {
 	Mode PlanMode
 	// Why is one line for people: what the plan reacts to.
 	Why string
-	// LeadObject indexes Scene.Objects, -1 where nothing is followed.
+	// LeadObject indexes Scene.Objects, -1 where nothing is followed or where
+	// what is followed was not seen in this frame (LeadDistance is then where
+	// it is reckoned to be).
 	LeadObject   int
 	LeadDistance float64 // metres, bumper to object; 0 without a lead
 	LeadSpeed    float64 // m/s over ground, estimated; 0 without a lead
