@@ -11,21 +11,28 @@ import (
 
 	"dashline/detect"
 	"dashline/infer"
-	"dashline/infer/opencv"
+	"dashline/infer/engine"
 	"dashline/infer/ort"
 	"dashline/internal/testkit"
 	"dashline/model/catalog"
 	"dashline/pipeline/msg"
 )
 
-// open makes a detector of a shipped description on a real engine.
-func open(t testing.TB, network, engine string, opt detect.Options) *detect.Detector {
+// open makes a detector of a shipped description on a real engine. It skips
+// where ONNX Runtime is absent, and fails where everything must be there.
+func open(t testing.TB, network, engineName string, opt detect.Options) *detect.Detector {
 	t.Helper()
 	d, err := catalog.Resolve(network, testkit.Asset(t, "networks"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	net := openEngine(t, d, engine)
+	net, err := engine.Open(&d, engineName, infer.Options{})
+	if errors.Is(err, ort.ErrNoLibrary) && os.Getenv("DASHLINE_REQUIRE_ASSETS") != "1" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	det, err := detect.New(net, &d, opt)
 	if err != nil {
 		net.Close()
@@ -39,40 +46,10 @@ func open(t testing.TB, network, engine string, opt detect.Options) *detect.Dete
 	return det
 }
 
-// openEngine skips where ONNX Runtime is absent, and fails where everything
-// must be there.
-func openEngine(t testing.TB, d catalog.Network, engine string) infer.Network {
-	t.Helper()
-	read := func(role string) []byte {
-		data, err := os.ReadFile(d.Path(role))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return data
-	}
-	var net infer.Network
-	var err error
-	switch width, height := d.Input.Width, d.Input.Height; {
-	case engine == "ort":
-		net, err = ort.Open(ort.Model{Name: d.Name, Graph: read("model"), Width: width, Height: height}, infer.Options{})
-	case d.Format == "darknet":
-		net, err = opencv.Open(opencv.Model{Name: d.Name, Format: d.Format, Graph: read("config"), Weights: read("weights"), Width: width, Height: height}, infer.Options{})
-	default:
-		net, err = opencv.Open(opencv.Model{Name: d.Name, Format: d.Format, Graph: read("model"), Width: width, Height: height}, infer.Options{})
-	}
-	if errors.Is(err, ort.ErrNoLibrary) && os.Getenv("DASHLINE_REQUIRE_ASSETS") != "1" {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return net
-}
-
 // TestOddPictures runs sizes and layouts that are unusual and yet right, on a
 // network of each way to resize.
 func TestOddPictures(t *testing.T) {
-	for _, network := range []string{"yolo-fastest-1.1-xl", "yolox-nano-416", "nanodet"} {
+	for _, network := range []string{"yolo-fastest-1.1-xl", "yolo-fastest-1.1", "mobilenetv2-yolov3-nano-voc", "yolox-nano-416", "nanodet"} {
 		det := open(t, network, "opencv", detect.Options{Score: 0.01})
 		for _, size := range []image.Point{{1, 1}, {1, 2000}, {20_000, 1}, {20_000, 40}, {3, 3}} {
 			img := gocv.NewMatWithSizeFromScalar(gocv.NewScalar(90, 120, 200, 0), size.Y, size.X, gocv.MatTypeCV8UC3)
