@@ -104,7 +104,7 @@ func dial(ctx context.Context, address, name string, extra ...nats.Option) (*nat
 		return nil, nil, fmt.Errorf("connect to %s: %w", Redact(address), context.Cause(ctx))
 	}
 	if err != nil {
-		network, said := d.trouble()
+		said, network := d.trouble()
 		d.abort()
 		return nil, nil, fmt.Errorf("connect to %s: %w", Redact(address), explain(err, network, said))
 	}
@@ -178,14 +178,14 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	return d.conn, nil
 }
 
-// trouble returns the error of the last dial and the server's last complaint.
-func (d *dialer) trouble() (err error, said string) {
+// trouble returns the server's complaint and the error of the last dial.
+func (d *dialer) trouble() (said string, network error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.conn == nil {
-		return d.err, ""
+		return "", d.err
 	}
-	return d.err, d.conn.complaint()
+	return d.conn.complaint(), d.err
 }
 
 // greeted ends the recording of what the server says.

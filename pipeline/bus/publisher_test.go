@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 
 	"dashline/pipeline/msg"
 )
@@ -322,6 +323,33 @@ func TestMessagesOnABrokenConnectionAreNotPublished(t *testing.T) {
 	}
 }
 
+// A confirmation on another connection than the one that carried the messages
+// says nothing of them.
+func TestConfirmationOfAnotherConnection(t *testing.T) {
+	p := connect(t, Options{URL: embedded(t).URL()})
+	if err := p.confirm(0); err != nil {
+		t.Error(err)
+	}
+	if err := p.confirm(1); err == nil {
+		t.Error("the messages of another connection were confirmed")
+	}
+}
+
+// A message that met a lost connection before a byte of it went out stays the
+// next to be sent, unless newer ones have taken the room.
+func TestUnsentMessages(t *testing.T) {
+	p := &Publisher{queue: newRing(2, 100)}
+	p.queue.push(entry{seq: 2})
+	p.unsent(entry{seq: 1}, nats.ErrReconnectBufExceeded)
+	p.unsent(entry{seq: 0}, nats.ErrReconnectBufExceeded)
+	p.unsent(entry{seq: 5}, nats.ErrMaxPayload)
+	first, _ := p.queue.pop()
+	second, _ := p.queue.pop()
+	if first.seq != 1 || second.seq != 2 || p.stats.Dropped != 2 {
+		t.Errorf("waiting %d, %d; %d dropped", first.seq, second.seq, p.stats.Dropped)
+	}
+}
+
 // A peer that stops answering must hold up neither the frame path nor Close.
 func TestFrozenServer(t *testing.T) {
 	s := natsServer(t, nil)
@@ -491,7 +519,10 @@ func TestAuthRefusedAfterTheStart(t *testing.T) {
 	p := connect(t, Options{URL: strings.Replace(s.ClientURL(), "://", "://drive:right@", 1)})
 	shutdown(s)
 	changed := natsServer(t, func(o *server.Options) { o.Port, o.Username, o.Password = port, "drive", "other" })
-	eventually(t, "the refusal is seen", func() bool { return strings.Contains(p.Stats().LastError, "uthorization") })
+	eventually(t, "it is refused and tries again", func() bool {
+		v, err := changed.Varz(nil)
+		return err == nil && v.TotalConnections > 3 && strings.Contains(p.Stats().LastError, "uthorization")
+	})
 	p.Detections(detections(0))
 	shutdown(changed)
 	natsServer(t, func(o *server.Options) { o.Port, o.Username, o.Password = port, "drive", "right" })

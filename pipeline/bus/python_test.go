@@ -16,32 +16,10 @@ import (
 	"dashline/pipeline/msg"
 )
 
-// python is an interpreter that has what scripts/requirements-test.txt lists.
-// Without one, or without protoc, the test is skipped, or fails when
-// DASHLINE_REQUIRE_ASSETS=1.
-func python(t *testing.T) string {
-	t.Helper()
-	lacks := t.Skipf
-	if os.Getenv("DASHLINE_REQUIRE_ASSETS") == "1" {
-		lacks = t.Fatalf
-	}
-	if _, err := exec.LookPath("protoc"); err != nil {
-		lacks("protoc is not installed: run scripts/setup")
-	}
-	py := os.Getenv("DASHLINE_PYTHON")
-	if py == "" {
-		py = filepath.Join(testkit.Root(), ".venv", "bin", "python")
-	}
-	if out, err := exec.Command(py, "-c", "import nats, google.protobuf").CombinedOutput(); err != nil {
-		lacks("no Python with nats-py and protobuf at %s (%v %s): run scripts/setup, or set DASHLINE_PYTHON", py, err, bytes.TrimSpace(out))
-	}
-	return py
-}
-
 // A client in another language receives every message and reads every field as
 // it was sent.
 func TestPythonClientReadsEveryMessage(t *testing.T) {
-	py := python(t)
+	py := testkit.Python(t)
 	s := embedded(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -130,7 +108,7 @@ func TestPythonClientReadsEveryMessage(t *testing.T) {
 
 // The example in the documentation runs as it is written there.
 func TestDocumentedPythonExample(t *testing.T) {
-	py := python(t)
+	py := testkit.Python(t)
 	dir := t.TempDir()
 	if out, err := exec.Command("sh", "-c", "protoc --proto_path=proto --python_out="+dir+" proto/dashline/v1/*.proto").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

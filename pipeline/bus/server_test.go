@@ -111,7 +111,7 @@ func TestCloseDeliversFirst(t *testing.T) {
 	go func() {
 		time.Sleep(100 * time.Millisecond) // so that Close has to wait
 		n := 0
-		for lines := bufio.NewReader(conn); ; {
+		for lines := bufio.NewReaderSize(throttled{conn}, 256<<10); ; {
 			line, err := lines.ReadString('\n')
 			if strings.HasPrefix(line, "HMSG dashline.car.front.detections") {
 				n++
@@ -131,6 +131,14 @@ func TestCloseDeliversFirst(t *testing.T) {
 	if n := <-received; n != frames {
 		t.Errorf("%d of %d messages were received", n, frames)
 	}
+}
+
+// throttled reads slowly enough for the server to have much left when it closes.
+type throttled struct{ io.Reader }
+
+func (r throttled) Read(b []byte) (int, error) {
+	time.Sleep(5 * time.Millisecond)
+	return r.Reader.Read(b)
 }
 
 // A listener that never reads does not hold up the end for ever.
