@@ -7,40 +7,41 @@ import (
 
 // Config is what a vehicle and its passengers ask of a plan. All values are in
 // SI units. Where the wire message has 41 points, Horizon and Step have their
-// defaults.
+// defaults. The tags are for package config, which makes keys and flags of them;
+// its tests hold the default tags against [Default].
 type Config struct {
-	SetSpeed      float64 `yaml:"set_speed"`      // m/s, the speed kept on a free road
-	TimeGap       float64 `yaml:"time_gap"`       // s, to the object that is followed
-	StandstillGap float64 `yaml:"standstill_gap"` // m, bumper to object, never gone below where braking can help it
+	SetSpeed      float64 `yaml:"set_speed" default:"25" help:"Speed kept on a free road, m/s."`
+	TimeGap       float64 `yaml:"time_gap" default:"1.8" help:"Time gap to the object that is followed, s."`
+	StandstillGap float64 `yaml:"standstill_gap" default:"4" help:"Gap from bumper to object, m, never gone below where braking can help it."`
 
-	MaxAcceleration       float64 `yaml:"max_acceleration"`       // m/s²
-	ComfortDeceleration   float64 `yaml:"comfort_deceleration"`   // m/s², positive; exceeded only where it does not suffice
-	EmergencyDeceleration float64 `yaml:"emergency_deceleration"` // m/s², positive; never exceeded
-	ComfortJerk           float64 `yaml:"comfort_jerk"`           // m/s³; exceeded only where it does not suffice
-	EmergencyJerk         float64 `yaml:"emergency_jerk"`         // m/s³; never exceeded
+	MaxAcceleration       float64 `yaml:"max_acceleration" default:"1.5" help:"Largest acceleration, m/s²."`
+	ComfortDeceleration   float64 `yaml:"comfort_deceleration" default:"2" help:"Braking that is exceeded only where it does not suffice, m/s², positive."`
+	EmergencyDeceleration float64 `yaml:"emergency_deceleration" default:"8" help:"Braking that is never exceeded, m/s², positive."`
+	ComfortJerk           float64 `yaml:"comfort_jerk" default:"2" help:"Jerk that is exceeded only where it does not suffice, m/s³."`
+	EmergencyJerk         float64 `yaml:"emergency_jerk" default:"15" help:"Jerk that is never exceeded, m/s³."`
 
-	LateralAcceleration    float64 `yaml:"lateral_acceleration"`     // m/s², the speed in curves is chosen for it
-	MaxLateralAcceleration float64 `yaml:"max_lateral_acceleration"` // m/s², never exceeded: too fast for a curve, the path runs wide and says so
-	MaxCurvature           float64 `yaml:"max_curvature"`            // 1/m, never exceeded: the tightest turn of the vehicle
+	LateralAcceleration    float64 `yaml:"lateral_acceleration" default:"2" help:"Lateral acceleration for which the speed in curves is chosen, m/s²."`
+	MaxLateralAcceleration float64 `yaml:"max_lateral_acceleration" default:"4" help:"Lateral acceleration that is never exceeded, m/s²: too fast for a curve, the path runs wide and says so."`
+	MaxCurvature           float64 `yaml:"max_curvature" default:"0.18" help:"The tightest turn of the vehicle, 1/m."`
 
-	Horizon   float64 `yaml:"horizon"`    // s, time of the last point
-	Step      float64 `yaml:"step"`       // s, between points; divides Horizon
-	BlendTime float64 `yaml:"blend_time"` // s, in which the lane's centre is reached
+	Horizon   float64 `yaml:"horizon" default:"4" help:"Time of the plan's last point, s."`
+	Step      float64 `yaml:"step" default:"0.1" help:"Time between points, s; it divides the horizon."`
+	BlendTime float64 `yaml:"blend_time" default:"3" help:"Time in which the lane's centre is reached, s."`
 
-	LaneWidth         float64 `yaml:"lane_width"`          // m, taken where only one boundary is seen
-	MinLaneWidth      float64 `yaml:"min_lane_width"`      // m, two boundaries nearer than this are no lane
-	MaxLaneWidth      float64 `yaml:"max_lane_width"`      // m, two boundaries farther apart than this are no lane
-	MinLaneConfidence float64 `yaml:"min_lane_confidence"` // 0 to 1, a boundary below it counts as not seen
-	LaneNear          float64 `yaml:"lane_near"`           // m, a boundary that is first seen farther ahead counts as not seen
-	MinLaneLength     float64 `yaml:"min_lane_length"`     // m, a boundary shorter than this counts as not seen
+	LaneWidth         float64 `yaml:"lane_width" default:"3.6" help:"Lane width that is taken where only one boundary is seen, m."`
+	MinLaneWidth      float64 `yaml:"min_lane_width" default:"2.2" help:"Two boundaries nearer than this are no lane, m."`
+	MaxLaneWidth      float64 `yaml:"max_lane_width" default:"6" help:"Two boundaries farther apart than this are no lane, m."`
+	MinLaneConfidence float64 `yaml:"min_lane_confidence" default:"0.3" help:"A boundary with less confidence, 0 to 1, counts as not seen."`
+	LaneNear          float64 `yaml:"lane_near" default:"15" help:"A boundary that is first seen farther ahead than this counts as not seen, m."`
+	MinLaneLength     float64 `yaml:"min_lane_length" default:"8" help:"A boundary shorter than this counts as not seen, m."`
 
-	VehicleWidth  float64 `yaml:"vehicle_width"`  // m
-	SideMargin    float64 `yaml:"side_margin"`    // m, objects nearer than this to the vehicle's sides are in its way
-	FrontOverhang float64 `yaml:"front_overhang"` // m, from the camera forward to the front bumper
+	VehicleWidth  float64 `yaml:"vehicle_width" default:"1.9" help:"Width of the vehicle, m."`
+	SideMargin    float64 `yaml:"side_margin" default:"0.4" help:"Objects nearer than this to the vehicle's sides are in its way, m."`
+	FrontOverhang float64 `yaml:"front_overhang" default:"1.7" help:"From the camera forward to the front bumper, m."`
 
-	StandingSpeed float64 `yaml:"standing_speed"` // m/s over ground, an object slower than this stands
-	LeadMemory    float64 `yaml:"lead_memory"`    // s, for which an object that was lost from sight is still reckoned with
-	DistanceNoise float64 `yaml:"distance_noise"` // standard deviation of an object's distance, as a share of it
+	StandingSpeed float64 `yaml:"standing_speed" default:"0.8" help:"An object slower than this over ground stands, m/s."`
+	LeadMemory    float64 `yaml:"lead_memory" default:"0.6" help:"For so long an object that was lost from sight is still reckoned with, s."`
+	DistanceNoise float64 `yaml:"distance_noise" default:"0.03" help:"Standard deviation of an object's distance, as a share of it."`
 }
 
 // Default returns the configuration of a passenger car.

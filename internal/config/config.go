@@ -11,12 +11,14 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
 	"dashline/infer"
 	"dashline/internal/strictyaml"
 	"dashline/lanes/ground"
+	"dashline/planner"
 )
 
 // Config says how to run the pipeline.
@@ -36,10 +38,11 @@ type Config struct {
 	JSON        bool          `yaml:"json" name:"json" help:"Print one JSON object instead of text for people."`
 	Quiet       bool          `yaml:"quiet" help:"No live status line."`
 
-	Detect  Detect  `yaml:"detect" embed:"" prefix:"detect-" group:"Objects" help:"Finding objects."`
-	Lanes   Lanes   `yaml:"lanes" embed:"" prefix:"lanes-" group:"Lanes" help:"Finding lane lines and drivable area."`
-	NATS    NATS    `yaml:"nats" embed:"" prefix:"nats-" group:"NATS" help:"Publishing results."`
-	Metrics Metrics `yaml:"metrics" embed:"" prefix:"metrics-" group:"Metrics" help:"Metrics for Prometheus."`
+	Detect  Detect         `yaml:"detect" embed:"" prefix:"detect-" group:"Objects" help:"Finding objects."`
+	Lanes   Lanes          `yaml:"lanes" embed:"" prefix:"lanes-" group:"Lanes" help:"Finding lane lines and drivable area."`
+	Planner planner.Config `yaml:"planner" embed:"" prefix:"planner-" group:"Planner" help:"Planning; docs/planner.md explains each key."`
+	NATS    NATS           `yaml:"nats" embed:"" prefix:"nats-" group:"NATS" help:"Publishing results."`
+	Metrics Metrics        `yaml:"metrics" embed:"" prefix:"metrics-" group:"Metrics" help:"Metrics for Prometheus."`
 }
 
 // Runtime says how one network is to run.
@@ -86,7 +89,11 @@ type Metrics struct {
 
 // Validate says everything that is out of range, each with its key.
 func (c *Config) Validate() error {
-	return strictyaml.Check(c)
+	err := strictyaml.Check(c)
+	if perr := c.Planner.Validate(); perr != nil {
+		err = errors.Join(err, perr)
+	}
+	return err
 }
 
 // LoadCamera reads the description of a camera.

@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"dashline/internal/testkit"
+	"dashline/planner"
 )
 
 var update = flag.Bool("update", false, "write the committed copies anew")
@@ -68,6 +69,9 @@ func TestDefaultsOfFlagsAndOfFilesAreTheSame(t *testing.T) {
 	}
 	if err := byFile.Validate(); err != nil {
 		t.Error(err)
+	}
+	if Default().Planner != planner.Default() {
+		t.Errorf("the default tags give %+v, planner.Default %+v", Default().Planner, planner.Default())
 	}
 }
 
@@ -139,6 +143,7 @@ func TestErrors(t *testing.T) {
 		{"enum", "policy: each\n", "policy: expected one of auto, every, newest"},
 		{"range", "detect: {score: 2}\n", "detect.score: 2 is outside of its range, 0 to 1"},
 		{"subject", "vehicle: a.b\n", `vehicle: "a.b" does not match`},
+		{"planner", "planner: {set_speed: 900}\n", "set_speed is 900 m/s"},
 		{"twice", "loop: true\nloop: false\n", "key loop is set a second time"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -155,7 +160,7 @@ func TestErrors(t *testing.T) {
 	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
-	for _, args := range [][]string{{"--detect-score=2"}, {"--vehicle=a.b"}, {"--policy=each"}, {"--deadline=0s"}} {
+	for _, args := range [][]string{{"--detect-score=2"}, {"--vehicle=a.b"}, {"--policy=each"}, {"--deadline=0s"}, {"--planner-set-speed=1000"}} {
 		if _, err := flags(t, args...); err == nil {
 			t.Errorf("%v is accepted", args)
 		}
@@ -167,6 +172,7 @@ func drawn(t *rapid.T) Config {
 	c := Default()
 	for _, k := range keys(reflect.ValueOf(&c).Elem(), "") {
 		switch {
+		case strings.HasPrefix(k.path, "planner."): // few combinations are valid
 		case k.value.Type() == reflect.TypeFor[time.Duration]():
 			k.value.SetInt(rapid.Int64Range(int64(time.Millisecond), int64(time.Hour)).Draw(t, k.path))
 		case k.value.Kind() == reflect.Bool:
@@ -183,6 +189,8 @@ func drawn(t *rapid.T) Config {
 			k.value.SetString(rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"true", "12", "1e3", "null", "~", "- a", "a: b", "#", " ", "yes", "0x1F", ".5", "2020-01-01", "'", "\""})).Draw(t, k.path))
 		}
 	}
+	c.Planner.SetSpeed = rapid.Float64Range(1, 70).Draw(t, "planner.set_speed")
+	c.Planner.SideMargin = rapid.Float64Range(0, 2).Draw(t, "planner.side_margin")
 	return c
 }
 

@@ -52,6 +52,9 @@ func load(file string) (Config, values, error) {
 	if err != nil {
 		return c, nil, err
 	}
+	if err := c.Validate(); err != nil { // what the tags cannot say
+		return c, nil, fmt.Errorf("%s: %w", file, err)
+	}
 	set := values{}
 	for _, k := range keys(reflect.ValueOf(&c).Elem(), "") {
 		if _, ok := present[k.path]; !ok {
