@@ -23,7 +23,9 @@ func (networksCmd) Help() string {
   dashline networks show my/net.yaml      the same for a description of one's own
   dashline networks list --json | jq '.[].name'
 
-docs/networks.md says how to describe one's own.`
+docs/networks.md says how to describe one's own.
+
+Exit codes: 0 shown; 1 the files of the network to show are missing or damaged; 2 the name or the description is wrong.`
 }
 
 type networksListCmd struct {
@@ -53,7 +55,7 @@ func list(n catalog.Network) listed {
 	var missing *catalog.MissingError
 	if errors.As(err, &missing) {
 		l.Missing = missing.Files
-		l.Mend = mend(n)
+		l.Mend = mend(n, n.Name)
 		return l
 	}
 	l.Dir = at.Dir
@@ -61,9 +63,9 @@ func list(n catalog.Network) listed {
 }
 
 // mend is how missing files are got.
-func mend(n catalog.Network) string {
+func mend(n catalog.Network, ref string) string {
 	if n.Fetchable() {
-		return "dashline fetch " + n.Name
+		return "dashline fetch " + ref
 	}
 	return "no address is known; put the files into networks/ under DASHLINE_ASSETS"
 }
@@ -122,36 +124,28 @@ func (c *networksShowCmd) Run(out streams) error {
 	if err != nil && !errors.As(err, &missing) {
 		return &exit{exitUsage, err}
 	}
-	state := "missing: " + strings.Join(missingFiles(missing), ", ")
-	if missing == nil {
-		state = "whole, as described"
-		if err = n.Verify(); err != nil {
-			state = err.Error()
-		}
+	state := "whole, as described"
+	if missing != nil {
+		state = "missing: " + strings.Join(missing.Files, ", ")
+	} else if err = n.Verify(); err != nil {
+		state = err.Error()
 	}
 	if c.JSON {
-		return json.NewEncoder(out.Out).Encode(struct {
+		l := list(n)
+		if missing != nil {
+			l.Mend = mend(n, missing.Ref)
+		}
+		return errors.Join(err, json.NewEncoder(out.Out).Encode(struct {
 			listed
 			Classes []string `json:"classes"`
 			State   string   `json:"state"`
-		}{list(n), n.Classes, state})
+		}{l, n.Classes, state}))
 	}
-	show(out.Out, n)
-	_, _ = fmt.Fprintf(out.Out, "state     %s\n", state)
-	if err != nil {
-		return err
-	}
-	return nil
+	show(out.Out, n, state)
+	return err
 }
 
-func missingFiles(m *catalog.MissingError) []string {
-	if m == nil {
-		return nil
-	}
-	return m.Files
-}
-
-func show(to io.Writer, n catalog.Network) {
+func show(to io.Writer, n catalog.Network, state string) {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	defer w.Flush()
 	line := func(key, format string, args ...any) { fmt.Fprintf(w, "%s\t%s\n", key, fmt.Sprintf(format, args...)) }
@@ -179,4 +173,5 @@ func show(to io.Writer, n catalog.Network) {
 	if n.Dir != "" {
 		line("folder", "%s", n.Dir)
 	}
+	line("state", "%s", state)
 }

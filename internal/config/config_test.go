@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -340,4 +341,49 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("loaded but not valid: %v", err)
 		}
 	})
+}
+
+// The reference in docs/config.md is written from the struct.
+func TestReferenceIsCurrent(t *testing.T) {
+	c := Default()
+	var table strings.Builder
+	table.WriteString("| key | flag | default | meaning |\n|---|---|---|---|\n")
+	for _, k := range keys(reflect.ValueOf(&c).Elem(), "") {
+		value := text(k.value)
+		if value == "" {
+			value = `""`
+		}
+		fmt.Fprintf(&table, "| `%s` | `--%s` | `%s` | %s |\n", k.path, k.flag(), value, help(k.tag))
+	}
+	doc, err := os.ReadFile(filepath.Join(testkit.Root(), "docs", "config.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin, rest, found := strings.Cut(string(doc), "-update -->\n")
+	_, end, closed := strings.Cut(rest, "<!-- end -->")
+	if !found || !closed {
+		t.Fatal("docs/config.md has lost its marks")
+	}
+	committed(t, "docs/config.md", []byte(begin+"-update -->\n"+table.String()+"<!-- end -->"+end))
+}
+
+// The examples in docs/config.md are read as they stand.
+func TestExamplesInTheDocument(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join(testkit.Root(), "docs", "config.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(doc), "```yaml\n")[1:]
+	if len(blocks) != 2 {
+		t.Fatalf("%d examples", len(blocks))
+	}
+	for i := range blocks {
+		blocks[i], _, _ = strings.Cut(blocks[i], "```")
+	}
+	if c, err := Load(write(t, blocks[0])); err != nil || c.Vehicle != "truck7" || c.Lanes.Every != 2 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := LoadCamera(write(t, blocks[1])); err != nil {
+		t.Error(err)
+	}
 }

@@ -403,10 +403,14 @@ func TestRefused(t *testing.T) {
 			fmt.Fprint(w, "<html>log in</html>")
 		}, func(f *catalog.File) { f.Bytes, f.SHA256 = 0, "" }, "sends a web page and not the file", 1},
 		{"empty", func(w http.ResponseWriter, r *http.Request, _ int) {}, func(f *catalog.File) { f.Bytes, f.SHA256 = 0, "" }, "sends an empty file", 1},
-		{"server error", func(w http.ResponseWriter, r *http.Request, _ int) { http.Error(w, "no", http.StatusServiceUnavailable) }, nil,
+		{"server error", func(w http.ResponseWriter, r *http.Request, _ int) {
+			http.Error(w, "no", http.StatusServiceUnavailable)
+		}, nil,
 			"503 Service Unavailable (gave up after 4 attempts", 4},
 		{"redirect loop", func(w http.ResponseWriter, r *http.Request, _ int) { http.Redirect(w, r, "/", http.StatusFound) }, nil, "more than 10 redirects", 10},
-		{"redirect to a file", func(w http.ResponseWriter, r *http.Request, _ int) { http.Redirect(w, r, "file:///etc/passwd", http.StatusFound) }, nil, "redirects to file:///etc/passwd, which is not https", 1},
+		{"redirect to a file", func(w http.ResponseWriter, r *http.Request, _ int) {
+			http.Redirect(w, r, "file:///etc/passwd", http.StatusFound)
+		}, nil, "redirects to file:///etc/passwd, which is not https", 1},
 		{"no address", nil, func(f *catalog.File) { f.URL = "" }, "no address is known: put the file into", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
