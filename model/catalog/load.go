@@ -104,7 +104,12 @@ func Resolve(ref string, dirs ...string) (Network, error) {
 	if err != nil {
 		return Network{}, err
 	}
-	return n.Locate(dirs...)
+	n, err = n.Locate(dirs...)
+	var missing *MissingError
+	if errors.As(err, &missing) && IsPath(ref) {
+		missing.Ref = ref
+	}
+	return n, err
 }
 
 func find(ref string) (Network, error) {

@@ -49,6 +49,7 @@ func CacheDir(name string) (string, error) {
 // MissingError says that files of a network are in none of the folders.
 type MissingError struct {
 	Network Network
+	Ref     string   // what fetch takes: the name, or the path of a user's own description
 	Files   []string // that are in none
 	Dirs    []string // looked in
 }
@@ -56,7 +57,7 @@ type MissingError struct {
 func (e *MissingError) Error() string {
 	msg := fmt.Sprintf("network %s: %s not found in %s", e.Network.Name, strings.Join(e.Files, ", "), strings.Join(e.Dirs, ", "))
 	if e.Network.Fetchable() {
-		return msg + ": dashline fetch " + e.Network.Name
+		return msg + ": dashline fetch " + e.Ref
 	}
 	return msg + ": no address is known for it, so put the file into one of these folders (it comes from " + e.Network.Source + ")"
 }
@@ -103,7 +104,7 @@ func (n Network) Locate(dirs ...string) (Network, error) {
 			missing = absent
 		}
 	}
-	return n, &MissingError{Network: n, Files: missing, Dirs: dirs}
+	return n, &MissingError{Network: n, Ref: n.Name, Files: missing, Dirs: dirs}
 }
 
 // File returns the file of a role.
