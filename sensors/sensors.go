@@ -55,13 +55,21 @@ func Open(path string) (Source, error) {
 	case err != nil:
 		return nil, fmt.Errorf("open source: %w", err)
 	case st.IsDir():
-		return openFolder(path)
+		return opened(openFolder(path))
 	case !st.Mode().IsRegular():
 		return nil, fmt.Errorf("open source %s: it is neither a file nor a folder", path)
 	case st.Size() == 0:
 		return nil, fmt.Errorf("open source %s: the file is empty", path)
 	}
-	return openVideo(path)
+	return opened(openVideo(path))
+}
+
+// opened keeps a nil pointer from becoming a source that is not nil.
+func opened[S Source](s S, err error) (Source, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // checkSize refuses a picture that is too large to be true.

@@ -291,6 +291,9 @@ func TestOpenRefusesWithTheMend(t *testing.T) {
 				_ = s.Close()
 				t.Fatal("opened")
 			}
+			if s != nil {
+				t.Error("an error and a source")
+			}
 			if !strings.Contains(err.Error(), tt.want) {
 				t.Fatalf("got %q, want it to say %q", err, tt.want)
 			}

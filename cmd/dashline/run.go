@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 
 	"dashline/internal/config"
@@ -39,13 +40,16 @@ func (c *runCmd) Run(ctx context.Context, out streams) error {
 		return &exit{exitUsage, err}
 	}
 	s, err := session.Open(ctx, cfg)
+	if _, wrong := errors.AsType[*session.ConfigError](err); wrong {
+		return &exit{exitUsage, err}
+	}
 	if err != nil {
 		return err
 	}
 	if !cfg.Quiet {
 		s.Describe(out.Err)
 	}
-	sum, err := drive(ctx, s, out)
+	sum, err := showing(ctx, s, out)
 	if cerr := s.Close(); err == nil {
 		err = cerr
 	}
@@ -67,8 +71,8 @@ func (c *runCmd) Run(ctx context.Context, out streams) error {
 	return nil
 }
 
-// drive runs the session with its progress beside it.
-func drive(ctx context.Context, s *session.Session, out streams) (session.Summary, error) {
+// showing runs the session with its progress beside it.
+func showing(ctx context.Context, s *session.Session, out streams) (session.Summary, error) {
 	var wg sync.WaitGroup
 	show, stop := context.WithCancel(context.WithoutCancel(ctx))
 	if !s.Config.Quiet {

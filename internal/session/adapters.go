@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"fmt"
 
 	"dashline/detect"
 	"dashline/infer"
@@ -18,6 +19,10 @@ import (
 // The pipeline knows small interfaces, the packages that do the work know
 // pictures and networks; the types here are what stands between.
 
+// opencvFloor is the score below which OpenCV's [yolo] layer gives no class,
+// unless it is told a lower one.
+const opencvFloor = 0.2
+
 // objects is the pipeline's detector.
 type objects struct {
 	*detect.Detector
@@ -25,7 +30,9 @@ type objects struct {
 }
 
 func openObjects(c config.Detect) (*objects, error) {
-	d, net, err := openNetwork(c.Network, "detect", c.Runtime)
+	o := c.Options()
+	o.ScoreFloor = float32(min(c.Score, opencvFloor))
+	d, net, err := openNetwork(c.Network, "detect", c.Runtime, o)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +56,7 @@ type lines struct {
 }
 
 func openLines(c config.Lanes, camera ground.Camera) (*lines, error) {
-	d, net, err := openNetwork(c.Network, "lanes", c.Runtime)
+	d, net, err := openNetwork(c.Network, "lanes", c.Runtime, c.Options())
 	if err != nil {
 		return nil, err
 	}
@@ -82,21 +89,25 @@ func (p *placer) Locate(d *msg.Detections, dst []msg.Object) []msg.Object {
 	return p.scaled.Locate(d.Items, dst)
 }
 
-func openNetwork(ref, task string, r config.Runtime) (*catalog.Network, infer.Network, error) {
+func openNetwork(ref, task string, r config.Runtime, o infer.Options) (*catalog.Network, infer.Network, error) {
 	d, err := catalog.Resolve(ref)
+	if _, missing := errors.AsType[*catalog.MissingError](err); missing {
+		return nil, nil, err // the name is right, the machine lacks the files
+	}
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, &ConfigError{err}
 	}
 	if d.Task != task {
-		return nil, nil, &TaskError{Network: d.Name, Is: d.Task, Want: task}
+		return nil, nil, &ConfigError{fmt.Errorf("network %s is for %s, not %s: `dashline networks` lists what each is for", d.Name, d.Task, task)}
 	}
-	net, err := engine.Open(&d, r.Engine, r.Options())
+	net, err := engine.Open(&d, r.Engine, o)
 	return &d, net, err
 }
 
-// TaskError says that a network does something else than it was named for.
-type TaskError struct{ Network, Is, Want string }
+// ConfigError says that the configuration asks for what cannot be.
+type ConfigError struct{ Err error }
 
-func (e *TaskError) Error() string {
-	return "network " + e.Network + " is for " + e.Is + ", not " + e.Want + ": `dashline networks` lists what each is for"
-}
+func (e *ConfigError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ConfigError) Unwrap() error { return e.Err }

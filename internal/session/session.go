@@ -129,8 +129,10 @@ func (s *Session) openCamera() (err error) {
 		s.Camera = ground.Default(max(1, s.Source.Width), max(1, s.Source.Height))
 		return nil
 	}
-	s.Camera, err = config.LoadCamera(s.Config.CameraModel)
-	return err
+	if s.Camera, err = config.LoadCamera(s.Config.CameraModel); err != nil {
+		return &ConfigError{err}
+	}
+	return nil
 }
 
 func (s *Session) openNetworks() (err error) {
