@@ -191,7 +191,7 @@ func describePlan(t *msg.Trajectory) string {
 		first, last := t.Points[0], t.Points[n-1]
 		text += fmt.Sprintf(", %.1f m/s to %.1f m/s and %.1f m in %.1f s", first.Speed, last.Speed, last.Position.X, last.T)
 	}
-	if t.LeadObject >= 0 {
+	if t.LeadObject >= 0 || t.LeadDistance > 0 { // followed, perhaps out of sight
 		text += fmt.Sprintf(", lead at %.1f m, %.1f m/s", t.LeadDistance, t.LeadSpeed)
 	}
 	if t.Why != "" {

@@ -16,7 +16,7 @@ func TestGeneratedCodeIsCurrent(t *testing.T) {
 		if os.Getenv("DASHLINE_REQUIRE_ASSETS") == "1" {
 			lacks = t.Fatal
 		}
-		lacks("protoc is not installed: run scripts/setup")
+		lacks("protoc is not installed: run scripts/setup --test")
 	}
 	out := t.TempDir()
 	if b, err := exec.Command("./generate.sh", out).CombinedOutput(); err != nil {

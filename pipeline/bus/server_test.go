@@ -103,15 +103,20 @@ func TestCloseDeliversFirst(t *testing.T) {
 	p := connect(t, Options{URL: s.URL()})
 	big := detections(0)
 	big.Items[0].Label = strings.Repeat("x", 200_000)
-	const frames = 100 // 20 MB: more than the sockets between take
-	for range frames {
-		p.Detections(big)
+	// 20 MB, more than the sockets between take, in two parts, so that the second
+	// waits in the server behind a write that hangs on the first.
+	const frames = 100
+	for _, part := range []uint64{frames / 2, frames} {
+		for p.Stats().Offered < part {
+			p.Detections(big)
+		}
+		eventually(t, "the server has a part", func() bool { return p.Stats().Published == part })
 	}
 	received := make(chan int)
 	go func() {
 		time.Sleep(100 * time.Millisecond) // so that Close has to wait
 		n := 0
-		for lines := bufio.NewReaderSize(throttled{conn}, 256<<10); ; {
+		for lines := bufio.NewReaderSize(throttled{conn}, 64<<10); ; {
 			line, err := lines.ReadString('\n')
 			if strings.HasPrefix(line, "HMSG dashline.car.front.detections") {
 				n++

@@ -94,11 +94,14 @@ type Trajectory struct {
 	// One line for people: what the plan reacts to.
 	Why string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
 	// Index of the object that is followed among the objects that were placed on
-	// the ground for this frame. Absent where nothing is followed.
+	// the ground for this frame. Absent where nothing is followed, or where what
+	// is followed was not seen in this frame.
 	LeadObject *uint32 `protobuf:"varint,4,opt,name=lead_object,json=leadObject,proto3,oneof" json:"lead_object,omitempty"`
-	// Distance from bumper to that object, metres; 0 without one.
+	// Distance from bumper to what is followed, metres, reckoned where it was not
+	// seen in this frame; 0 where nothing is followed.
 	LeadDistance float64 `protobuf:"fixed64,5,opt,name=lead_distance,json=leadDistance,proto3" json:"lead_distance,omitempty"`
-	// Estimated speed of that object over ground, m/s; 0 without one.
+	// Estimated speed over ground of what is followed, m/s; 0 where nothing is
+	// followed.
 	LeadSpeed float64 `protobuf:"fixed64,6,opt,name=lead_speed,json=leadSpeed,proto3" json:"lead_speed,omitempty"`
 	// Where the vehicle is to be, in order of time.
 	Points        []*TrajectoryPoint `protobuf:"bytes,7,rep,name=points,proto3" json:"points,omitempty"`
