@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"dashline/infer"
 	"dashline/infer/internal/tiny"
+	"dashline/model/darknet"
 )
 
 func tinyDarknet() Model {
@@ -164,4 +166,22 @@ func TestWrongInputSize(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A network that would need more memory than the limit is refused before any of
+// it is allocated.
+func TestMemoryIsBounded(t *testing.T) {
+	m := tinyDarknet()
+	const deep = "[convolutional]\nfilters=8\nsize=1\nstride=1\nactivation=linear\n"
+	m.Graph = []byte("[net]\nwidth=4096\nheight=4096\nchannels=3\n" + strings.Repeat(deep, 20))
+	weights, err := darknet.RandomWeights(m.Graph, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Weights, m.Width, m.Height = weights, 4096, 4096
+	_, err = Open(m, infer.Options{Threads: 1})
+	if err == nil || !strings.Contains(err.Error(), "limit") {
+		t.Errorf("%v", err)
+	}
+	t.Log(err)
 }

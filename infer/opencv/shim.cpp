@@ -70,16 +70,18 @@ void quiet() {
 
 struct dl_net {
     cv::dnn::Net net;
-    Aligned input;
+    std::unique_ptr<Aligned> input;
     cv::Mat blob; // over input
     std::vector<cv::String> names;
     std::vector<cv::Mat> outs; // of the last forward, memory of net
     dashline::Pool pool;
 
-    dl_net(int width, int height, int threads)
-        : input(size_t(3) * width * height), pool(threads) {
+    explicit dl_net(int threads) : pool(threads) {}
+
+    void allocate_input(int width, int height) {
+        input.reset(new Aligned(size_t(3) * width * height));
         const int shape[] = {1, 3, height, width};
-        blob = cv::Mat(4, shape, CV_32F, input.data);
+        blob = cv::Mat(4, shape, CV_32F, input->data);
     }
 };
 
@@ -90,7 +92,7 @@ int dl_load(int format, const uint8_t *model, size_t model_len, const uint8_t *w
     *out = nullptr;
     return guard(err, err_len, [&] {
         quiet();
-        std::unique_ptr<dl_net> n(new dl_net(width, height, threads));
+        std::unique_ptr<dl_net> n(new dl_net(threads));
         const char *m = reinterpret_cast<const char *>(model), *w = reinterpret_cast<const char *>(weights);
         if (format == DL_DARKNET) n->net = cv::dnn::readNetFromDarknet(m, model_len, w, weights_len);
         else n->net = cv::dnn::readNetFromONNX(m, model_len);
@@ -105,6 +107,8 @@ int dl_load(int format, const uint8_t *model, size_t model_len, const uint8_t *w
             throw std::runtime_error("the network would need " + std::to_string((weight_bytes + blob_bytes) >> 20) +
                                      " MiB at this input size, more than the limit of " + std::to_string(max_bytes >> 20) + " MiB");
 
+        n->allocate_input(width, height);
+
         bool cuda = backend == DL_CUDA || backend == DL_CUDA_FP16;
         n->net.setPreferableBackend(cuda ? cv::dnn::DNN_BACKEND_CUDA : cv::dnn::DNN_BACKEND_OPENCV);
         const int targets[] = {cv::dnn::DNN_TARGET_CPU, cv::dnn::DNN_TARGET_CUDA, cv::dnn::DNN_TARGET_CUDA_FP16, cv::dnn::DNN_TARGET_OPENCL};
@@ -117,7 +121,7 @@ void dl_free(dl_net *n) {
     guard(nullptr, 0, [&] { delete n; });
 }
 
-float *dl_input(dl_net *n) { return n->input.data; }
+float *dl_input(dl_net *n) { return n->input->data; }
 
 int dl_forward(dl_net *n, char *err, size_t err_len) {
     return guard(err, err_len, [&] {
