@@ -15,7 +15,7 @@
 // How a mask becomes lines: its rows are cut into runs; runs that continue each
 // other form chains; chains that lie where the other is heading are bridged, so
 // that dashes and worn paint become one line; each line is resampled from near
-// to far. Where lines meet or fork, the straightest continues.
+// to far. Where lines meet or fork, chains end, and those that line up go on.
 package lanes
 
 import (

@@ -118,8 +118,7 @@ func (f *lineFinder) cut(w int32) {
 		n := min(len(pts), endRows)
 		fr.bottom = direction(pts[:n], pts[0].y)
 		fr.top = direction(pts[len(pts)-n:], pts[len(pts)-1].y)
-		slope := math.Min(math.Abs(fr.bottom.slope), math.Abs(fr.top.slope))
-		if slope > maxSlope || thickness(pts) > maxThickness {
+		if thickness(pts) > maxThickness {
 			continue
 		}
 		f.fragments = append(f.fragments, fr)

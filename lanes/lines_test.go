@@ -166,6 +166,62 @@ func TestMergingLines(t *testing.T) {
 	}
 }
 
+// What does not line up stays apart, however close its ends are.
+func TestSeparateLines(t *testing.T) {
+	cam := dashcam()
+	near := line(1.85, 0, 0, 0, 4, 9)
+	far := line(0.4, 0, 0, 0, 11, 60)
+	mask := make([]uint8, maskW*maskH)
+	paint(mask, maskW, maskH, cam, near, 0.15, nil)
+	paint(mask, maskW, maskH, cam, far, 0.15, nil)
+	got := fromMasks(mask, make([]uint8, len(mask)), maskW, maskH, cam)
+	checkSet(t, &got)
+	if len(got.Lanes) != 2 {
+		t.Fatalf("%d lines, want 2", len(got.Lanes))
+	}
+	for i, truth := range []msg.Cubic{near, far} {
+		if px, m := offPixels(cam, truth, got.Lanes[i].Points), offMetres(truth, got.Lanes[i].Curve); px > 2 || m > 0.1 {
+			t.Errorf("line %d is %.2f px and %.3f m off", i, px, m)
+		}
+	}
+}
+
+// A few points off the line do not bend the curve.
+func TestFitIsRobust(t *testing.T) {
+	cam := dashcam()
+	truth := line(1.85, -0.02, 1.0/600, 0, 5, 50)
+	var pts []msg.Pixel
+	for x := truth.X0; x < truth.X1; x *= 1.09 {
+		p, ok := cam.ToPixel(msg.Ground{X: x, Y: truth.At(x)})
+		if !ok {
+			t.Fatal("not in view")
+		}
+		if i := len(pts); i == 8 || i == 9 || i == 16 {
+			p.X += 80
+		}
+		pts = append(pts, p)
+	}
+	var f fitter
+	got, residual, ok := f.fit(&cam, pts)
+	if m := offMetres(truth, got); !ok || m > 0.1 {
+		t.Errorf("%.3f m off, residual %.2f columns", m, residual)
+	}
+	if residual < 10 {
+		t.Errorf("residual %.2f columns hides the points that are off", residual)
+	}
+	if _, _, ok := f.fit(&cam, pts[:2]); ok {
+		t.Error("two points have a curve")
+	}
+	across := []msg.Pixel{{X: 100, Y: 600}, {X: 500, Y: 598}, {X: 900, Y: 596}, {X: 1200, Y: 594}}
+	if _, _, ok := f.fit(&cam, across); ok {
+		t.Error("a line across the road has a curve y(x)")
+	}
+	sky := []msg.Pixel{{X: 100, Y: 100}, {X: 110, Y: 90}, {X: 120, Y: 80}, {X: 130, Y: 70}}
+	if _, _, ok := f.fit(&cam, sky); ok {
+		t.Error("a line in the sky has a curve")
+	}
+}
+
 func TestNoLines(t *testing.T) {
 	cam := dashcam()
 	full := make([]uint8, maskW*maskH)

@@ -7,7 +7,6 @@ type run struct {
 	y, x0, x1 int32 // x1 is one past the last pixel
 	up, down  int32 // linked run in the row above and below, -1 for none
 	parent    int32 // union-find, used for areas
-	slope     float32
 	best      int32 // scratch of link
 	bestDist  float32
 }
@@ -54,10 +53,10 @@ func (s *runs) scan(mask []uint8, w, h int, closed func(y, x0, x1 int) bool) {
 func (s *runs) row(i int) (lo, hi int32) { return s.rows[i], s.rows[i+1] }
 
 // link joins runs of neighbouring rows into chains that go up and never fork. A
-// run is linked where it and the run below are each the other's best match: the
-// nearest to where the chain is heading. So at a fork or a junction the
-// straightest way goes on, and the rest start or end there. A sudden change of
-// width breaks a chain: there two lines have grown together or a blob begins.
+// run is linked where it and the run below are each the other's nearest that
+// touches. So at a fork or a junction one way goes on, and the rest start or end
+// there. A sudden change of width breaks a chain: there two lines have grown
+// together or a blob begins.
 func (s *runs) link() {
 	const far = 1 << 20
 	for i := 1; i+1 < len(s.rows); i++ {
@@ -76,7 +75,7 @@ func (s *runs) link() {
 			// Diagonal neighbours count.
 			for q := start; q < belowHi && s.all[q].x0 <= above.x1; q++ {
 				below := &s.all[q]
-				d := above.centre() - below.centre() - below.slope
+				d := above.centre() - below.centre()
 				if d < 0 {
 					d = -d
 				}
@@ -98,11 +97,6 @@ func (s *runs) link() {
 				continue
 			}
 			above.down, below.up = above.best, r
-			step := above.centre() - below.centre()
-			if below.down >= 0 {
-				step = 0.7*below.slope + 0.3*step
-			}
-			above.slope = step
 		}
 	}
 }
