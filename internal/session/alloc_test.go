@@ -35,9 +35,9 @@ func (c *census) View(v *pipeline.View) error {
 	has := func(n int) int { return min(n, 1) }
 	c.messages += 3                                // report, its stage times and networks
 	c.messages += 1 + has(len(v.Detections.Items)) // detections
-	// Lanes: the set, its lines, the points of all of them, the area's outline.
-	c.messages += 1 + 2*has(len(v.Lanes.Lanes)) + has(len(v.Lanes.Drivable))
-	c.messages += 2 + has(len(v.Plan.Why)) // plan, its points and its reason
+	c.messages += 1 + has(len(v.Lanes.Lanes))      // lanes, and one array for all points
+	c.messages += has(len(v.Lanes.Lanes) + len(v.Lanes.Drivable))
+	c.messages += 2 + 2*has(len(v.Plan.Why)) // plan, its points, its reason and the number in it
 	return nil
 }
 
