@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -362,4 +363,68 @@ func TestRunRefusesBrokenNetworks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A NATS server that goes away and comes back costs messages at most: the run
+// goes on, and says what was lost.
+func TestRunOutlivesItsServer(t *testing.T) {
+	video := drive(t)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	server, err := bus.StartServer(ctx, bus.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := server.URL()
+	port, err := strconv.Atoi(url[strings.LastIndex(url, ":")+1:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	type result struct {
+		code      int
+		out, errs string
+	}
+	done := make(chan result)
+	stop, end := context.WithCancel(ctx)
+	defer end()
+	go func() {
+		code, out, errs := dashline(stop, "run", video, "--loop", "--realtime", "--no-lanes", "--json", "--quiet", "--deadline", "1h",
+			"--nats-url", url, "--nats-buffer", "8")
+		done <- result{code, out, errs}
+	}()
+	listener := startListen(t, ctx, listenCmd{Subject: "dashline.*.*.frames", NATS: url})
+	arrive := func(what string) { // a message reaches a subscriber
+		n := strings.Count(listener.out.String(), "\n")
+		for strings.Count(listener.out.String(), "\n") == n {
+			select {
+			case <-ctx.Done():
+				t.Fatalf("no message %s", what)
+			case <-time.After(5 * time.Millisecond):
+			}
+		}
+	}
+	arrive("at first")
+	_ = server.Close(ctx)
+	select { // the run must go on without its server
+	case r := <-done:
+		t.Fatalf("it ended with its server: %d %s", r.code, r.errs)
+	case <-time.After(time.Second):
+	}
+	if server, err = bus.StartServer(ctx, bus.ServerOptions{Port: port}); err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close(ctx)
+	arrive("after the server came back")
+	end()
+	r := <-done
+	s := summary(t, r.out)
+	t.Logf("exit code %d, frames %+v, bus %+v", r.code, s.Frames, s.Bus)
+	if s.Bus.Reconnects == 0 || s.Bus.Dropped == 0 || s.Frames.Failed != 0 {
+		t.Errorf("frames %+v, bus %+v", s.Frames, s.Bus)
+	}
+	if r.code != exitPartly || !strings.Contains(r.errs, "did not reach the NATS server") {
+		t.Errorf("exit code %d: %s", r.code, r.errs)
+	}
+	cancel()
+	<-listener.ended
 }
