@@ -61,7 +61,7 @@ func (c *fetchCmd) Run(ctx context.Context, out streams) error {
 	}
 	n.Dir = dir
 	if err := whole(n); err != nil {
-		return err
+		return errors.Join(err, distrust(got))
 	}
 	return c.done(out, n, dir, got)
 }
@@ -104,6 +104,18 @@ func whole(n catalog.Network) error {
 	return nil
 }
 
+// distrust removes files that are trusted only because they came first: they
+// turned out to be unusable, and must not be what later ones are held against.
+func distrust(got []fetch.Result) error {
+	var errs []error
+	for _, r := range got {
+		if r.Recorded {
+			errs = append(errs, os.Remove(r.Path), os.Remove(r.Path+".sha256"))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func (c *fetchCmd) done(out streams, n catalog.Network, dir string, got []fetch.Result) error {
 	if c.JSON {
 		return json.NewEncoder(out.Out).Encode(struct {
@@ -132,8 +144,11 @@ type progress struct {
 
 func newProgress(out io.Writer) *progress {
 	p := &progress{out: out}
-	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(40))
+	if f, ok := out.(*os.File); ok {
+		// A terminal that does not say how wide it is gets no bar from mpb.
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(40))
+		}
 	}
 	return p
 }

@@ -163,8 +163,12 @@ func TestFetch(t *testing.T) {
 
 	// Weights of another network: every byte came, and still it is refused.
 	weights = append(weights, 0, 0, 0, 0)
-	code, _, errs = say(t, "fetch", file, "--into", t.TempDir())
+	into := t.TempDir()
+	code, _, errs = say(t, "fetch", file, "--into", into)
 	if code != exitBroken || !strings.Contains(errs, "4 bytes too long after the last layer") {
 		t.Errorf("%d: %s", code, errs)
+	}
+	if left, err := os.ReadDir(into); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

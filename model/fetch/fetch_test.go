@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -183,9 +184,10 @@ func TestResumeAfterTruncation(t *testing.T) {
 }
 
 func TestGivesUpAndKeepsThePart(t *testing.T) {
-	broken := true
+	var broken atomic.Bool
+	broken.Store(true)
 	s := serve(t, func(w http.ResponseWriter, r *http.Request, n int) {
-		if broken {
+		if broken.Load() {
 			if n > 0 {
 				panic(http.ErrAbortHandler)
 			}
@@ -199,7 +201,7 @@ func TestGivesUpAndKeepsThePart(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 	left(t, o, 2) // the part and its note
-	broken = false
+	broken.Store(false)
 	if _, err := Fetch(t.Context(), network(s.URL), o); err != nil {
 		t.Fatal(err)
 	}
@@ -473,8 +475,9 @@ func TestRedirect(t *testing.T) {
 }
 
 func TestTrustOnFirstUse(t *testing.T) {
-	now := content
-	s := serve(t, func(w http.ResponseWriter, r *http.Request, _ int) { honest(w, r, now, hash(now)) })
+	var now atomic.Pointer[[]byte]
+	now.Store(&content)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request, _ int) { honest(w, r, *now.Load(), hash(*now.Load())) })
 	n := network(s.URL)
 	n.Files[0].SHA256, n.Files[0].Bytes = "", 0
 	o := options(t)
@@ -490,7 +493,8 @@ func TestTrustOnFirstUse(t *testing.T) {
 		t.Errorf("%+v, %v", got, err)
 	}
 
-	now = content[1:]
+	other := content[1:]
+	now.Store(&other)
 	o.Force = true
 	_, err = Fetch(t.Context(), n, o)
 	var differs *HashError
