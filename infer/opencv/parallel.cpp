@@ -26,6 +26,7 @@
 #include <opencv2/core/parallel/parallel_backend.hpp>
 #include <algorithm>
 #include <memory>
+#include <pthread.h>
 #include <signal.h>
 
 namespace dashline {
@@ -126,6 +127,9 @@ void Pool::work() {
 void Pool::worker(int index) {
     current = this;
     thread_index = index;
+#ifdef __linux__
+    pthread_setname_np(pthread_self(), "dashline-dnn"); // for top and perf
+#endif
     uint64_t seen = 0;
     for (;;) {
         std::unique_lock<std::mutex> lock(mutex_);
