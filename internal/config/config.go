@@ -78,7 +78,6 @@ type Lanes struct {
 type NATS struct {
 	URL    string `yaml:"url" name:"url" placeholder:"URL" help:"NATS server; without one an embedded server starts on this machine."`
 	Port   int    `yaml:"port" default:"0" min:"0" max:"65535" help:"Port of the embedded server; 0: a free one, printed."`
-	Name   string `yaml:"name" default:"dashline" pattern:"^[ -~]{1,64}$" help:"Name of the connection as the server lists it."`
 	Buffer int    `yaml:"buffer" default:"256" min:"1" max:"65536" help:"Messages that wait for the server at most; more are dropped and counted."`
 }
 
