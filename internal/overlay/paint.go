@@ -10,6 +10,7 @@ import (
 	"image"
 	"image/color"
 	"math"
+	"strings"
 	"time"
 
 	"gocv.io/x/gocv"
@@ -169,6 +170,7 @@ func drawCaption(img *gocv.Mat, v *pipeline.View, unit float64) {
 // strip writes one line on a dark band, behind a dot of the given colour. Text
 // that would not fit is made smaller.
 func strip(img *gocv.Mat, top int, text string, dot color.RGBA, unit float64) {
+	text = strings.ReplaceAll(text, "²", "^2") // OpenCV's fonts know ASCII only
 	high := scaled(30, unit)
 	gocv.Rectangle(img, image.Rect(0, top, img.Cols(), top+high), shade, -1)
 	gocv.Circle(img, image.Pt(high/2, top+high/2), scaled(6, unit), dot, -1)

@@ -37,6 +37,9 @@ type Session struct {
 	Source  sensors.Info
 	Camera  ground.Camera
 	Account *obs.Account
+	// Viewer looks at every finished frame; Open sets it to the writer of the
+	// overlay where one is configured, else nil.
+	Viewer pipeline.Viewer
 
 	source    sensors.Source
 	policy    pipeline.Policy
@@ -77,6 +80,7 @@ func Open(ctx context.Context, cfg config.Config) (s *Session, err error) {
 		if s.overlay, err = overlay.NewWriter(cfg.Save, s.Source.FPS, s.Camera); err != nil {
 			return s, err
 		}
+		s.Viewer = s.overlay
 	}
 	if err := s.openBus(ctx); err != nil {
 		return s, err
@@ -192,13 +196,11 @@ func (s *Session) Run(ctx context.Context) (Summary, error) {
 		Locator:   newPlacer(s.Camera),
 		Planner:   s.planner,
 		Publisher: s.publisher,
+		Viewer:    s.Viewer,
 	}
 	// A nil pointer in an interface is not a nil interface.
 	if s.lanes != nil {
 		st.Lanes = s.lanes
-	}
-	if s.overlay != nil {
-		st.Viewer = s.overlay
 	}
 	if s.metrics != nil {
 		st.Observers = append(st.Observers, s.metrics)
