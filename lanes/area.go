@@ -39,10 +39,11 @@ type span struct {
 
 // find outlines the largest 4-connected area that reaches into the lowest third
 // of the mask. Paint, the mask of lane lines, belongs to the area where the area
-// is on both sides of it: networks leave slits there. It returns a simple polygon
-// of at most maxCorners lattice points, borrowed until the next call and empty
-// where there is no area, and the share of all set pixels that lie inside. Holes
-// are not kept.
+// is on both sides of it, with a few unclaimed pixels at its edges: networks leave
+// slits there. It returns a simple polygon of at most maxCorners lattice points,
+// borrowed until the next call and empty where there is no area, and the share of
+// all pixels of the mask, filled slits included, that lie inside. Holes are not
+// kept.
 func (f *areaFinder) find(mask, paint []uint8, w, h int) ([]corner, float64) {
 	f.runs.scan(mask, w, h, func(y, x0, x1 int) bool {
 		const margin = 4 // pixels of a slit that neither mask claims
