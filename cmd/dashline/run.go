@@ -13,6 +13,7 @@ import (
 type runCmd struct {
 	Input         string      `arg:"" optional:"" name:"source" help:"Video file or folder of images (default: the key source; else the default drive)."`
 	File          config.File `name:"config" short:"c" placeholder:"FILE" help:"YAML file with any of the keys below."`
+	Server        string      `name:"nats" placeholder:"URL" help:"Short for --nats-url."`
 	config.Config `embed:""`
 }
 
@@ -22,7 +23,7 @@ func (runCmd) Help() string {
   dashline run drive.mp4 --save seen.mp4         write boxes, lanes and the plan as a video
   dashline run drive.mp4 --realtime              as a live camera: the newest frame wins
   dashline run images/ --json | jq .frames       the summary for machines
-  dashline run drive.mp4 --nats-url nats://10.0.0.5:4222 --vehicle truck7
+  dashline run drive.mp4 --nats nats://10.0.0.5:4222 --vehicle truck7
   dashline run drive.mp4 --detect-network yolox-nano-416 --detect-engine ort
   dashline run drive.mp4 --config truck7.yaml    every flag is also a key of the file
 
@@ -35,6 +36,9 @@ func (c *runCmd) Run(ctx context.Context, out streams) error {
 	cfg := c.Config
 	if c.Input != "" {
 		cfg.Source = c.Input
+	}
+	if c.Server != "" {
+		cfg.NATS.URL = c.Server
 	}
 	if err := cfg.Validate(); err != nil {
 		return &exit{exitUsage, err}

@@ -389,7 +389,7 @@ func TestRunOutlivesItsServer(t *testing.T) {
 	defer end()
 	go func() {
 		code, out, errs := dashline(stop, "run", video, "--loop", "--realtime", "--no-lanes", "--json", "--quiet", "--deadline", "1h",
-			"--nats-url", url, "--nats-buffer", "8")
+			"--nats", url, "--nats-buffer", "8")
 		done <- result{code, out, errs}
 	}()
 	listener := startListen(t, ctx, listenCmd{Subject: "dashline.*.*.frames", NATS: url})

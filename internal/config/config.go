@@ -47,7 +47,7 @@ type Config struct {
 
 // Runtime says how one network is to run.
 type Runtime struct {
-	Engine  string `yaml:"engine" default:"auto" enum:"auto,opencv,ort" help:"Engine: opencv, ort (ONNX Runtime), or auto: opencv where it loads the network."`
+	Engine  string `yaml:"engine" default:"auto" enum:"auto,opencv,ort" help:"Engine: opencv, ort (ONNX Runtime), or auto: ort for ONNX where it is installed, else opencv."`
 	Backend string `yaml:"backend" default:"cpu" enum:"cpu,cuda,cuda-fp16,opencl" help:"Where the network runs."`
 	Require bool   `yaml:"require" help:"Refuse to start where the backend would not really run, instead of falling back to cpu."`
 	Threads int    `yaml:"threads" default:"0" min:"0" max:"256" help:"Threads of the network; 0: one per core."`
@@ -71,7 +71,6 @@ type Lanes struct {
 	Enabled bool   `yaml:"enabled" default:"true" negatable:"no-lanes" help:"Find lanes."`
 	Network string `yaml:"network" default:"twinlitenet-cv46" placeholder:"NAME" help:"Network: a name that dashline networks lists, or the path of a description."`
 	Runtime
-	Every int `yaml:"every" default:"1" min:"1" max:"1000" help:"Find lanes in every so-many-th frame; those between keep the last lanes."`
 }
 
 // NATS configures publishing.

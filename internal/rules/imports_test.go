@@ -52,7 +52,7 @@ var mayImport = map[string][]string{
 
 // owners are the packages that may import a library (or what is below it).
 var owners = map[string][]string{
-	"gocv.io/x/gocv":                  {"pipeline/frame", "detect", "lanes", "infer/...", "sensors/...", "bench/...", "cmd/...", "internal/overlay", "internal/doctor", "internal/testkit"},
+	"gocv.io/x/gocv":                  {"pipeline/frame", "detect", "lanes", "infer/...", "sensors/...", "bench/...", "cmd/...", "internal/overlay", "internal/doctor", "internal/testkit", "internal/tools/picture"},
 	"github.com/yalue/onnxruntime_go": {"infer/ort"},
 	"github.com/nats-io":              {"pipeline/bus/...", "cmd/...", "bench/..."},
 	"google.golang.org/protobuf":      {"model/onnx", "pipeline/bus/...", "pipeline/record/...", "cmd/..."},

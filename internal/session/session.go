@@ -73,7 +73,7 @@ func Open(ctx context.Context, cfg config.Config) (s *Session, err error) {
 	if err := s.openNetworks(); err != nil {
 		return s, err
 	}
-	if s.planner, err = planner.New(planner.Default()); err != nil {
+	if s.planner, err = planner.New(cfg.Planner); err != nil {
 		return s, err
 	}
 	if cfg.Save != "" {
