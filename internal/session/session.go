@@ -27,6 +27,13 @@ import (
 // DefaultDrive is what runs when no source is named, under the assets folder.
 const DefaultDrive = "drives/videos/solidWhiteRight.mp4"
 
+// defaultCamera is the camera of the default drive. Focal length as calibrated
+// for that camera's family, pitch from the vanishing point of the lane lines
+// (row 306), height from a lane of 3.7 m.
+var defaultCamera = ground.Camera{
+	Width: 960, Height: 540, Fx: 868, Fy: 868, Cx: 479.5, Cy: 269.5, HeightM: 1.25, Pitch: -2.36,
+}
+
 // How long the end of a run may take once the last frame is done.
 const drainBound = 10 * time.Second
 
@@ -99,6 +106,7 @@ func (s *Session) openSource() error {
 			return fmt.Errorf("no source named, and the default drive is not there: give a video file or a folder of images, or set DASHLINE_ASSETS to a folder that has %s", DefaultDrive)
 		}
 		s.Config.Source = path
+		s.Camera = defaultCamera
 	}
 	open := func() (sensors.Source, error) { return sensors.Open(path) }
 	var err error
@@ -130,6 +138,9 @@ func (s *Session) openSource() error {
 
 func (s *Session) openCamera() (err error) {
 	if s.Config.CameraModel == "" {
+		if s.Camera.Width > 0 { // known, with the default drive
+			return nil
+		}
 		s.Camera = ground.Default(max(1, s.Source.Width), max(1, s.Source.Height))
 		return nil
 	}
