@@ -2,7 +2,6 @@ package bench_test
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -28,6 +27,7 @@ const drive = "drives/videos/solidWhiteRight.mp4"
 //	go test ./bench -run '^$' -bench FrameCost -benchtime 5x
 func BenchmarkFrameCost(b *testing.B) {
 	video := testkit.Asset(b, drive)
+	testkit.UseAssets(b)
 	for _, name := range []string{"yolo-fastest-1.1-xl", "mobilenetv2-yolov3-nano-coco"} {
 		b.Run(name, func(b *testing.B) {
 			cfg := config.Default()
@@ -122,6 +122,3 @@ func pipeline(b *testing.B, cfg config.Config) float64 {
 }
 
 func TestMain(m *testing.M) { testkit.Main(m) }
-
-// overlayIn is a place for an overlay.
-func overlayIn(t testing.TB) string { return filepath.Join(t.TempDir(), "overlay.mp4") }

@@ -56,6 +56,7 @@ func take(t testing.TB) sample {
 // on, resident memory too: the median of the last quarter may be at most 2 %
 // above that of the second quarter.
 func TestSoak(t *testing.T) {
+	testkit.UseAssets(t)
 	cfg := config.Default()
 	cfg.Source, cfg.Quiet, cfg.Loop, cfg.Duration = testkit.Asset(t, drive), true, true, *soak
 	cfg.Deadline = time.Hour // what is counted here is memory

@@ -32,14 +32,8 @@ func dashline(ctx context.Context, args ...string) (code int, out, err string) {
 func drive(t *testing.T) string {
 	t.Helper()
 	video := testkit.Asset(t, "drives/videos/solidWhiteRight.mp4")
-	assets(t)
+	testkit.UseAssets(t)
 	return video
-}
-
-// assets makes the program find the networks.
-func assets(t *testing.T) {
-	t.Helper()
-	t.Setenv("DASHLINE_ASSETS", filepath.Dir(testkit.Asset(t, "networks")))
 }
 
 func summary(t *testing.T, out string) session.Summary {
@@ -277,7 +271,7 @@ func TestRunRefusesWithTheMend(t *testing.T) {
 
 // Pictures that cannot be read cost themselves and are said so by the exit code.
 func TestRunOnAFolderWithBadPictures(t *testing.T) {
-	assets(t)
+	testkit.UseAssets(t)
 	dir := t.TempDir()
 	still, err := os.ReadFile(testkit.Asset(t, "drives/carnd_images/lanelines_960x540/solidWhiteRight.jpg"))
 	if err != nil {

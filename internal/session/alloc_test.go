@@ -2,7 +2,6 @@ package session
 
 import (
 	"context"
-	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -45,7 +44,7 @@ func (c *census) View(v *pipeline.View) error {
 // messages that it publishes and nothing else. Encoding and sending them is the
 // bus's, and left out here.
 func TestFramePathAllocatesOnlyMessages(t *testing.T) {
-	t.Setenv("DASHLINE_ASSETS", filepath.Dir(testkit.Asset(t, "networks")))
+	testkit.UseAssets(t)
 	cfg := config.Default()
 	cfg.Source, cfg.Deadline = testkit.Asset(t, "drives/videos/solidWhiteRight.mp4"), time.Hour
 	cfg.Frames = 71

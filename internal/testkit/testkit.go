@@ -67,3 +67,10 @@ func Root() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "..", "..")
 }
+
+// UseAssets makes the program under test find the networks and drives that
+// [Asset] finds, wherever the test runs.
+func UseAssets(t testing.TB) {
+	t.Helper()
+	t.Setenv("DASHLINE_ASSETS", filepath.Dir(Asset(t, "networks")))
+}
