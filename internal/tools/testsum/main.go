@@ -162,12 +162,13 @@ func (s *summary) add(p *running) {
 	s.skipped += p.skipped
 }
 
-// show prints the output of what failed. A passing package's own output is the
-// closing words of go test and is left out, but for benchmarks' results.
+// show prints the output of what failed. Of a passing package it shows the
+// results of benchmarks alone; go test's own frame around tests is left out.
 func (p *running) show(out io.Writer, failed bool) {
 	for _, test := range sortedKeys(p.output) {
 		for _, l := range p.output[test] {
-			if failed || strings.HasPrefix(l, "Benchmark") {
+			frame := strings.HasPrefix(l, "=== ") || l == "FAIL\n" || strings.HasPrefix(l, "FAIL\t")
+			if failed && !frame || strings.HasPrefix(l, "Benchmark") {
 				fmt.Fprint(out, "    ", l)
 			}
 		}
