@@ -23,7 +23,7 @@ type Account struct {
 	mu       sync.Mutex
 	produced uint64
 	outcomes map[msg.Outcome]uint64
-	causes   map[Cause]uint64
+	causes   map[Cause]*cause
 	age      *hdrhistogram.Histogram
 	stages   []stage
 	started  time.Time
@@ -35,6 +35,12 @@ type Cause struct {
 	Outcome msg.Outcome
 	Stage   string
 	Reason  string
+}
+
+// cause counts the frames of a Cause; detail is the first one's.
+type cause struct {
+	frames uint64
+	detail string
 }
 
 type stage struct {
@@ -51,7 +57,7 @@ func newHistogram() *hdrhistogram.Histogram {
 func NewAccount() *Account {
 	return &Account{
 		outcomes: make(map[msg.Outcome]uint64),
-		causes:   make(map[Cause]uint64),
+		causes:   make(map[Cause]*cause),
 		age:      newHistogram(),
 	}
 }
@@ -73,13 +79,23 @@ func (a *Account) Frame(r *msg.FrameReport) {
 	a.outcomes[r.Outcome]++
 	a.last = time.Now()
 	if r.Outcome == msg.Dropped || r.Outcome == msg.Failed {
-		a.causes[Cause{r.Outcome, r.Stage, r.Reason}]++
+		a.lost(r)
 		return
 	}
 	record(a.age, r.Age)
 	for _, s := range r.Stages {
 		record(a.histogram(s.Stage), s.Took)
 	}
+}
+
+func (a *Account) lost(r *msg.FrameReport) {
+	key := Cause{r.Outcome, r.Stage, r.Reason}
+	c := a.causes[key]
+	if c == nil {
+		c = &cause{detail: r.Detail}
+		a.causes[key] = c
+	}
+	c.frames++
 }
 
 func record(h *hdrhistogram.Histogram, d time.Duration) {
@@ -118,6 +134,7 @@ func quantiles(h *hdrhistogram.Histogram) Quantiles {
 type CauseCount struct {
 	Cause
 	Frames uint64
+	Detail string // the first frame's error
 }
 
 // StageQuantiles are the times of one stage over the frames that finished.
@@ -170,8 +187,8 @@ func (a *Account) Snapshot() Snapshot {
 		Age:      quantiles(a.age),
 		Elapsed:  a.last.Sub(a.started),
 	}
-	for c, n := range a.causes {
-		s.Causes = append(s.Causes, CauseCount{c, n})
+	for key, c := range a.causes {
+		s.Causes = append(s.Causes, CauseCount{key, c.frames, c.detail})
 	}
 	slices.SortFunc(s.Causes, func(x, y CauseCount) int {
 		return cmp.Or(cmp.Compare(y.Frames, x.Frames), cmp.Compare(x.Stage, y.Stage), cmp.Compare(x.Reason, y.Reason))

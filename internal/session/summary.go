@@ -64,6 +64,7 @@ type Cause struct {
 	Stage   string `json:"stage"`
 	Reason  string `json:"reason"`
 	Frames  uint64 `json:"frames"`
+	Detail  string `json:"detail,omitempty"` // the first frame's error
 }
 
 // Times are quantiles in milliseconds.
@@ -130,7 +131,7 @@ func (s *Session) summary() Summary {
 		Stages:   make(map[string]Times, len(a.Stages)),
 	}
 	for _, c := range a.Causes {
-		sum.Causes = append(sum.Causes, Cause{string(c.Outcome), c.Stage, c.Reason, c.Frames})
+		sum.Causes = append(sum.Causes, Cause{string(c.Outcome), c.Stage, c.Reason, c.Frames, c.Detail})
 	}
 	for _, st := range a.Stages {
 		sum.Stages[st.Stage] = times(st.Quantiles)
@@ -181,6 +182,9 @@ func (s Summary) Print(w io.Writer) {
 	fmt.Fprintf(w, "  %d on time, %d late, %d dropped, %d failed (deadline %g ms)\n", f.OnTime, f.Late, f.Dropped, f.Failed, s.Deadline)
 	for _, c := range s.Causes {
 		fmt.Fprintf(w, "    %d %s in %s: %s\n", c.Frames, c.Outcome, c.Stage, c.Reason)
+		if c.Detail != "" {
+			fmt.Fprintf(w, "      %s\n", c.Detail)
+		}
 	}
 
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)

@@ -57,9 +57,9 @@ type MissingError struct {
 func (e *MissingError) Error() string {
 	msg := fmt.Sprintf("network %s: %s not found in %s", e.Network.Name, strings.Join(e.Files, ", "), strings.Join(e.Dirs, ", "))
 	if e.Network.Fetchable() {
-		return msg + ": dashline fetch " + e.Ref
+		return msg + ": dashline fetch " + e.Ref + " (or set DASHLINE_ASSETS to a folder that has networks/ with them)"
 	}
-	return msg + ": no address is known for it, so put the file into one of these folders (it comes from " + e.Network.Source + ")"
+	return msg + ": no address is known for it, so put the file into one of these folders, or set DASHLINE_ASSETS (it comes from " + e.Network.Source + ")"
 }
 
 // Fetchable says whether every file has an address.
