@@ -50,7 +50,9 @@ func (s *Session) bar(ctx context.Context, w io.Writer) {
 		case <-tick.C:
 			b.SetCurrent(s.done())
 		case <-ctx.Done():
-			b.SetTotal(s.done(), true)
+			// The bar may be short of its end, and then only Abort ends it.
+			b.SetCurrent(s.done())
+			b.Abort(false)
 			p.Wait()
 			return
 		}
