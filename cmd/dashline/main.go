@@ -62,10 +62,15 @@ const description = `A real-time perception pipeline for vehicles: video in; obj
 Exit codes: 0 all went well; 1 it could not run, or broke on the way; 2 the command line or the configuration is wrong; 3 it ran to its end, but frames failed or messages were lost.`
 
 func main() {
+	os.Exit(run(untilSignal(), os.Args[1:], streams{os.Stdout, os.Stderr}))
+}
+
+// untilSignal ends with the first SIGINT or SIGTERM. The second does what it
+// does to any program: whoever will not wait for an orderly end need not.
+func untilSignal() context.Context {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], streams{os.Stdout, os.Stderr})
-	stop()
-	os.Exit(code)
+	context.AfterFunc(ctx, stop)
+	return ctx
 }
 
 // run is the program without the process around it.
