@@ -62,8 +62,8 @@ func (r Runtime) Options() infer.Options {
 type Detect struct {
 	Network string `yaml:"network" default:"yolo-fastest-1.1-xl" placeholder:"NAME" help:"Network: a name that dashline networks lists, or the path of a description."`
 	Runtime
-	Score float64 `yaml:"score" default:"0.30" min:"0" max:"1" help:"Least score of an object."`
-	NMS   float64 `yaml:"nms" name:"nms" default:"0.45" min:"0" max:"1" help:"Two boxes of a class that overlap more (IoU) are one object."`
+	Score float64 `yaml:"score" default:"0.30" min:"0.01" max:"0.99" help:"Least score of an object."`
+	NMS   float64 `yaml:"nms" name:"nms" default:"0.45" min:"0.01" max:"1" help:"Two boxes of a class that overlap more (IoU) are one object."`
 }
 
 // Lanes configures lane detection.

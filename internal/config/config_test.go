@@ -142,7 +142,7 @@ func TestErrors(t *testing.T) {
 		{"unknown group", "detects:\n  network: a\n", ":1:1: unknown key detects: did you mean detect?"},
 		{"wrong type", "frames: many\n", `:1:9: frames: expected a whole number, found the text "many"`},
 		{"enum", "policy: each\n", "policy: expected one of auto, every, newest"},
-		{"range", "detect: {score: 2}\n", "detect.score: 2 is outside of its range, 0 to 1"},
+		{"range", "detect: {score: 2}\n", "detect.score: 2 is outside of its range, 0.01 to 0.99"},
 		{"subject", "vehicle: a.b\n", `vehicle: "a.b" does not match`},
 		{"planner", "planner: {set_speed: 900}\n", "set_speed is 900 m/s"},
 		{"twice", "loop: true\nloop: false\n", "key loop is set a second time"},
@@ -161,7 +161,7 @@ func TestErrors(t *testing.T) {
 	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
-	for _, args := range [][]string{{"--detect-score=2"}, {"--vehicle=a.b"}, {"--policy=each"}, {"--deadline=0s"}, {"--planner-set-speed=1000"}} {
+	for _, args := range [][]string{{"--detect-score=2"}, {"--detect-score=0"}, {"--detect-score=1"}, {"--detect-nms=0"}, {"--vehicle=a.b"}, {"--policy=each"}, {"--deadline=0s"}, {"--planner-set-speed=1000"}} {
 		if _, err := flags(t, args...); err == nil {
 			t.Errorf("%v is accepted", args)
 		}
@@ -181,7 +181,7 @@ func drawn(t *rapid.T) Config {
 		case k.value.CanInt():
 			k.value.SetInt(rapid.Int64Range(1, 256).Draw(t, k.path))
 		case k.value.CanFloat():
-			k.value.SetFloat(rapid.Float64Range(0, 1).Draw(t, k.path))
+			k.value.SetFloat(rapid.Float64Range(.01, .99).Draw(t, k.path))
 		case k.tag.Get("enum") != "":
 			k.value.SetString(rapid.SampledFrom(strings.Split(k.tag.Get("enum"), ",")).Draw(t, k.path))
 		case k.tag.Get("pattern") != "":
