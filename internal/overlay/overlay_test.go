@@ -124,20 +124,23 @@ func TestWriterSaysWhyItCannot(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{filepath.Join(dir, "file", "x.mp4"), dir} {
-		if w, err := overlay.NewWriter(path, 10, ground.Default(640, 360)); err == nil {
-			_ = w.Close()
-			t.Errorf("%s: no error", path)
-		}
-	}
-	w, err := overlay.NewWriter(filepath.Join(dir, "x.nothing"), 10, ground.Default(640, 360))
-	if err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "folder.mp4"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	l := lease(t, 64, 64)
-	err = w.View(full(l.Frame))
-	if err == nil || !strings.Contains(err.Error(), ".mp4") {
-		t.Errorf("got %v", err)
+	for path, want := range map[string]string{
+		filepath.Join(dir, "file", "x.mp4"): "file",
+		filepath.Join(dir, "folder.mp4"):    "is a directory",
+		filepath.Join(dir, "x.nothing"):     "end in .mp4",
+		filepath.Join(dir, "shot1.png"):     "end in .mp4",
+	} {
+		w, err := overlay.NewWriter(path, 10, ground.Default(640, 360))
+		if err == nil {
+			_ = w.Close()
+			t.Errorf("%s: no error", path)
+			continue
+		}
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", path, err)
+		}
 	}
-	_ = w.Close()
 }

@@ -6,6 +6,7 @@ import (
 	"image"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"gocv.io/x/gocv"
 
@@ -28,6 +29,10 @@ type Writer struct {
 // with the first frame's size; later frames of another size are scaled to it.
 // Close it.
 func NewWriter(path string, fps float64, camera ground.Camera) (*Writer, error) {
+	// By other names OpenCV writes other things, a row of pictures for one.
+	if !strings.EqualFold(filepath.Ext(path), ".mp4") {
+		return nil, fmt.Errorf("save overlay %s: the name must end in .mp4", path)
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("save overlay: %w", err)
 	}
@@ -74,7 +79,7 @@ func (w *Writer) open(width, height int) error {
 		}
 		_ = out.Close()
 	}
-	return fmt.Errorf("save overlay %s: OpenCV has no H.264 or MPEG-4 encoder, or the name does not end in .mp4", w.path)
+	return fmt.Errorf("save overlay %s: OpenCV could start neither an H.264 nor an MPEG-4 encoder: is it built with FFmpeg, and is there room on the disk?", w.path)
 }
 
 // Close finishes the file.
