@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 
 	"dashline/internal/config"
@@ -62,7 +63,9 @@ func (c *runCmd) Run(ctx context.Context, out streams) error {
 		if jerr != nil {
 			return jerr
 		}
-		_, _ = out.Out.Write(append(b, '\n'))
+		if _, werr := out.Out.Write(append(b, '\n')); werr != nil {
+			err = errors.Join(err, fmt.Errorf("print the summary: %w", werr))
+		}
 	} else {
 		sum.Print(out.Out)
 	}

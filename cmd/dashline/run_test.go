@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -218,6 +219,11 @@ func TestRunRefusesWithTheMend(t *testing.T) {
 		}
 		return path
 	}
+	recording, err := os.ReadFile(video)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := write("copied.mp4", string(recording))
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts and never speaks
 	if err != nil {
 		t.Fatal(err)
@@ -250,6 +256,8 @@ func TestRunRefusesWithTheMend(t *testing.T) {
 		{"a NATS server that never speaks", []string{"run", video, "--nats-url", "nats://user:hunter2@" + silent.Addr().String()}, exitBroken, "nats"},
 		{"camera with a typo", []string{"run", video, "--camera-model", write("cam.yaml", "widht: 640\n")}, exitUsage, "width"},
 		{"overlay in a file", []string{"run", video, "--save", filepath.Join(write("plain", ""), "x.mp4")}, exitBroken, "save overlay"},
+		{"overlay that is no video", []string{"run", video, "--save", filepath.Join(dir, "shot1.png")}, exitBroken, ".mp4"},
+		{"overlay over the source", []string{"run", copied, "--save", copied}, exitUsage, "the source itself"},
 		{"metrics on a taken port", []string{"run", video, "--metrics-listen", silent.Addr().String()}, exitBroken, "metrics.listen"},
 	}
 	for _, tt := range tests {
@@ -421,4 +429,43 @@ func TestRunOutlivesItsServer(t *testing.T) {
 	}
 	cancel()
 	<-listener.ended
+}
+
+// Messages that a server never took are no broken run, but no good one either.
+func TestRunWhoseServerIsGoneAtTheEnd(t *testing.T) {
+	video := drive(t)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	server, err := bus.StartServer(ctx, bus.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := startListen(t, ctx, listenCmd{Subject: "dashline.*.*.frames", NATS: server.URL()})
+	go func() {
+		for !strings.Contains(listener.out.String(), "\n") && ctx.Err() == nil {
+			time.Sleep(5 * time.Millisecond)
+		}
+		_ = server.Close(ctx)
+	}()
+	code, out, errs := dashline(ctx, "run", video, "--no-lanes", "--json", "--quiet", "--nats", server.URL())
+	if code != exitPartly || !strings.Contains(errs, "did not reach the NATS server") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+	if b := summary(t, out).Bus; b.Dropped == 0 {
+		t.Errorf("bus %+v", b)
+	}
+	cancel()
+	<-listener.ended
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+func TestASummaryThatCannotBePrintedIsAnError(t *testing.T) {
+	var errs lockedBuffer
+	code := run(context.Background(), []string{"run", drive(t), "--no-lanes", "--frames", "1", "--json", "--quiet"}, streams{full{}, &errs})
+	if code != exitBroken || !strings.Contains(errs.String(), "no space left") {
+		t.Errorf("exit code %d: %s", code, errs.String())
+	}
 }

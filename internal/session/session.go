@@ -59,6 +59,7 @@ type Session struct {
 	metrics   *obs.Metrics
 	overlay   *overlay.Writer
 	codec     string // of the finished overlay
+	lost      error  // what the bus did not deliver
 }
 
 // Open opens everything that cfg names, in the order in which mistakes are
@@ -84,6 +85,9 @@ func Open(ctx context.Context, cfg config.Config) (s *Session, err error) {
 		return s, err
 	}
 	if cfg.Save != "" {
+		if err := s.spareSource(); err != nil {
+			return s, err
+		}
 		if s.overlay, err = overlay.NewWriter(cfg.Save, s.Source.FPS, s.Camera); err != nil {
 			return s, err
 		}
@@ -132,6 +136,18 @@ func (s *Session) openSource() error {
 		if s.Config.Realtime {
 			s.policy = pipeline.Newest
 		}
+	}
+	return nil
+}
+
+// spareSource keeps the overlay from being written over what is being read.
+func (s *Session) spareSource() error {
+	from, err := os.Stat(s.Config.Source)
+	if err != nil {
+		return err
+	}
+	if to, err := os.Stat(s.Config.Save); err == nil && os.SameFile(from, to) {
+		return &ConfigError{fmt.Errorf("save %s: this is the source itself: give another name", s.Config.Save)}
 	}
 	return nil
 }
@@ -230,11 +246,12 @@ func (s *Session) finish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainBound)
 	defer cancel()
 	var errs []error
+	// Messages that do not arrive are part of the summary: the run goes well without.
 	if s.publisher != nil {
-		errs = append(errs, s.publisher.Close(ctx))
+		s.lost = errors.Join(s.lost, s.publisher.Close(ctx))
 	}
 	if s.server != nil {
-		errs = append(errs, s.server.Close(ctx))
+		s.lost = errors.Join(s.lost, s.server.Close(ctx))
 		s.server = nil
 	}
 	if s.overlay != nil {

@@ -32,6 +32,7 @@ type Summary struct {
 	Overlay  *OverlaySummary  `json:"overlay,omitempty"`
 
 	order []string // of Stages
+	lost  error    // what the bus did not deliver at the end
 }
 
 // SourceSummary says what was read.
@@ -129,6 +130,7 @@ func (s *Session) summary() Summary {
 		FPS:      a.Rate(),
 		Elapsed:  a.Elapsed.Seconds(),
 		Stages:   make(map[string]Times, len(a.Stages)),
+		lost:     s.lost,
 	}
 	for _, c := range a.Causes {
 		sum.Causes = append(sum.Causes, Cause{string(c.Outcome), c.Stage, c.Reason, c.Frames, c.Detail})
@@ -172,7 +174,7 @@ func (s Summary) OK() error {
 	case s.Bus.Dropped > 0:
 		return fmt.Errorf("%d messages did not reach the NATS server", s.Bus.Dropped)
 	}
-	return nil
+	return s.lost
 }
 
 // Print writes the summary for people.
