@@ -84,10 +84,14 @@ func TestDescribedNetworksOpen(t *testing.T) {
 	}
 }
 
-// One network gives the same on both engines.
+// One network gives the same on both engines, to a share of the output's largest
+// value. OpenCV from 4.7 on computes 3x3 convolutions with Winograd's transform,
+// which rounds differently: what is 6e-4 in OpenCV 4.6 is 3e-3 in 4.10 for the
+// same output, and grows with the values themselves.
 func TestEnginesAgree(t *testing.T) {
 	needORT(t)
-	for name, limit := range map[string]float64{"twinlitenet-cv46": 1e-3, "twinlitenetplus-nano": 1e-3, "yolox-nano-416": 1e-3, "nanodet": 1e-3} {
+	const limit = 5e-4
+	for _, name := range []string{"twinlitenet-cv46", "twinlitenetplus-nano", "yolox-nano-416", "nanodet"} {
 		t.Run(name, func(t *testing.T) {
 			byName := map[string][]float32{}
 			for _, engine := range []string{OpenCV, ORT} {
@@ -106,13 +110,14 @@ func TestEnginesAgree(t *testing.T) {
 						byName[key] = out
 						continue
 					}
-					worst := 0.0
+					worst, largest := 0.0, 0.0
 					for k := range out {
 						worst = max(worst, float64(max(out[k]-first[k], first[k]-out[k])))
+						largest = max(largest, float64(max(first[k], -first[k])))
 					}
-					t.Logf("output %s differs by at most %.2g", key, worst)
-					if worst > limit {
-						t.Errorf("output %s differs by %g, limit %g", key, worst, limit)
+					t.Logf("output %s differs by at most %.2g, its values reach %.3g: %.2g", key, worst, largest, worst/largest)
+					if !(worst <= limit*largest) {
+						t.Errorf("output %s differs by %g of its largest value, limit %g", key, worst/largest, limit)
 					}
 				}
 			}

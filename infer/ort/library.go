@@ -62,6 +62,12 @@ func acquire() error {
 		if err != nil {
 			return err
 		}
+		// Since 1.29 the library reports its use to its makers, and opens a
+		// database and a connection for it. Not from a vehicle: this is its full
+		// opt-out, and it must be there before the library starts.
+		if err := os.Setenv("ORT_DISABLE_TELEMETRY", "1"); err != nil {
+			return err
+		}
 		ort.SetSharedLibraryPath(path)
 		if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 			return fmt.Errorf("load ONNX Runtime from %s: %w: run scripts/setup for version %s", path, err, LibraryVersion)

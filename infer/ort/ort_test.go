@@ -3,8 +3,10 @@ package ort
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -266,5 +268,39 @@ func BenchmarkForward(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// Opening a network leaves nothing behind in the user's folders: the library's
+// own reporting is off. It latches its choice once in a process, so this asks a
+// process of its own.
+func TestNothingIsReported(t *testing.T) {
+	needLibrary(t)
+	lib, err := Library()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Getenv("DASHLINE_TEST_CHILD") == "1" {
+		n, err := Open(Model{Name: "tiny", Graph: tiny.ONNX(), Width: 32, Height: 32}, infer.Options{Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Close()
+		return
+	}
+	home := t.TempDir()
+	cmd := exec.Command(os.Args[0], "-test.run", "^TestNothingIsReported$")
+	cmd.Env = append(os.Environ(), "DASHLINE_TEST_CHILD=1", "HOME="+home, "XDG_CACHE_HOME="+filepath.Join(home, "cache"), "TMPDIR="+home, LibraryVar+"="+lib)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	err = filepath.WalkDir(home, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			t.Errorf("it left %s", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -45,3 +45,5 @@ func TestDocumentedSummaryIsTheSummary(t *testing.T) {
 		}
 	}
 }
+
+func TestMain(m *testing.M) { testkit.Main(m) }
