@@ -52,7 +52,8 @@ func (l *looped) Next(ctx context.Context, f *frame.Frame) error {
 	f.Seq += l.base
 	f.PTS += l.offset
 	l.next = f.Seq + 1
-	l.nextTime = f.PTS + time.Duration(float64(time.Second)/l.info.FPS)
+	// A failed frame may have no time of its own: time never runs back.
+	l.nextTime = max(l.nextTime, f.PTS+time.Duration(float64(time.Second)/l.info.FPS))
 	l.delivered = l.delivered || err == nil
 	return err
 }

@@ -349,6 +349,37 @@ func TestLoopCountsOnAndLimitEnds(t *testing.T) {
 	}
 }
 
+// The failed frame that ends a round has no time; the next round goes on from
+// the last that had one.
+func TestLoopOverACutOffVideoKeepsTime(t *testing.T) {
+	whole, err := os.ReadFile(writeVideo(t, 60))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "cut.avi")
+	if err := os.WriteFile(path, whole[:len(whole)*6/10], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := sensors.Loop(func() (sensors.Source, error) { return sensors.Open(path) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	last := got{pts: -1}
+	for _, g := range readAll(t, s, 120) {
+		if g.reason != "" {
+			continue
+		}
+		if g.pts <= last.pts || last.pts >= 0 && g.pts > last.pts+100*time.Millisecond {
+			t.Fatalf("frame %d at %v follows frame %d at %v", g.seq, g.pts, last.seq, last.pts)
+		}
+		last = g
+	}
+	if last.seq < 100 {
+		t.Fatalf("it ended with frame %d", last.seq)
+	}
+}
+
 func TestLoopOverNothingEnds(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "a.png"), []byte("no"), 0o600); err != nil {

@@ -19,6 +19,7 @@ type video struct {
 	capture *gocv.VideoCapture
 	info    Info
 	seq     uint64
+	last    time.Duration // PTS of the latest frame
 	ended   bool
 }
 
@@ -29,6 +30,7 @@ func openVideo(path string) (*video, error) {
 	}
 	c, err := gocv.VideoCaptureFileWithAPI(abs, gocv.VideoCaptureFFmpeg)
 	if err != nil {
+		_ = c.Close() // gocv gives one also with an error
 		return nil, fmt.Errorf("open video %s: it is not a video that FFmpeg can read, or it is cut off before its index: try `ffprobe` on it", path)
 	}
 	v := &video{capture: c, info: Info{
@@ -67,6 +69,7 @@ func (v *video) Next(_ context.Context, f *frame.Frame) error {
 	}
 	v.seq++
 	f.PTS = v.pts()
+	v.last = f.PTS
 	if t := f.Image.Type(); t != gocv.MatTypeCV8UC3 {
 		return &pipeline.FrameError{Reason: "format", Err: fmt.Errorf("video %s: frame %d is not 8-bit BGR (OpenCV type %d)", v.info.Path, f.Seq, t)}
 	}
@@ -82,10 +85,15 @@ func (v *video) pts() time.Duration {
 }
 
 // end tells the end of the file from its being cut off. Containers without an
-// index only estimate their length, so a difference of 2 % says nothing.
+// index only estimate their number of frames, from their length and a rate that
+// may vary, so frames count as missing only where their time is missing too, and
+// a difference of 2 % says nothing.
 func (v *video) end() error {
-	missing := v.info.Frames - int(v.seq)
-	if missing <= v.info.Frames/50 && v.seq > 0 {
+	const tolerance = 0.02
+	missing := float64(v.info.Frames) - float64(v.seq)
+	length := float64(v.info.Frames) / v.info.FPS
+	reached := v.last.Seconds() + 1/v.info.FPS
+	if v.seq > 0 && (missing <= tolerance*float64(v.info.Frames) || reached >= (1-tolerance)*length) {
 		return io.EOF
 	}
 	return &pipeline.FrameError{Reason: "truncated", Err: fmt.Errorf(
