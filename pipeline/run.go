@@ -126,11 +126,10 @@ func (r *runner) feed(ctx context.Context) error {
 
 // next is Source.Next with its panics as errors.
 func (r *runner) next(ctx context.Context, f *frame.Frame) (err error) {
+	defer func() { f.Camera = r.cfg.Camera }() // also of a lost frame
 	defer contain(&err)
 	f.Header = msg.Header{}
-	err = r.st.Source.Next(ctx, f)
-	f.Camera = r.cfg.Camera
-	return err
+	return r.st.Source.Next(ctx, f)
 }
 
 // offer hands a job to work by the policy, or drops it. It returns a lease when

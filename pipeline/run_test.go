@@ -207,7 +207,7 @@ func TestOutcomes(t *testing.T) {
 			l := &listener{}
 			st := pipeline.Stages{Source: &source{n: 1}, Detector: detector{}, Lanes: laneFinder{}, Planner: planner{}, Publisher: l}
 			tt.stages(c, &st)
-			_, err := run(t, context.Background(), pipeline.Config{Deadline: 100 * time.Millisecond, Policy: pipeline.Every, Now: c.Now}, st)
+			_, err := run(t, context.Background(), pipeline.Config{Camera: "front", Deadline: 100 * time.Millisecond, Policy: pipeline.Every, Now: c.Now}, st)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -215,6 +215,9 @@ func TestOutcomes(t *testing.T) {
 				t.Fatalf("%d reports of one frame", len(l.reports))
 			}
 			got := l.reports[0]
+			if got.Camera != "front" { // without it the report could not be published
+				t.Errorf("the report is of camera %q", got.Camera)
+			}
 			if got.Outcome != tt.outcome || got.Stage != tt.stage || got.Reason != tt.reason {
 				t.Fatalf("got %s %s %s (%s), want %s %s %s", got.Outcome, got.Stage, got.Reason, got.Detail, tt.outcome, tt.stage, tt.reason)
 			}
