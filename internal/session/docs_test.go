@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"strings"
 	"testing"
 
 	"dashline/internal/testkit"
@@ -28,22 +30,42 @@ func TestDocumentedSummaryIsTheSummary(t *testing.T) {
 	if err := d.Decode(&s); err != nil {
 		t.Fatal(err)
 	}
-	printed, err := json.Marshal(s)
-	if err != nil {
+	var doc map[string]any
+	if err := json.Unmarshal(block[1], &doc); err != nil {
 		t.Fatal(err)
 	}
-	var want, got map[string]any
-	if err := json.Unmarshal(block[1], &want); err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(printed, &got); err != nil {
-		t.Fatal(err)
-	}
-	for name := range got {
-		if _, ok := want[name]; !ok {
-			t.Errorf("docs/run.md lacks %q", name)
+	compare(t, "", reflect.TypeFor[Summary](), doc)
+}
+
+// compare looks for every JSON name of typ, also one that is left out when
+// empty, in what the page shows.
+func compare(t *testing.T, path string, typ reflect.Type, doc any) {
+	switch typ.Kind() {
+	case reflect.Pointer:
+		compare(t, path, typ.Elem(), doc)
+	case reflect.Slice:
+		shown, ok := doc.([]any)
+		if !ok || len(shown) == 0 {
+			t.Errorf("docs/run.md shows no element of %s", path)
+			return
+		}
+		compare(t, path+"[]", typ.Elem(), shown[0])
+	case reflect.Struct:
+		if typ == reflect.TypeFor[Times]() && path != "age_ms" {
+			return // shown once
+		}
+		shown, _ := doc.(map[string]any)
+		for f := range typ.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if name == "" {
+				continue // not exported
+			}
+			value, ok := shown[name]
+			if !ok {
+				t.Errorf("docs/run.md lacks %q", strings.TrimPrefix(path+"."+name, "."))
+				continue
+			}
+			compare(t, strings.TrimPrefix(path+"."+name, "."), f.Type, value)
 		}
 	}
 }
-
-func TestMain(m *testing.M) { testkit.Main(m) }
