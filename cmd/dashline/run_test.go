@@ -177,9 +177,25 @@ func TestPythonClientReadsAWholeDrive(t *testing.T) {
 
 func TestRunEndsWithASummaryWhenStopped(t *testing.T) {
 	video := drive(t)
-	ctx, cancel := context.WithCancel(context.Background())
-	time.AfterFunc(700*time.Millisecond, cancel)
-	code, out, errs := dashline(ctx, "run", video, "--loop", "--no-lanes", "--json", "--quiet")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	server, err := bus.StartServer(ctx, bus.ServerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close(context.Background())
+	stop, end := context.WithCancel(ctx)
+	defer end()
+	listener := startListen(t, ctx, listenCmd{Subject: "dashline.*.*.frames", NATS: server.URL()})
+	go func() { // stops it in the midst of its frames
+		for strings.Count(listener.out.String(), "\n") < 5 && ctx.Err() == nil {
+			time.Sleep(5 * time.Millisecond)
+		}
+		end()
+	}()
+	code, out, errs := dashline(stop, "run", video, "--loop", "--no-lanes", "--json", "--quiet", "--nats", server.URL())
+	cancel()
+	<-listener.ended
 	if code != exitOK {
 		t.Fatalf("exit code %d: %s", code, errs)
 	}
