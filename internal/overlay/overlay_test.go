@@ -144,3 +144,43 @@ func TestWriterSaysWhyItCannot(t *testing.T) {
 		}
 	}
 }
+
+func TestWriterLeavesNoEmptyFile(t *testing.T) {
+	dir := t.TempDir()
+	old := filepath.Join(dir, "old.mp4")
+	if err := os.WriteFile(old, []byte("a recording"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, kept := range map[string]bool{filepath.Join(dir, "new.mp4"): false, old: true} {
+		w, err := overlay.NewWriter(path, 10, ground.Default(640, 360))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		st, err := os.Stat(path)
+		if exists := err == nil; exists != kept || kept && st.Size() == 0 {
+			t.Errorf("%s: exists %v", filepath.Base(path), exists)
+		}
+	}
+}
+
+func TestWriterRefusesWhatIsNoPicture(t *testing.T) {
+	w, err := overlay.NewWriter(filepath.Join(t.TempDir(), "x.mp4"), 10, ground.Default(640, 360))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	l := lease(t, 64, 64)
+	_ = l.Image.Close()
+	l.Image = gocv.NewMat()
+	if err := w.View(full(l.Frame)); err == nil {
+		t.Error("an empty picture was written")
+	}
+	_ = l.Image.Close()
+	l.Image = gocv.NewMatWithSize(64, 64, gocv.MatTypeCV8UC1)
+	if err := w.View(full(l.Frame)); err == nil {
+		t.Error("a grey picture was written")
+	}
+}

@@ -18,6 +18,7 @@ import (
 type Writer struct {
 	path    string
 	fps     float64
+	created bool // the file was not there before
 	painter *Painter
 	out     *gocv.VideoWriter
 	size    image.Point
@@ -36,13 +37,15 @@ func NewWriter(path string, fps float64, camera ground.Camera) (*Writer, error) 
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("save overlay: %w", err)
 	}
+	_, err := os.Stat(path)
+	created := err != nil
 	// The encoder would only say that it failed; this says why.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("save overlay: %w", err)
 	}
 	_ = f.Close()
-	return &Writer{path: path, fps: fps, painter: NewPainter(camera), scaled: gocv.NewMat()}, nil
+	return &Writer{path: path, fps: fps, created: created, painter: NewPainter(camera), scaled: gocv.NewMat()}, nil
 }
 
 // Codec is "H.264", "MPEG-4" or, before the first frame, "".
@@ -50,8 +53,11 @@ func (w *Writer) Codec() string { return w.codec }
 
 // View paints v and writes its frame.
 func (w *Writer) View(v *pipeline.View) error {
-	w.painter.Paint(v)
 	img := v.Frame.Image
+	if img.Empty() || img.Type() != gocv.MatTypeCV8UC3 { // OpenCV would end the process
+		return fmt.Errorf("save overlay %s: frame %d is no 8-bit BGR picture", w.path, v.Frame.Seq)
+	}
+	w.painter.Paint(v)
 	if w.out == nil {
 		if err := w.open(img.Cols(), img.Rows()); err != nil {
 			return err
@@ -82,11 +88,13 @@ func (w *Writer) open(width, height int) error {
 	return fmt.Errorf("save overlay %s: OpenCV could start neither an H.264 nor an MPEG-4 encoder: is it built with FFmpeg, and is there room on the disk?", w.path)
 }
 
-// Close finishes the file.
+// Close finishes the file. One without a frame is not left behind.
 func (w *Writer) Close() error {
 	var err error
 	if w.out != nil {
 		err = w.out.Close()
+	} else if w.created {
+		err = os.Remove(w.path)
 	}
 	return errors.Join(err, w.painter.Close(), w.scaled.Close())
 }
