@@ -81,7 +81,7 @@ type runner struct {
 // job is a frame on its way from the source to work.
 type job struct {
 	lease frame.Lease
-	read  time.Duration // time that the source took
+	read  time.Duration // time that the source took, without idling
 }
 
 // feed reads the source and admits frames; it is the only sender on admit.
@@ -101,7 +101,7 @@ func (r *runner) feed(ctx context.Context) error {
 		case err == nil:
 			r.account.Produced()
 			lease.Arrived = r.now()
-			next := r.offer(ctx, job{lease, lease.Arrived - start})
+			next := r.offer(ctx, job{lease, lease.Arrived - start - lease.Idle})
 			if !next.Held() {
 				next, err = r.pool.Wait(ctx)
 				if err != nil {
@@ -128,7 +128,7 @@ func (r *runner) feed(ctx context.Context) error {
 func (r *runner) next(ctx context.Context, f *frame.Frame) (err error) {
 	defer func() { f.Camera = r.cfg.Camera }() // also of a lost frame
 	defer contain(&err)
-	f.Header = msg.Header{}
+	f.Header, f.Idle = msg.Header{}, 0
 	return r.st.Source.Next(ctx, f)
 }
 

@@ -225,6 +225,37 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// What a source waits for its picture is not what reading it takes.
+func TestTheSourceStageIsReadingOnly(t *testing.T) {
+	c, l := &clock{}, &listener{}
+	src := &source{n: 2}
+	src.fate = func(seq int) error { c.Add(10 * time.Millisecond); return nil }
+	paced := idle{src, c}
+	_, err := run(t, context.Background(), pipeline.Config{Deadline: time.Hour, Policy: pipeline.Every, Now: c.Now},
+		pipeline.Stages{Source: paced, Detector: detector{}, Publisher: l})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range l.reports {
+		if got := r.Stages[0]; got.Stage != pipeline.StageSource || got.Took != 10*time.Millisecond {
+			t.Errorf("frame %d: %+v, want 10 ms of reading", r.Seq, got)
+		}
+	}
+}
+
+// idle is a source that waits 30 ms for each picture.
+type idle struct {
+	*source
+	clock *clock
+}
+
+func (i idle) Next(ctx context.Context, f *frame.Frame) error {
+	err := i.source.Next(ctx, f)
+	f.Idle = 30 * time.Millisecond
+	i.clock.Add(f.Idle)
+	return err
+}
+
 // A live source that is quicker than the detector: the newest frame waits, the
 // older ones are dropped at the entrance, and none is dropped later.
 func TestNewestWins(t *testing.T) {

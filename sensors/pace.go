@@ -91,7 +91,8 @@ func (p *paced) Next(ctx context.Context, f *frame.Frame) error {
 		p.start, p.first = time.Now(), f.PTS
 		return nil
 	}
-	wait := time.Until(p.start.Add(f.PTS - p.first))
+	began := time.Now()
+	wait := p.start.Add(f.PTS - p.first).Sub(began)
 	if wait <= 0 {
 		return nil
 	}
@@ -100,11 +101,13 @@ func (p *paced) Next(ctx context.Context, f *frame.Frame) error {
 	} else {
 		p.timer.Reset(wait)
 	}
+	var err error
 	select {
 	case <-p.timer.C:
-		return nil
 	case <-ctx.Done():
 		p.timer.Stop()
-		return ctx.Err()
+		err = ctx.Err()
 	}
+	f.Idle = time.Since(began)
+	return err
 }

@@ -432,6 +432,9 @@ func TestPacedHonoursItsContext(t *testing.T) {
 	if err := s.Next(ctx, lease.Frame); err != context.Canceled {
 		t.Errorf("got %v", err)
 	}
+	if lease.Idle <= 0 {
+		t.Error("it waited, and did not say so")
+	}
 	lease.Release()
 	_ = pool.Close(context.Background())
 }

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"gocv.io/x/gocv"
 
@@ -28,6 +29,9 @@ import (
 type Frame struct {
 	msg.Header
 	Image gocv.Mat
+	// Idle is the part of reading in which the source only waited for the picture
+	// to be there. The source sets it.
+	Idle time.Duration
 
 	generation atomic.Uint64 // odd while leased
 }
