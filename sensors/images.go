@@ -16,6 +16,7 @@ import (
 
 	"gocv.io/x/gocv"
 
+	"dashline/internal/regular"
 	"dashline/pipeline"
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
@@ -93,7 +94,7 @@ func (d *folder) Next(_ context.Context, f *frame.Frame) error {
 // nothing is decoded that is too large.
 func (d *folder) peek(file string) (w, h int, err error) {
 	d.buf.Reset()
-	in, err := os.Open(file)
+	in, err := regular.Open(file)
 	if err != nil {
 		return 0, 0, lost("unreadable", file, err)
 	}

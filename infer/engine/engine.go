@@ -13,11 +13,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"dashline/infer"
 	"dashline/infer/opencv"
 	"dashline/infer/ort"
+	"dashline/internal/regular"
 	"dashline/model/catalog"
 )
 
@@ -101,7 +101,7 @@ func read(d catalog.Network, role string) ([]byte, error) {
 		return nil, fmt.Errorf("the description names no file of role %q", role)
 	}
 	path := d.Path(role)
-	in, err := os.Open(path)
+	in, err := regular.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"dashline/infer"
@@ -193,6 +194,25 @@ func TestFilesAreChecked(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A file may have become something else since it was found.
+func TestOnlyRegularFilesAreRead(t *testing.T) {
+	d := own(t, "onnx")
+	if err := os.Remove(d.Path("model")); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(d.Path("model"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Promptly(t, func() {
+		if _, err := read(*d, "model"); err == nil || !strings.Contains(err.Error(), "named pipe") {
+			t.Error(err)
+		}
+		if _, err := Open(d, Auto, infer.Options{}); err == nil {
+			t.Error("a named pipe is opened as a network")
+		}
+	})
 }
 
 func write(t *testing.T, path string, data []byte) {

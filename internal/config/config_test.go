@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -321,6 +322,22 @@ func TestLoadCamera(t *testing.T) {
 			t.Errorf("want %q, got %v", want, err)
 		}
 	}
+}
+
+// Opening a named pipe would wait for its writer.
+func TestOnlyRegularFilesAreRead(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe.yaml")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	testkit.Promptly(t, func() {
+		if _, err := Load(pipe); err == nil || !strings.Contains(err.Error(), "named pipe") {
+			t.Errorf("Load: %v", err)
+		}
+		if _, err := LoadCamera(pipe); err == nil || !strings.Contains(err.Error(), "named pipe") {
+			t.Errorf("LoadCamera: %v", err)
+		}
+	})
 }
 
 func FuzzLoad(f *testing.F) {

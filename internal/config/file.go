@@ -3,11 +3,11 @@ package config
 import (
 	"fmt"
 	"io"
-	"os"
 	"reflect"
 
 	"github.com/alecthomas/kong"
 
+	"dashline/internal/regular"
 	"dashline/internal/strictyaml"
 )
 
@@ -81,7 +81,7 @@ func (v values) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, er
 }
 
 func read(file string) ([]byte, error) {
-	f, err := os.Open(file)
+	f, err := regular.Open(file)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -66,6 +67,22 @@ func assets() string {
 func Root() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "..", "..")
+}
+
+// Promptly fails the test where f, which has nothing to wait for, does not come
+// back. f may use t's Error, not its Fatal.
+func Promptly(t testing.TB, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+	case <-time.After(30 * time.Second): // a hang, on however slow a machine
+		t.Fatal("still waiting after 30 s")
+	}
 }
 
 // UseAssets makes the program under test find the networks and drives that

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"dashline/internal/testkit"
@@ -211,6 +212,23 @@ func TestVerifyHash(t *testing.T) {
 	if err := bad.verify(path); !errors.As(err, &mismatch) || mismatch.What != "sha256" {
 		t.Errorf("%v", err)
 	}
+}
+
+// Opening a named pipe would wait for its writer.
+func TestOnlyRegularFilesAreRead(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "my.yaml")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	own := Network{Name: "own", Dir: filepath.Dir(pipe), Files: []File{{Role: "model", Path: "my.yaml"}}}
+	testkit.Promptly(t, func() {
+		if _, err := Load(pipe); err == nil || !strings.Contains(err.Error(), "named pipe") {
+			t.Errorf("Load: %v", err)
+		}
+		if err := own.Verify(); err == nil || !strings.Contains(err.Error(), "named pipe") {
+			t.Errorf("Verify: %v", err)
+		}
+	})
 }
 
 func TestLoadErrors(t *testing.T) {

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"dashline/internal/regular"
 	"dashline/internal/strictyaml"
 	"dashline/internal/suggest"
 )
@@ -71,7 +71,7 @@ func Get(name string) (Network, error) {
 // Load reads a user's own description. The paths of its files start in the
 // description's folder.
 func Load(file string) (Network, error) {
-	f, err := os.Open(file)
+	f, err := regular.Open(file)
 	if err != nil {
 		return Network{}, fmt.Errorf("open description: %w", err)
 	}

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"dashline/internal/regular"
 )
 
 // SearchDirs are the folders in which the files of a network are looked for,
@@ -158,7 +160,7 @@ func (n Network) Verify() error {
 }
 
 func (f File) verify(path string) error {
-	in, err := os.Open(path)
+	in, err := regular.Open(path)
 	if err != nil {
 		return err
 	}

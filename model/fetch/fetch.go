@@ -28,6 +28,7 @@ import (
 	"strings"
 	"time"
 
+	"dashline/internal/regular"
 	"dashline/model/catalog"
 )
 
@@ -259,14 +260,11 @@ func (j *job) record(sum string) error {
 }
 
 func hashFile(path string) (string, int64, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return "", 0, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return "", 0, fmt.Errorf("%s is not a file", path)
-	}
 	h := sha256.New()
 	n, err := io.Copy(h, f)
 	return hex.EncodeToString(h.Sum(nil)), n, err
