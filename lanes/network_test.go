@@ -92,7 +92,7 @@ func eachPicture(t testing.TB, use func(i int, img gocv.Mat)) {
 func TestMasksAgainstOracle(t *testing.T) {
 	for _, tt := range []struct {
 		network, engine, oracle string
-		step                    int // every step-th picture, for time's sake
+		step                    int // of pictures, where time is short
 	}{
 		{"twinlitenet-cv46", "opencv", "twinlitenet_cv46", 1},
 		{"twinlitenetplus-small", "opencv", "twinlitenetplus_small_cv46", 3},
@@ -102,7 +102,13 @@ func TestMasksAgainstOracle(t *testing.T) {
 		{"twinlitenetplus-nano", "ort", "twinlitenetplus_nano_cv46", 3},
 		{"twinlitenet", "ort", "twinlitenet_cv46", 4}, // the authors' own file
 	} {
+		if !testing.Short() && !race {
+			tt.step = 1
+		}
 		t.Run(tt.engine+"/"+tt.network, func(t *testing.T) {
+			if tt.step > 1 {
+				t.Logf("every %dth picture only: -short, or the race detector slows the rest down", tt.step)
+			}
 			f := open(t, tt.network, tt.engine)
 			want := oracleMasks(t, tt.oracle)
 			cam := dashcam()
