@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"dashline/internal/config"
 	"dashline/internal/testkit"
 )
 
@@ -46,7 +47,8 @@ func TestDocumentationNamesHeadersAndBounds(t *testing.T) {
 	for _, want := range []string{
 		"| `" + HeaderSchema + "` |", "| `" + HeaderSeq + "` |", "| `" + HeaderCount + "` |", "| `" + HeaderCapturedAt + "` |",
 		fmt.Sprintf("at most %d KiB", MaxPayload>>10),
-		fmt.Sprintf("buffer of %d messages and at most %d MiB", defaultBuffer, maxBuffered>>20),
+		fmt.Sprintf("buffer of %d messages (the key `nats.buffer`; a publisher of your own in Go has %d) and at most %d MiB",
+			config.Default().NATS.Buffer, defaultBuffer, maxBuffered>>20),
 		fmt.Sprintf("does not answer within %.0f s", connectTimeout.Seconds()),
 		fmt.Sprintf("silent for %.0f to %.0f s", (stalePings * pingEvery).Seconds(), ((stalePings + 1) * pingEvery).Seconds()),
 		fmt.Sprintf("takes nothing for %.0f s", writeBound.Seconds()),
