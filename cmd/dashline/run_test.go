@@ -272,7 +272,7 @@ func TestRunRefusesWithTheMend(t *testing.T) {
 		{"a NATS server that never speaks", []string{"run", video, "--nats-url", "nats://user:hunter2@" + silent.Addr().String()}, exitBroken, "nats"},
 		{"camera with a typo", []string{"run", video, "--camera-model", write("cam.yaml", "widht: 640\n")}, exitUsage, "width"},
 		{"overlay in a file", []string{"run", video, "--save", filepath.Join(write("plain", ""), "x.mp4")}, exitBroken, "save overlay"},
-		{"overlay that is no video", []string{"run", video, "--save", filepath.Join(dir, "shot1.png")}, exitBroken, ".mp4"},
+		{"overlay that is no video", []string{"run", video, "--save", filepath.Join(dir, "shot1.png")}, exitUsage, "must end in .mp4"},
 		{"overlay over the source", []string{"run", copied, "--save", copied}, exitUsage, "the source itself"},
 		{"metrics on a taken port", []string{"run", video, "--metrics-listen", silent.Addr().String()}, exitBroken, "metrics.listen"},
 	}

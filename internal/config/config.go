@@ -13,6 +13,8 @@ package config
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"dashline/infer"
@@ -88,6 +90,9 @@ type Metrics struct {
 // Validate says everything that is out of range, each with its key.
 func (c *Config) Validate() error {
 	err := strictyaml.Check(c)
+	if c.Save != "" && !strings.EqualFold(filepath.Ext(c.Save), ".mp4") {
+		err = errors.Join(err, fmt.Errorf("save: %s: the name must end in .mp4", c.Save))
+	}
 	if perr := c.Planner.Validate(); perr != nil {
 		err = errors.Join(err, perr)
 	}

@@ -145,6 +145,7 @@ func TestErrors(t *testing.T) {
 		{"enum", "policy: each\n", "policy: expected one of auto, every, newest"},
 		{"range", "detect: {score: 2}\n", "detect.score: 2 is outside of its range, 0.01 to 0.99"},
 		{"subject", "vehicle: a.b\n", `vehicle: "a.b" does not match`},
+		{"overlay", "save: seen.png\n", "save: seen.png: the name must end in .mp4"},
 		{"planner", "planner: {set_speed: 900}\n", "set_speed is 900 m/s"},
 		{"twice", "loop: true\nloop: false\n", "key loop is set a second time"},
 	} {
@@ -162,7 +163,7 @@ func TestErrors(t *testing.T) {
 	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
-	for _, args := range [][]string{{"--detect-score=2"}, {"--detect-score=0"}, {"--detect-score=1"}, {"--detect-nms=0"}, {"--vehicle=a.b"}, {"--policy=each"}, {"--deadline=0s"}, {"--planner-set-speed=1000"}} {
+	for _, args := range [][]string{{"--detect-score=2"}, {"--detect-score=0"}, {"--detect-score=1"}, {"--detect-nms=0"}, {"--vehicle=a.b"}, {"--policy=each"}, {"--deadline=0s"}, {"--save=seen"}, {"--planner-set-speed=1000"}} {
 		if _, err := flags(t, args...); err == nil {
 			t.Errorf("%v is accepted", args)
 		}
@@ -190,6 +191,9 @@ func drawn(t *rapid.T) Config {
 		default:
 			k.value.SetString(rapid.OneOf(rapid.String(), rapid.SampledFrom([]string{"true", "12", "1e3", "null", "~", "- a", "a: b", "#", " ", "yes", "0x1F", ".5", "2020-01-01", "'", "\""})).Draw(t, k.path))
 		}
+	}
+	if c.Save != "" {
+		c.Save += ".mp4"
 	}
 	c.Planner.SetSpeed = rapid.Float64Range(1, 70).Draw(t, "planner.set_speed")
 	c.Planner.SideMargin = rapid.Float64Range(0, 2).Draw(t, "planner.side_margin")
