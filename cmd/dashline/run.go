@@ -30,7 +30,7 @@ func (runCmd) Help() string {
 
 The summary goes to standard output, everything else to standard error. Ctrl-C ends the run after the frames in flight, with a summary.
 
-Exit codes: 0 every frame was published; 1 it could not start, or broke on the way; 2 the command line or the configuration is wrong; 3 it ran to its end, but frames failed or messages did not reach the server.`
+Exit codes: 0 no frame failed and every message arrived (frames may be late or dropped); 1 it could not start, or broke on the way; 2 the command line or the configuration is wrong; 3 it ran to its end, but frames failed or messages did not reach the NATS server.`
 }
 
 func (c *runCmd) Run(ctx context.Context, out streams) error {
