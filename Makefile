@@ -10,6 +10,9 @@ ARGS ?= --save out/overlay.mp4
 # Packages that build and pass without cgo; internal/rules holds the same list.
 export PURE := pipeline/msg model/... planner/... lanes/ground detect/track
 
+# What the Go tests compare with; each writes its output beside itself.
+ORACLES := testdata/oracles/detect.py testdata/oracles/darknet.py testdata/oracles/lanes.py testdata/oracles/ground.py planner/testdata/oracles/planner.py
+
 # Go stamps the version from git, where git can read this folder.
 BUILDVCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
 
@@ -50,7 +53,8 @@ cuda-link: ## prove that everything compiles and links against OpenCV with CUDA
 
 oracles: ## make the Python oracles' committed output again (needs python3-opencv)
 	@/usr/bin/python3 -c 'import cv2, numpy' 2>/dev/null || { echo "make oracles: error: install python3-opencv and run this again" >&2; exit 1; }
-	@for script in testdata/oracles/*.py; do echo "$$script"; /usr/bin/python3 "$$script"; done
+	@export DASHLINE_ASSETS="$${DASHLINE_ASSETS:-../shared/assets}"; \
+	for script in $(ORACLES); do echo "$$script"; /usr/bin/python3 "$$script"; done
 
 generate: ## make generated files again
 	go generate ./...

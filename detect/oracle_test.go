@@ -22,6 +22,11 @@ type oracle struct {
 	Width, Height int
 	Score, NMS    float32
 	Frames        [][][6]float64 // class, score, x0, y0, x1, y1 a box, a frame
+
+	// Of darknet.py alone.
+	Every  int    // Frames has each Every-th of the video
+	Seed   uint64 // of the random weights
+	SHA256 string // of the random weights
 }
 
 func readOracle(t testing.TB, name string) oracle {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -89,5 +90,41 @@ func helper() { runtime.ReadMemStats(&m) }
 	}
 	if got := strings.Join(exact(f), " "); got != "TestOne TestTwo" {
 		t.Errorf("got %q; want TestOne and TestTwo", got)
+	}
+}
+
+// TestMakeOraclesRunsEveryOracle and nothing else that is Python.
+func TestMakeOraclesRunsEveryOracle(t *testing.T) {
+	root := testkit.Root()
+	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^ORACLES := (.*)$`).FindSubmatch(makefile)
+	if m == nil {
+		t.Fatal("the Makefile has no line `ORACLES := ...`")
+	}
+	notOracles := []string{"testdata/oracles/nats_client.py"} // a client that tests run
+	var want []string
+	for _, pattern := range []string{"testdata/oracles/*.py", "*/testdata/oracles/*.py", "*/*/testdata/oracles/*.py"} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			name, err := filepath.Rel(root, file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name = filepath.ToSlash(name); !slices.Contains(notOracles, name) {
+				want = append(want, name)
+			}
+		}
+	}
+	got := strings.Fields(string(m[1]))
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("the Makefile has ORACLES %q; want %q", got, want)
 	}
 }

@@ -35,7 +35,9 @@ type File struct {
 	URL    string `yaml:"url"`                            // where fetch finds it; empty: not fetchable
 }
 
-// Input says how a picture becomes the network's input tensor 1x3xHxW.
+// Input says how a picture becomes the network's input tensor 1x3xHxW. Width and
+// Height hold also where a darknet cfg has others in its [net] section: such a
+// network is fully convolutional and runs at any multiple of 32.
 type Input struct {
 	Width  int        `yaml:"width" min:"16" max:"4096"`
 	Height int        `yaml:"height" min:"16" max:"4096"`

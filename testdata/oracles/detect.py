@@ -1,10 +1,10 @@
 """Detections of a plain cv2.dnn loop, the yardstick for package detect.
 
-    /usr/bin/python3 testdata/oracles/detect.py ASSETS [NETWORK...]
+    DASHLINE_ASSETS=... /usr/bin/python3 testdata/oracles/detect.py [NETWORK...]
 
-ASSETS is the folder that has networks/ and drives/. For each network (default:
-all of them) it reads drives/videos/solidWhiteRight.mp4 frame by frame and
-writes detect-NETWORK.json.gz beside this script:
+DASHLINE_ASSETS is the folder that has networks/ and drives/. For each network
+(default: all of them) it reads drives/videos/solidWhiteRight.mp4 frame by frame
+and writes detect-NETWORK.json.gz beside this script:
 
     {"network", "video", "width", "height", "score", "nms", "opencv", "numpy",
      "frames": [[[class, score, x0, y0, x1, y1], ...one a box], ...one a frame]}
@@ -16,6 +16,7 @@ best class, where that scores more than SCORE.
 
 import gzip
 import json
+import os
 import pathlib
 import sys
 
@@ -117,23 +118,23 @@ NETWORKS = {
 }
 
 
-def detect(net, frame):
+def detect(net, frame, score=SCORE, digits=6):
     boxes, scores = net(frame)
     found = []
     classes = scores.argmax(1)
     best = scores.max(1)
-    for c in np.unique(classes[best > SCORE]):
-        rows = np.flatnonzero((classes == c) & (best > SCORE))
+    for c in np.unique(classes[best > score]):
+        rows = np.flatnonzero((classes == c) & (best > score))
         rects = [[float(v) for v in (x0, y0, x1 - x0, y1 - y0)] for x0, y0, x1, y1 in boxes[rows]]
-        for i in cv2.dnn.NMSBoxes(rects, best[rows].tolist(), SCORE, NMS):
+        for i in cv2.dnn.NMSBoxes(rects, best[rows].tolist(), score, NMS):
             row = rows[i]
-            found.append([int(c), round(float(best[row]), 6)] + [round(float(v), 3) for v in boxes[row]])
+            found.append([int(c), round(float(best[row]), digits)] + [round(float(v), 3) for v in boxes[row]])
     return sorted(found, key=lambda d: (-d[1], d[0]))
 
 
 def main():
-    assets = pathlib.Path(sys.argv[1])
-    for name in sys.argv[2:] or NETWORKS:
+    assets = pathlib.Path(os.environ["DASHLINE_ASSETS"])
+    for name in sys.argv[1:] or NETWORKS:
         kind, size = NETWORKS[name]
         net = kind(assets / "networks", name, size)
         video = cv2.VideoCapture(str(assets / VIDEO))
