@@ -13,6 +13,7 @@ import (
 	"dashline/detect"
 	"dashline/infer"
 	"dashline/infer/engine"
+	"dashline/infer/opencv"
 	"dashline/internal/testkit"
 	"dashline/model/catalog"
 	"dashline/model/darknet"
@@ -126,6 +127,66 @@ func TestAnotherSizeThanTheCfgs(t *testing.T) {
 			if detect.Match([]msg.Detection{s}, got, 0.6) == 0 {
 				t.Errorf("at %v no %s is found at %v", size, s.Label, s.Box)
 			}
+		}
+	}
+}
+
+// TestLargeNetworks runs the full YOLOv3 and its SPP variant once with random
+// weights: they load, have the heads that the cfg says, and compute numbers.
+func TestLargeNetworks(t *testing.T) {
+	if testing.Short() || race {
+		t.Skip("-short, or the race detector: 500 MB of weights are made, and 130 billion operations done")
+	}
+	img := gocv.IMRead(testkit.Asset(t, "drives/darknet_dog.jpg"), gocv.IMReadColor)
+	defer img.Close()
+	for _, name := range []string{"yolov3", "yolov3-spp"} {
+		d, err := catalog.Get(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, _ := d.File("config")
+		cfg, err := os.ReadFile(testkit.Asset(t, "networks/"+file.Path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		weights, err := darknet.RandomWeights(cfg, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const score = 1e-5
+		net, err := opencv.Open(opencv.Model{
+			Name: name, Format: d.Format, Graph: cfg, Weights: weights, Width: d.Input.Width, Height: d.Input.Height,
+		}, infer.Options{ScoreFloor: score})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := 0
+		for _, out := range net.Info().Outputs {
+			if cols := out.Shape[len(out.Shape)-1]; cols != 5+len(d.Classes) {
+				t.Errorf("%s: output %s has rows of %d", name, out.Name, cols)
+			}
+			rows += out.Len() / (5 + len(d.Classes))
+		}
+		// Three boxes a cell, heads at strides of 32, 16 and 8 pixels.
+		if want := 3 * (13*13 + 26*26 + 52*52); rows != want {
+			t.Errorf("%s: %d rows, want %d", name, rows, want)
+		}
+		det, err := detect.New(net, &d, detect.Options{Score: score})
+		if err != nil {
+			net.Close()
+			t.Fatal(err)
+		}
+		got, spent, err := det.Detect(img, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkSound(t, got, img.Cols(), img.Rows(), score)
+		if len(got) == 0 {
+			t.Errorf("%s: no box at a score of %g", name, score)
+		}
+		t.Logf("%s: %d rows, %d boxes kept, forward %v", name, rows, len(got), spent.Forward)
+		if err := det.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }
