@@ -2,25 +2,32 @@ package sensors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"math"
 	"time"
 
 	"gocv.io/x/gocv"
 
+	"dashline/internal/avdec"
 	"dashline/pipeline"
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
 )
 
-// video reads a file through OpenCV's FFmpeg reader.
+// The rate of a video that does not tell its own.
+const unknownFPS = 25
+
+// video reads a file through libavcodec.
 type video struct {
-	capture *gocv.VideoCapture
-	info    Info
-	seq     uint64
-	last    time.Duration // PTS of the latest frame
-	ended   bool
+	reader *avdec.Reader
+	info   Info
+	cut    bool // known before the first picture
+	turn   int  // degrees clockwise to show pictures in
+	coded  gocv.Mat
+	seq    uint64
+	last   time.Duration // PTS of the latest frame
+	ended  bool
 }
 
 func openVideo(path string) (*video, error) {
@@ -28,74 +35,111 @@ func openVideo(path string) (*video, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := gocv.VideoCaptureFileWithAPI(abs, gocv.VideoCaptureFFmpeg)
+	r, err := avdec.Open(abs, MaxPixels)
 	if err != nil {
-		_ = c.Close() // gocv gives one also with an error
-		return nil, fmt.Errorf("open video %s: it is not a video that FFmpeg can read, or it is cut off before its index: try `ffprobe` on it", path)
+		return nil, fmt.Errorf("open video %s: %w: try `ffprobe` on it", path, err)
 	}
-	v := &video{capture: c, info: Info{
-		Kind: "video", Path: path,
-		Width:  int(c.Get(gocv.VideoCaptureFrameWidth)),
-		Height: int(c.Get(gocv.VideoCaptureFrameHeight)),
-		FPS:    c.Get(gocv.VideoCaptureFPS),
-	}}
-	if err := checkSize(v.info.Width, v.info.Height); err != nil {
-		_ = c.Close()
+	in := r.Info()
+	if err := checkSize(in.Width, in.Height); err != nil {
+		_ = r.Close()
 		return nil, fmt.Errorf("open video %s: %w", path, err)
 	}
-	if n := c.Get(gocv.VideoCaptureFrameCount); n > 0 && n < math.MaxInt32 {
-		v.info.Frames = int(n)
+	v := &video{reader: r, cut: in.Cut, turn: in.Rotation, coded: gocv.NewMat(), info: Info{
+		Kind: "video", Path: path, Width: in.Width, Height: in.Height, FPS: in.FPS, Frames: in.Frames,
+	}}
+	if v.turn%180 != 0 {
+		v.info.Width, v.info.Height = in.Height, in.Width
 	}
 	if !(v.info.FPS > 0 && v.info.FPS <= 1000) {
-		v.info.FPS = 25
+		v.info.FPS = unknownFPS
 	}
 	return v, nil
 }
 
 func (v *video) Info() Info { return v.info }
 
-func (v *video) Close() error { return v.capture.Close() }
+func (v *video) Close() error { return errors.Join(v.reader.Close(), v.coded.Close()) }
 
-// Next decodes the next picture. A file that ends before the number of frames
-// that it declares gets one failed frame, "truncated", in place of the rest.
+// Next decodes the next picture. One that is damaged ("corrupt"), or that refers
+// to one that is ("reference"), is a failed frame; so is the end of a file that
+// comes too early ("truncated").
 func (v *video) Next(_ context.Context, f *frame.Frame) error {
 	if v.ended {
 		return io.EOF
 	}
-	f.Header = msg.Header{Seq: v.seq}
-	if !v.capture.Read(&f.Image) || f.Image.Empty() {
+	p, err := v.reader.Next()
+	switch {
+	case err == io.EOF && v.cut, errors.Is(err, avdec.ErrCut):
 		v.ended = true
-		return v.end()
+		f.Header = msg.Header{Seq: v.seq, PTS: v.last + v.period()}
+		return v.lost("truncated", f, fmt.Errorf("it ends after %d frames: %w", v.seq, avdec.ErrCut))
+	case err == io.EOF:
+		return io.EOF
 	}
-	v.seq++
-	f.PTS = v.pts()
-	v.last = f.PTS
-	if t := f.Image.Type(); t != gocv.MatTypeCV8UC3 {
-		return &pipeline.FrameError{Reason: "format", Err: fmt.Errorf("video %s: frame %d is not 8-bit BGR (OpenCV type %d)", v.info.Path, f.Seq, t)}
+	f.Header = msg.Header{Seq: v.seq, PTS: v.pts(p.PTS)}
+	v.seq, v.last = v.seq+1, f.PTS
+	switch {
+	case errors.Is(err, avdec.ErrCorrupt):
+		return v.lost("corrupt", f, err)
+	case errors.Is(err, avdec.ErrReference):
+		return v.lost("reference", f, err)
+	case errors.Is(err, avdec.ErrTooLarge):
+		return v.lost("too_large", f, err)
+	case err != nil:
+		return fmt.Errorf("video %s: frame %d: %w", v.info.Path, f.Seq, err)
+	}
+	if err := checkSize(p.Width, p.Height); err != nil {
+		return v.lost("too_large", f, err)
+	}
+	if err := v.show(p, &f.Image); err != nil {
+		return v.lost("format", f, err)
 	}
 	return nil
 }
 
-func (v *video) pts() time.Duration {
-	ms := v.capture.Get(gocv.VideoCapturePosMsec)
-	if !(ms >= 0 && ms < 1e12) { // also NaN
-		return time.Duration(float64(v.seq-1) / v.info.FPS * float64(time.Second))
-	}
-	return time.Duration(ms * float64(time.Millisecond))
+func (v *video) lost(reason string, f *frame.Frame, err error) error {
+	return &pipeline.FrameError{Reason: reason, Err: fmt.Errorf("video %s: frame %d: %w", v.info.Path, f.Seq, err)}
 }
 
-// end tells the end of the file from its being cut off. Containers without an
-// index only estimate their number of frames, from their length and a rate that
-// may vary, so frames count as missing only where their time is missing too, and
-// a difference of 2 % says nothing.
-func (v *video) end() error {
-	const tolerance = 0.02
-	missing := float64(v.info.Frames) - float64(v.seq)
-	length := float64(v.info.Frames) / v.info.FPS
-	reached := v.last.Seconds() + 1/v.info.FPS
-	if v.seq > 0 && (missing <= tolerance*float64(v.info.Frames) || reached >= (1-tolerance)*length) {
-		return io.EOF
+func (v *video) period() time.Duration {
+	return time.Duration(float64(time.Second) / v.info.FPS)
+}
+
+// pts is the picture's own time, unless it has none or time would stand still.
+func (v *video) pts(own time.Duration) time.Duration {
+	switch {
+	case v.seq == 0:
+		return max(own, 0)
+	case own > v.last:
+		return own
 	}
-	return &pipeline.FrameError{Reason: "truncated", Err: fmt.Errorf(
-		"video %s: it declares %d frames but ends after %d: the file is cut off or damaged", v.info.Path, v.info.Frames, v.seq)}
+	return v.last + v.period()
+}
+
+// show writes the decoded picture into img, the right way up.
+func (v *video) show(p avdec.Picture, img *gocv.Mat) error {
+	to := img
+	if v.turn != 0 {
+		to = &v.coded
+	}
+	if to.Cols() != p.Width || to.Rows() != p.Height || to.Type() != gocv.MatTypeCV8UC3 {
+		_ = to.Close()
+		*to = gocv.NewMatWithSize(p.Height, p.Width, gocv.MatTypeCV8UC3)
+	}
+	pixels, err := to.DataPtrUint8()
+	if err != nil {
+		return err
+	}
+	if err := v.reader.BGR(pixels); err != nil {
+		return err
+	}
+	switch v.turn {
+	case 90:
+		gocv.Rotate(v.coded, img, gocv.Rotate90Clockwise)
+	case 180:
+		gocv.Rotate(v.coded, img, gocv.Rotate180Clockwise)
+	case 270:
+		gocv.Rotate(v.coded, img, gocv.Rotate90CounterClockwise)
+	}
+	return nil
 }

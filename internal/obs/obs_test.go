@@ -95,7 +95,9 @@ func TestTimesBeyondTheScaleCountAsItsEnds(t *testing.T) {
 func TestMetricsSayWhatTheAccountSays(t *testing.T) {
 	m, err := obs.Serve("127.0.0.1:0", "front", []obs.Network{
 		{Network: msg.Network{Name: "yolo", Engine: "opencv", Requested: "cuda", Backend: "cpu"}, Task: "detect", Fallback: "built without CUDA"},
-	}, func() obs.BusCounts { return obs.BusCounts{Published: 7, Dropped: 2, Bytes: 100, Reconnects: 1, Connected: true} })
+	}, func() obs.BusCounts {
+		return obs.BusCounts{Published: 7, Dropped: 2, Bytes: 100, Reconnects: 1, Connected: true}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
