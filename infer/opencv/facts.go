@@ -4,8 +4,10 @@ package opencv
 import "C"
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -47,26 +49,37 @@ func ReadFacts() Facts {
 }
 
 func (f Facts) cudaWords(devices int) string {
+	nvidia := nvidiaWords("/proc/driver/nvidia")
 	switch {
 	case !f.CUDABuilt:
-		return "OpenCV " + f.Version + " was built without CUDA"
+		return fmt.Sprintf("OpenCV %s was built without CUDA; %s", f.Version, nvidia)
 	case devices < 0:
-		return fmt.Sprintf("OpenCV %s was built with CUDA but no device: %s", f.Version, driverWords())
+		return fmt.Sprintf("OpenCV %s was built with CUDA but cannot use it: a part of the driver is missing or too old; %s", f.Version, nvidia)
 	case devices == 0:
-		return fmt.Sprintf("OpenCV %s was built with CUDA but sees no device (%s; CUDA_VISIBLE_DEVICES=%q)",
-			f.Version, driverWords(), os.Getenv("CUDA_VISIBLE_DEVICES"))
+		return fmt.Sprintf("OpenCV %s was built with CUDA but sees no device (CUDA_VISIBLE_DEVICES=%q); %s", f.Version, os.Getenv("CUDA_VISIBLE_DEVICES"), nvidia)
 	}
 	return fmt.Sprintf("OpenCV %s was built with CUDA; %d device(s), first: %s", f.Version, devices, fact(C.DL_CUDA_DEVICE, 512))
 }
 
-// driverWords says which NVIDIA driver the kernel has, if any.
-func driverWords() string {
-	text, err := os.ReadFile("/proc/driver/nvidia/version")
+// nvidiaWords says which NVIDIA driver the kernel has and which devices that
+// driver has, from the folder in which it says so.
+func nvidiaWords(dir string) string {
+	text, err := os.ReadFile(filepath.Join(dir, "version"))
 	if err != nil {
-		return "no NVIDIA driver is loaded"
+		return "no NVIDIA driver is loaded, so no device can be used"
 	}
 	line, _, _ := strings.Cut(string(text), "\n")
-	return "driver " + strings.TrimSpace(strings.TrimPrefix(line, "NVRM version:")) + " is missing a part or too old for this CUDA"
+	driver := "the NVIDIA driver is " + strings.Join(strings.Fields(strings.TrimPrefix(line, "NVRM version:")), " ")
+	files, _ := filepath.Glob(filepath.Join(dir, "gpus", "*", "information")) // the pattern is right
+	var models []string
+	for _, file := range files {
+		text, _ := os.ReadFile(file)
+		models = append(models, cmp.Or(buildLine(string(text), "Model:"), "a device without a name"))
+	}
+	if len(models) == 0 {
+		return driver + " and has no device"
+	}
+	return driver + " and has " + strings.Join(models, ", ")
 }
 
 // missing says why a network would not really run on a backend, and what to do
