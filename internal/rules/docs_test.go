@@ -239,6 +239,35 @@ func TestForeign(t *testing.T) {
 	}
 }
 
+// TestDocumentsAreFilledIn: no line of a document only holds a place.
+func TestDocumentsAreFilledIn(t *testing.T) {
+	for name, text := range texts(t) {
+		if path.Ext(name) != ".md" {
+			continue
+		}
+		for i, line := range strings.Split(text, "\n") {
+			if word := placeholder.FindString(line); word != "" {
+				t.Errorf("%s:%d: %s stands where something is to be written", name, i+1, strings.TrimSpace(word))
+			}
+		}
+	}
+}
+
+var placeholder = regexp.MustCompile(`^\s*(?:SUMMARY|LISTEN|TODO|FIXME)\b[.:]?\s*$`)
+
+func TestPlaceholder(t *testing.T) {
+	for _, bad := range []string{"SUMMARY", "  TODO:", "LISTEN ", "FIXME"} {
+		if !placeholder.MatchString(bad) {
+			t.Errorf("%q is not found", bad)
+		}
+	}
+	for _, good := range []string{"# SUMMARY", "the SUMMARY", "summary", "TODO lists", "SUMMARY_KEY"} {
+		if placeholder.MatchString(good) {
+			t.Errorf("%q is found", good)
+		}
+	}
+}
+
 func TestLinksResolve(t *testing.T) {
 	all := texts(t)
 	for name, text := range all {
