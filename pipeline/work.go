@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -143,7 +144,9 @@ func (r *runner) plan(f *frame.Frame, v *View) (plan *msg.Trajectory, err error)
 		r.objects = r.st.Locator.Locate(v.Detections, r.objects[:0])
 		r.scene.Objects = r.objects
 	}
-	plan = r.st.Planner.Plan(&r.scene)
+	if plan = r.st.Planner.Plan(&r.scene); plan == nil {
+		return nil, errors.New("the planner gave no plan")
+	}
 	r.times = append(r.times, msg.StageTime{Stage: StagePlan, Took: r.now() - start})
 	return plan, nil
 }
