@@ -2,11 +2,10 @@ package bench_test
 
 import (
 	"context"
+	"io"
 	"slices"
 	"testing"
 	"time"
-
-	"gocv.io/x/gocv"
 
 	"dashline/infer"
 	"dashline/infer/engine"
@@ -15,14 +14,16 @@ import (
 	"dashline/internal/session"
 	"dashline/internal/testkit"
 	"dashline/model/catalog"
+	"dashline/pipeline/frame"
+	"dashline/sensors"
 )
 
 const drive = "drives/videos/solidWhiteRight.mp4"
 
 // BenchmarkFrameCost compares the whole pipeline without lanes (decoding,
 // preprocessing, forward, boxes, plan, NATS) with its two parts that nobody can
-// avoid: OpenCV's decoding and the engine's own forward, each alone, one after
-// the other. Rounds of both take turns; the figures are medians over rounds.
+// avoid: the decoder and the engine's own forward, each alone, one after the
+// other. Rounds of both take turns; the figures are medians over rounds.
 //
 //	go test ./bench -run '^$' -bench FrameCost -benchtime 5x
 func BenchmarkFrameCost(b *testing.B) {
@@ -73,24 +74,30 @@ func parts(b *testing.B, cfg config.Config) (decode, forward float64) {
 		b.Fatal(err)
 	}
 	defer pre.Close()
-	capture, err := gocv.VideoCaptureFileWithAPI(cfg.Source, gocv.VideoCaptureFFmpeg)
+	source, err := sensors.Open(cfg.Source)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer capture.Close()
-	img := gocv.NewMat()
-	defer img.Close()
+	defer source.Close()
+	pool := frame.NewPool(1)
+	lease, _ := pool.Acquire()
+	defer func() {
+		lease.Release()
+		_ = pool.Close(context.Background())
+	}()
 	outputs := infer.NewOutputs(net.Info())
 
 	var tDecode, tForward time.Duration
 	n := 0
 	for ; ; n++ {
 		start := time.Now()
-		if !capture.Read(&img) {
+		if err := source.Next(context.Background(), lease.Frame); err == io.EOF {
 			break
+		} else if err != nil {
+			b.Fatal(err)
 		}
 		tDecode += time.Since(start)
-		if _, err := pre.Run(img, net.Input()); err != nil {
+		if _, err := pre.Run(lease.Image, net.Input()); err != nil {
 			b.Fatal(err)
 		}
 		start = time.Now()
