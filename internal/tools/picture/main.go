@@ -18,7 +18,7 @@ import (
 	"dashline/pipeline"
 )
 
-const frames = 60
+const frames = 76
 
 func main() {
 	if err := picture(os.Args[1]); err != nil {
