@@ -485,3 +485,23 @@ func TestASummaryThatCannotBePrintedIsAnError(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, errs.String())
 	}
 }
+
+// Without ONNX Runtime everything but that engine works, and says so.
+func TestRunWithoutONNXRuntime(t *testing.T) {
+	video := drive(t)
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv("DASHLINE_ONNXRUNTIME", "")
+	code, out, errs := dashline(context.Background(), "run", video, "--frames", "3", "--json", "--deadline", "1h")
+	if code != exitOK || !strings.Contains(errs, "ONNX Runtime is not installed") || !strings.Contains(errs, "scripts/setup") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+	for _, n := range summary(t, out).Networks {
+		if n.Engine != "opencv" {
+			t.Errorf("%s ran on %s", n.Name, n.Engine)
+		}
+	}
+	code, _, errs = dashline(context.Background(), "run", video, "--frames", "3", "--lanes-engine", "ort")
+	if code != exitBroken || !strings.Contains(errs, "scripts/setup") {
+		t.Errorf("asked for: exit code %d: %s", code, errs)
+	}
+}

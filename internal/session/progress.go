@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
+
+	"dashline/infer/ort"
 )
 
 // Progress shows a run while it goes on, on w, until ctx ends; it returns when
@@ -110,6 +113,9 @@ func (s *Session) Describe(w io.Writer) {
 	fmt.Fprintf(w, "%s  %dx%d, %g frames/s, %s, policy %s, deadline %v\n", pad("source", 7)+"  "+in.Path, in.Width, in.Height, in.FPS, frames, s.policy, s.Config.Deadline)
 	for _, n := range s.described() {
 		fmt.Fprintf(w, "%s  %s\n", pad(n.task, 7), n.summary(Times{}).line())
+	}
+	if _, err := ort.Library(); errors.Is(err, ort.ErrNoLibrary) {
+		fmt.Fprintf(w, "%s  %v; all networks run on OpenCV\n", pad("engines", 7), err)
 	}
 	if s.lanes == nil {
 		fmt.Fprintf(w, "%s  off: plans will say no_lanes\n", pad("lanes", 7))
