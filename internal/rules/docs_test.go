@@ -230,7 +230,7 @@ var registries = []string{
 }
 
 var foreign = regexp.MustCompile(`(?:^|[\s"'=:(\x60])(?:/work|/root|/home/[a-z]+|/Users/[a-z]+)/` +
-	`|\b(?:`+strings.Join(registries, "|")+`)\b`)
+	`|\b(?:` + strings.Join(registries, "|") + `)\b`)
 
 func TestForeign(t *testing.T) {
 	for _, bad := range []string{"see /work/x", "cd /root/y", `"/home/me/z"`, "from pypi" + ".org", "https://proxy." + "golang.org/a"} {
