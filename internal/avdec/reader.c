@@ -8,9 +8,20 @@
 #include <libavutil/opt.h>
 #include <libswscale/swscale.h>
 
+#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+#ifdef __GLIBC__
+// Go opens, reads and closes a file on whichever threads it has, and glibc gives
+// threads heaps of their own, up to eight a core. A looped video then visits one
+// heap after the other and leaves its largest decoder's worth in each: memory
+// that is not lost but grows for an hour. One heap for all stays where it is;
+// what is allocated while frames flow is too little to queue for it. It has to
+// be said before the first thread asks for memory.
+__attribute__((constructor)) static void one_heap(void) { mallopt(M_ARENA_MAX, 1); }
+#endif
 
 struct dv_reader {
     AVFormatContext *format;
