@@ -41,8 +41,11 @@ var mayImport = map[string][]string{
 	// detect and lanes share infer and do not know each other.
 	"detect/...":      {"detect/...", "infer", "infer/preprocess", "model/...", "pipeline/msg", "pipeline/frame"},
 	"detect/track":    {"pipeline/msg"},
+	"detect/ap":       {},
+	"detect/labels":   {"detect/ap", "sensors/synth/truth", "internal/regular", "internal/strictyaml"},
 	"lanes/...":       {"lanes/...", "infer", "infer/preprocess", "model/...", "pipeline/msg", "pipeline/frame"},
 	"lanes/ground":    {"pipeline/msg"},
+	"lanes/metric":    {"internal/regular"},
 	"planner/...":     {"planner/...", "pipeline/msg", "lanes/ground"},
 	"internal/...":    {"...", "!cmd/...", "!bench/..."},
 	"internal/obs":    {"pipeline/msg"},
@@ -52,7 +55,7 @@ var mayImport = map[string][]string{
 
 // owners are the packages that may import a library (or what is below it).
 var owners = map[string][]string{
-	"gocv.io/x/gocv":                  {"pipeline/frame", "detect", "lanes", "infer/...", "sensors/...", "bench/...", "cmd/...", "internal/overlay", "internal/doctor", "internal/testkit", "internal/tools/picture"},
+	"gocv.io/x/gocv":                  {"pipeline/frame", "detect", "lanes", "lanes/metric", "infer/...", "sensors/...", "bench/...", "cmd/...", "internal/overlay", "internal/doctor", "internal/testkit", "internal/tools/picture"},
 	"github.com/yalue/onnxruntime_go": {"infer/ort"},
 	"github.com/nats-io":              {"pipeline/bus/...", "cmd/...", "bench/..."},
 	"google.golang.org/protobuf":      {"model/onnx", "pipeline/bus/...", "pipeline/record/...", "cmd/..."},
@@ -63,7 +66,7 @@ var mayCgo = []string{"infer/...", "internal/avdec"}
 
 // pure packages build with CGO_ENABLED=0, and so do all that they import. The
 // Makefile tests the same list.
-var pure = []string{"pipeline/msg", "model/...", "planner/...", "lanes/ground", "detect/track"}
+var pure = []string{"pipeline/msg", "model/...", "planner/...", "lanes/ground", "detect/track", "detect/ap", "detect/labels", "sensors/synth/truth"}
 
 // pkg is what `go list -deps -json` says of a package.
 type pkg struct {
