@@ -30,7 +30,7 @@ type Drive struct {
 	Version  int      `json:"dashline_truth"` // [Version]
 	Scenario string   `json:"scenario"`       // its name
 	Seed     uint64   `json:"seed"`
-	Scenes   []Scene  `json:"scenes"` // in order; at least one
+	Scenes   []Scene  `json:"scenes"` // at least one; frames say in which they are
 	FPS      float64  `json:"fps"`
 	Frames   int      `json:"frames"`
 	Camera   Camera   `json:"camera"`
@@ -40,7 +40,6 @@ type Drive struct {
 // Scene is a part of a drive in which road and weather are of one kind.
 type Scene struct {
 	Name    string `json:"name"`
-	First   int    `json:"first"`   // its first frame
 	Weather string `json:"weather"` // "clear", "overcast", "rain", "fog", "low_sun", "night"
 }
 
@@ -66,7 +65,8 @@ type Camera struct {
 // Frame is all that is true of one picture.
 type Frame struct {
 	Index    int          `json:"frame"`
-	Time     float64      `json:"t"` // seconds from the first frame
+	Scene    int          `json:"scene"` // index into the drive's scenes
+	Time     float64      `json:"t"`     // seconds from the first frame
 	Ego      Ego          `json:"ego"`
 	Objects  []Object     `json:"objects"`
 	Lanes    []Lane       `json:"lanes"`    // left to right
