@@ -50,6 +50,7 @@ var mayImport = map[string][]string{
 	"internal/...":    {"...", "!cmd/...", "!bench/..."},
 	"internal/obs":    {"pipeline/msg"},
 	"internal/avdec":  {},
+	"internal/avenc":  {},
 	"internal/config": {"...", "!cmd/...", "!bench/...", "!infer/engine", "!sensors/..."},
 }
 
@@ -62,7 +63,7 @@ var owners = map[string][]string{
 }
 
 // cgo may be here.
-var mayCgo = []string{"infer/...", "internal/avdec"}
+var mayCgo = []string{"infer/...", "internal/avdec", "internal/avenc"}
 
 // pure packages build with CGO_ENABLED=0, and so do all that they import. The
 // Makefile tests the same list.
