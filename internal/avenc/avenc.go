@@ -40,7 +40,7 @@ const (
 // Options say how to encode.
 type Options struct {
 	Width, Height int     // pixels: even, MinSide to MaxSide
-	FPS           float64 // pictures a second, 1 to 240
+	FPS           float64 // pictures a second, 0.01 to 1000
 	CRF           int     // quality, 1 (best) to 51; 0: 20
 	Preset        string  // x264's name, "ultrafast" to "veryslow"; "": "veryfast"
 	Keyframes     int     // at most this many pictures apart, 1 to 10000; 0: 250
@@ -50,7 +50,7 @@ type Options struct {
 var presets = []string{"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"}
 
 // ErrNoEncoder says that FFmpeg was built without libx264.
-var ErrNoEncoder = errors.New("this FFmpeg has no libx264: install the distribution's own libavcodec (Debian, Ubuntu: libavcodec-extra libavcodec59 or later), which has it")
+var ErrNoEncoder = errors.New("this FFmpeg has no libx264: install the distribution's own libavcodec (scripts/setup), which has it")
 
 // Writer writes one file.
 type Writer struct {
@@ -91,8 +91,8 @@ func (o Options) complete() (Options, error) {
 	if o.Width%2 != 0 || o.Height%2 != 0 || min(o.Width, o.Height) < MinSide || max(o.Width, o.Height) > MaxSide {
 		return o, fmt.Errorf("pictures of %dx%d: give even sizes from %d to %d", o.Width, o.Height, MinSide, MaxSide)
 	}
-	if !(o.FPS >= 1 && o.FPS <= 240) {
-		return o, fmt.Errorf("%g pictures a second: give 1 to 240", o.FPS)
+	if !(o.FPS >= 0.01 && o.FPS <= 1000) {
+		return o, fmt.Errorf("%g pictures a second: give 0.01 to 1000", o.FPS)
 	}
 	for _, v := range []struct {
 		name               string

@@ -111,7 +111,8 @@ func TestEveryPictureComesBackAtItsTime(t *testing.T) {
 		{"smallest", avenc.Options{Width: 16, Height: 16, FPS: 1}, 3},
 		{"no multiple of a block", avenc.Options{Width: 162, Height: 90, FPS: 25, Threads: 3}, 20},
 		{"broadcast rate", avenc.Options{Width: 64, Height: 48, FPS: 30000. / 1001, Keyframes: 7}, 40},
-		{"fast", avenc.Options{Width: 64, Height: 48, FPS: 240}, 50},
+		{"fast", avenc.Options{Width: 64, Height: 48, FPS: 1000}, 50},
+		{"slow", avenc.Options{Width: 64, Height: 48, FPS: 0.01}, 5},
 		{"odd rate", avenc.Options{Width: 64, Height: 48, FPS: 12.34}, 20},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -101,13 +101,9 @@ static int drain(dw_writer *w, char *err, size_t len) {
         int code = avcodec_receive_packet(w->codec, w->packet);
         if (code == AVERROR(EAGAIN) || code == AVERROR_EOF) return DW_OK;
         if (code < 0) return fail(err, len, "the picture cannot be encoded", code);
-        // x264 gives no durations; without one the last picture would last as
-        // long as the muxer guesses.
-        w->packet->duration = 1;
         av_packet_rescale_ts(w->packet, w->codec->time_base, w->stream->time_base);
         w->packet->stream_index = w->stream->index;
         code = av_interleaved_write_frame(w->format, w->packet); // owns the packet's data from here
-        if (code >= 0 && w->format->pb->error < 0) code = w->format->pb->error;
         if (code < 0) return fail(err, len, "the file cannot be written", code);
     }
 }
@@ -152,8 +148,6 @@ int dw_finish(dw_writer *w, char *err, size_t len) {
     if (code < 0) return fail(err, len, "the encoder cannot be emptied", code);
     if (drain(w, err, len) != DW_OK) return DW_FAILED;
     code = av_write_trailer(w->format);
-    // The trailer's own result hides what the disk said.
-    if (w->format->pb->error < 0) code = w->format->pb->error;
     int closed = avio_closep(&w->format->pb);
     if (code >= 0) code = closed;
     return code < 0 ? fail(err, len, "the file cannot be finished", code) : DW_OK;

@@ -10,46 +10,59 @@ import (
 
 	"gocv.io/x/gocv"
 
+	"dashline/internal/avenc"
 	"dashline/lanes/ground"
 	"dashline/pipeline"
 )
 
-// Writer is a viewer that paints each frame and appends it to an MP4 file.
+// Writer is a viewer that paints each frame and appends it to an H.264 video in
+// an MP4 file, which has its name once it is whole.
 type Writer struct {
 	path    string
 	fps     float64
-	created bool // the file was not there before
 	painter *Painter
-	out     *gocv.VideoWriter
+	out     *avenc.Writer // nil before the first frame
 	size    image.Point
 	scaled  gocv.Mat
-	codec   string
 }
 
-// NewWriter prepares a file at path with fps pictures a second. It is opened
+// NewWriter prepares a file at path with fps pictures a second. It is begun
 // with the first frame's size; later frames of another size are scaled to it.
 // Close it.
 func NewWriter(path string, fps float64, camera ground.Camera) (*Writer, error) {
-	// By other names OpenCV writes other things, a row of pictures for one.
 	if !strings.EqualFold(filepath.Ext(path), ".mp4") {
 		return nil, fmt.Errorf("save overlay %s: the name must end in .mp4", path)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("save overlay: %w", err)
 	}
-	_, err := os.Stat(path)
-	created := err != nil
-	// The encoder would only say that it failed; this says why.
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
+	if err := writable(path); err != nil {
 		return nil, fmt.Errorf("save overlay: %w", err)
 	}
-	_ = f.Close()
-	return &Writer{path: path, fps: fps, created: created, painter: NewPainter(camera), scaled: gocv.NewMat()}, nil
+	return &Writer{path: path, fps: fps, painter: NewPainter(camera), scaled: gocv.NewMat()}, nil
 }
 
-// Codec is "H.264", "MPEG-4" or, before the first frame, "".
-func (w *Writer) Codec() string { return w.codec }
+// writable says now what would else be said only when a run has its first frame.
+func writable(path string) error {
+	_, err := os.Stat(path)
+	fresh := errors.Is(err, os.ErrNotExist)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil || !fresh {
+		return err
+	}
+	return os.Remove(path)
+}
+
+// Codec is "H.264" or, before the first frame, "".
+func (w *Writer) Codec() string {
+	if w.out == nil {
+		return ""
+	}
+	return "H.264"
+}
 
 // View paints v and writes its frame.
 func (w *Writer) View(v *pipeline.View) error {
@@ -63,38 +76,42 @@ func (w *Writer) View(v *pipeline.View) error {
 			return err
 		}
 	}
-	if img.Cols() != w.size.X || img.Rows() != w.size.Y {
+	// What the encoder is given lies in one piece, which a part of a Mat does not.
+	if img.Cols() != w.size.X || img.Rows() != w.size.Y || !img.IsContinuous() {
 		gocv.Resize(img, &w.scaled, w.size, 0, 0, gocv.InterpolationArea)
 		img = w.scaled
 	}
-	return w.out.Write(img)
-}
-
-// open starts the file. H.264 plays everywhere; where OpenCV's FFmpeg has no
-// encoder for it, MPEG-4 plays in most players.
-func (w *Writer) open(width, height int) error {
-	w.size = image.Pt(max(16, width&^1), max(16, height&^1)) // both want even sizes
-	for _, c := range []struct{ tag, name string }{{"avc1", "H.264"}, {"mp4v", "MPEG-4"}} {
-		out, err := gocv.VideoWriterFile(w.path, c.tag, w.fps, w.size.X, w.size.Y, true)
-		if err != nil {
-			return fmt.Errorf("save overlay %s: %w", w.path, err)
-		}
-		if out.IsOpened() {
-			w.out, w.codec = out, c.name
-			return nil
-		}
-		_ = out.Close()
+	pixels, err := img.DataPtrUint8()
+	if err != nil {
+		return fmt.Errorf("save overlay %s: frame %d: %w", w.path, v.Frame.Seq, err)
 	}
-	return fmt.Errorf("save overlay %s: OpenCV could start neither an H.264 nor an MPEG-4 encoder: is it built with FFmpeg, and is there room on the disk?", w.path)
+	return w.out.Write(pixels)
 }
 
-// Close finishes the file. One without a frame is not left behind.
+// open begins the file at the largest size not above the picture's that H.264
+// can have.
+func (w *Writer) open(width, height int) error {
+	fit := func(side int) int { return max(avenc.MinSide, min(avenc.MaxSide, side&^1)) }
+	w.size = image.Pt(fit(width), fit(height))
+	out, err := avenc.Create(w.path, Encoding(w.size.X, w.size.Y, w.fps))
+	if err != nil {
+		return fmt.Errorf("save overlay: %w", err)
+	}
+	w.out = out
+	return nil
+}
+
+// Encoding is how a [Writer] encodes. The encoder works beside the networks, so
+// it is fast first, and has two threads so that no frame waits for it.
+func Encoding(width, height int, fps float64) avenc.Options {
+	return avenc.Options{Width: width, Height: height, FPS: fps, CRF: 23, Preset: "veryfast", Threads: 2}
+}
+
+// Close finishes the file. Without a frame there is none.
 func (w *Writer) Close() error {
 	var err error
 	if w.out != nil {
 		err = w.out.Close()
-	} else if w.created {
-		err = os.Remove(w.path)
 	}
 	return errors.Join(err, w.painter.Close(), w.scaled.Close())
 }
