@@ -106,11 +106,13 @@ type Object struct {
 	Truncated float64 `json:"truncated"`
 	// Ignore says that too little is visible for a detector to be asked for it.
 	Ignore bool `json:"ignore,omitempty"`
-	// Center of the 3-D box, its length, width and height, and its heading, in
-	// vehicle coordinates; Velocity over ground along and across the vehicle.
+	// Center of the 3-D box, its length, width and height, its heading and pitch
+	// (nose up), in vehicle coordinates; Velocity over ground along and across
+	// the vehicle.
 	Center   [3]float64 `json:"center"`
 	Size     [3]float64 `json:"size"`
 	Yaw      float64    `json:"yaw"`
+	Pitch    float64    `json:"pitch"`
 	Velocity [2]float64 `json:"velocity"`
 }
 

@@ -1,0 +1,246 @@
+package synth
+
+import "math"
+
+// The intelligent driver model: Treiber, Hennecke and Helbing, "Congested
+// traffic states in empirical observations and microscopic simulations",
+// Physical Review E 62, 2000.
+const (
+	idmTimeGap = 1.4 // s
+	idmGap     = 2.5 // standing, m
+	idmAccel   = 1.8 // m/s²
+	idmBrake   = 2.2 // comfortable, m/s²
+	hardBrake  = 8.0 // never exceeded, m/s²
+)
+
+// idm is the acceleration of a driver at speed v who wants v0 and has a leader
+// at speed vl, gap metres ahead (bumper to bumper; +Inf: none).
+func idm(v, v0, vl, gap float64) float64 {
+	a := 1 - math.Pow(v/max(v0, 0.1), 4)
+	if !math.IsInf(gap, 1) {
+		want := idmGap + max(0, v*idmTimeGap+v*(v-vl)/(2*math.Sqrt(idmAccel*idmBrake)))
+		a -= (want / max(gap, 0.2)) * (want / max(gap, 0.2))
+	}
+	return max(-hardBrake, idmAccel*a)
+}
+
+// leader is what is next ahead in one's way.
+type leader struct{ gap, v float64 }
+
+// nearer takes another candidate.
+func (l *leader) nearer(gap, v float64) {
+	if gap < l.gap {
+		l.gap, l.v = gap, v
+	}
+}
+
+// curveSpeed is the speed at which the road ahead is driven comfortably.
+func (w *World) curveSpeed(s, dir float64) float64 {
+	most := 0.0
+	for k := range 4 {
+		most = max(most, math.Abs(w.road.at(s+dir*float64(k)*15).curvature))
+	}
+	return math.Sqrt(2.2 / max(most, 1e-4))
+}
+
+// inWay finds what a vehicle must not drive into: from its front at s, on the
+// way d of half width half, in direction dir, up to 120 m on.
+func (w *World) inWay(self *actor, s, d, half, dir float64) leader {
+	l := leader{gap: math.Inf(1)}
+	for _, a := range w.actors {
+		if a == self || a.kind == scenery || a.kind == signal {
+			continue
+		}
+		gap := (a.s - s) * dir
+		if gap < -2 || gap > 120 {
+			continue
+		}
+		// Who comes across will be there: a person walking is as wide as the next second.
+		reach := a.mesh.size.y/2 + half
+		off := math.Abs(a.d - d)
+		if a.walking && math.Abs(a.d+a.across*1.2-d) < reach+0.3 {
+			off = 0
+		}
+		if off > reach {
+			continue
+		}
+		gap -= a.mesh.size.x / 2
+		v := a.v * a.dir * dir
+		l.nearer(gap, max(0, v))
+	}
+	if self == nil || !w.egoInWay(self, s, d, half, dir) {
+		return l
+	}
+	gap := (w.ego.s+egoMiddle-s)*dir - egoLength/2
+	if gap > -2 {
+		l.nearer(gap, max(0, w.ego.v*dir))
+	}
+	return l
+}
+
+// The vehicle that carries the camera, metres: its length and width, and its
+// middle from the camera.
+const (
+	egoLength = 4.6
+	egoWidth  = 1.85
+	egoMiddle = -0.4
+)
+
+func (w *World) egoInWay(self *actor, s, d, half, dir float64) bool {
+	gap := (w.ego.s + egoMiddle - s) * dir
+	return gap > 0 && gap < 120 && math.Abs(w.ego.d-d) < egoWidth/2+half
+}
+
+// atSignal takes a red light ahead as a leader that stands.
+func (w *World) atSignal(l *leader, s, v, dir float64) {
+	for i := range w.road.crossings {
+		c := &w.road.crossings[i]
+		if !c.signals {
+			continue
+		}
+		stop := c.s - stopLine - 0.6
+		if dir < 0 {
+			stop = c.s + streetFrom + streetWide + 1.5
+		}
+		gap := (stop - s) * dir
+		if gap < -1 || gap > 90 {
+			continue
+		}
+		switch w.signalAt(c) {
+		case 1:
+			l.nearer(gap, 0)
+		case 2:
+			if gap > v*v/(2*3.5) { // there is room to stop
+				l.nearer(gap, 0)
+			}
+		}
+	}
+}
+
+// signalAt is what a crossing's lights show: 1 red, 2 yellow, 3 green.
+func (w *World) signalAt(c *crossing) int8 {
+	const green, yellow, red = 14, 3, 11
+	switch t := math.Mod(w.time+c.phase, green+yellow+red); {
+	case t < green:
+		return 3
+	case t < green+yellow:
+		return 2
+	}
+	return 1
+}
+
+// drive moves a vehicle in traffic.
+func (w *World) drive(a *actor, dt float64) {
+	s := a.front()
+	if a.dir < 0 {
+		s = a.back()
+	}
+	l := w.inWay(a, s, a.d, a.mesh.size.y/2+0.25, a.dir)
+	w.atSignal(&l, s, a.v, a.dir)
+	st := w.road.at(a.s)
+	w.chooseLane(a, &st, l, dt)
+	a.accel = idm(a.v, min(a.wanted, w.curveSpeed(a.s, a.dir)), l.v, l.gap)
+	if a.braking > 0 {
+		a.braking -= dt
+		a.accel = min(a.accel, -6)
+	}
+	a.v = max(0, a.v+a.accel*dt)
+	a.s += a.dir * a.v * dt / max(0.5, 1-st.curvature*a.d)
+
+	want := w.laneMiddle(&st, a.lane, a.dir)
+	most := min(1.1, 0.25*a.v)
+	a.across = clamp((want-a.d)*0.9, most)
+	a.d += a.across * dt
+	a.turn = 0
+	if a.v > 0.5 {
+		a.turn = a.dir * math.Atan(a.across/a.v)
+	}
+}
+
+// laneMiddle is d of the middle of a lane, counted from the centre outward.
+func (w *World) laneMiddle(st *station, lane int, dir float64) float64 {
+	if dir < 0 {
+		return st.median + (float64(lane)+0.5)*st.width
+	}
+	return -(float64(lane) + 0.5) * st.width
+}
+
+// lanesAt is how many lanes there are to drive in.
+func (st *station) lanesAt(dir float64) int {
+	if dir < 0 {
+		return int(math.Round((st.left - st.median) / st.width))
+	}
+	return int(math.Round(-st.right / st.width))
+}
+
+// chooseLane leaves a lane that ends, and overtakes who is slow.
+func (w *World) chooseLane(a *actor, st *station, l leader, dt float64) {
+	soon := w.road.at(a.s + a.dir*(15+2.5*a.v))
+	if n := max(1, soon.lanesAt(a.dir)); a.lane >= n {
+		if w.free(a, a.lane-1, st) || a.v < 3 {
+			a.lane = n - 1
+		}
+		return
+	}
+	if l.gap > 30 || l.v > a.wanted-3 || a.v < 4 || math.Abs(w.laneMiddle(st, a.lane, a.dir)-a.d) > 0.4 {
+		return
+	}
+	if !w.dice.chance(0.25 * dt) {
+		return
+	}
+	for _, lane := range []int{a.lane - 1, a.lane + 1} {
+		if lane >= 0 && lane < min(st.lanesAt(a.dir), soon.lanesAt(a.dir)) && w.free(a, lane, st) {
+			a.lane = lane
+			return
+		}
+	}
+}
+
+// free says that a vehicle may change into a lane without hindering anyone much.
+func (w *World) free(self *actor, lane int, st *station) bool {
+	d := w.laneMiddle(st, lane, self.dir)
+	clear := func(s, v, size, at float64) bool {
+		if math.Abs(at-d) > 1.9 {
+			return true
+		}
+		off := (s - self.s) * self.dir
+		room := 4 + (size+self.mesh.size.x)/2
+		if off < 0 {
+			return -off > room+max(0, v-self.v)*2.5
+		}
+		return off > room+max(0, self.v-v)*2.5
+	}
+	for _, a := range w.actors {
+		if a != self && a.kind < signal && !clear(a.s, a.v*a.dir*self.dir, a.mesh.size.x, a.d) {
+			return false
+		}
+	}
+	return clear(w.ego.s+egoMiddle, w.ego.v*self.dir, egoLength, w.ego.d)
+}
+
+// walk moves a person, a cyclist or a bicycle's rider.
+func (w *World) walk(a *actor, dt float64) {
+	if a.kind == bicycle {
+		l := w.inWay(a, a.front(), a.d, 0.5, 1)
+		a.v = max(0, a.v+idm(a.v, a.wanted, l.v, l.gap)*dt)
+		a.s += a.dir * a.v * dt
+		a.phase += 4.5 * dt * min(1, a.v)
+		return
+	}
+	if a.walking {
+		a.across = math.Copysign(a.wanted, a.to-a.d)
+		if math.Abs(a.to-a.d) < a.wanted*dt {
+			a.d, a.across, a.walking = a.to, 0, false
+		}
+		a.d += a.across * dt
+		a.turn = math.Copysign(math.Pi/2, a.across)
+		if a.dir < 0 {
+			a.turn = -a.turn
+		}
+		a.phase += 2.6 * a.wanted * dt
+		return
+	}
+	a.across, a.turn = 0, 0
+	a.s += a.dir * a.v * dt
+	a.phase += 2.6 * a.v * dt
+}
