@@ -16,7 +16,8 @@ type part struct {
 	discs  []disc
 	posts  []post
 	x      float64 // where it is along the mesh, to sort by
-	side   int     // 1 on the left side, -1 on the right, 0 in the middle
+	side   int     // 1 on the left side, -1 on the right, 0 in the middle: the far side is drawn first
+	first  bool    // drawn before all others
 	shell  rgb     // filled first, under the faces, so that no seam shows
 	swings float64 // legs and arms: amplitude of the swing about its top, radians
 }
@@ -141,36 +142,39 @@ func inset(f face, u, v float64, color rgb) face {
 	return face{pts: []vec{at(u, v), at(1-u, v), at(1-u, 1-v), at(u, 1-v)}, color: color}
 }
 
-// wheel is a wheel of a vehicle, seen from its side and from behind.
-func wheel(x, y, r, width float64, spokes bool) part {
+// wheels are pairs of wheels at each of xs, of a vehicle that is width wide: treads that
+// are drawn before the body, which hides their upper half, and outer sides that
+// are drawn over it.
+func wheels(width, r, tread float64, xs ...float64) []part {
 	const corners = 12
-	profile := make([][2]float64, corners)
-	for i := range profile {
-		sin, cos := math.Sincos(2 * math.Pi * float64(i) / corners)
-		profile[i] = [2]float64{x + r*cos, r + r*sin}
-	}
-	tyre := rgb{0.018, 0.018, 0.020}
-	side := 1
-	if y < 0 {
-		side = -1
-	}
-	faces := prism(profile, y-width/2, y+width/2, 0, 0, 1, tyre)
-	if spokes {
-		hub := make([]vec, 0, corners)
-		for _, p := range profile {
-			hub = append(hub, vec{x + (p[0]-x)*0.6, y + float64(side)*(width/2+0.005), r + (p[1]-r)*0.6})
+	tyre, hub := rgb{0.018, 0.018, 0.020}, rgb{0.25, 0.25, 0.26}
+	var out []part
+	for _, x := range xs {
+		profile := make([][2]float64, corners)
+		for i := range profile {
+			sin, cos := math.Sincos(2 * math.Pi * float64(i) / corners)
+			profile[i] = [2]float64{x + r*cos, r + r*sin}
 		}
-		if side < 0 {
-			faces = append(faces, face{pts: hub, color: rgb{0.25, 0.25, 0.26}})
-		} else {
-			back := make([]vec, corners)
-			for i, p := range hub {
-				back[corners-1-i] = p
-			}
-			faces = append(faces, face{pts: back, color: rgb{0.25, 0.25, 0.26}})
+		for _, side := range []int{-1, 1} {
+			y := float64(side) * width / 2
+			out = append(out, part{faces: prism(profile, y-float64(side)*tread, y, 0, 0, 1, tyre), x: x, shell: tyre, first: true})
+			out = append(out, part{faces: []face{rim(profile, x, r, 1, y, side, tyre), rim(profile, x, r, 0.6, y, side, hub)}, x: x, side: side})
 		}
 	}
-	return part{faces: faces, x: x, side: side, shell: tyre}
+	return out
+}
+
+// rim is the outer side of a wheel, or the share of it around the middle.
+func rim(profile [][2]float64, x, r, share, y float64, side int, color rgb) face {
+	pts := make([]vec, len(profile))
+	for i, p := range profile {
+		k := i
+		if side > 0 {
+			k = len(profile) - 1 - i
+		}
+		pts[k] = vec{x + (p[0]-x)*share, y + float64(side)*(0.008+0.004*(1-share)), r + (p[1]-r)*share}
+	}
+	return face{pts: pts, color: color}
 }
 
 // ring is a thin wheel that one can look through: a bicycle's.

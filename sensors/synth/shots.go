@@ -43,6 +43,8 @@ func (st *studio) polygons(sh *shot, id uint16) {
 	}
 	rank := func(p *part) float64 {
 		switch {
+		case p.first:
+			return -2
 		case p.side == 0:
 			return 0
 		case float64(p.side)*eye.y > 0:
@@ -126,6 +128,9 @@ func (st *studio) part(sh *shot, p *part, eye vec, id uint16) {
 		}
 		color := sh.light.shine(f.color, sh.turned(n))
 		glow := st.glow(sh, f)
+		if f.lamp != 0 && glow == 0 {
+			color = color.times(0.18) // glass over a dark bulb
+		}
 		if glow > 0 {
 			color = color.add(f.color.times(glow * (1 - sh.light.haze)))
 		}

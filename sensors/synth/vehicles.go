@@ -83,12 +83,10 @@ func newCar(d dice) *mesh {
 	}
 	m := &mesh{size: vec{l, w, h}}
 	wx, r := 0.305*l, 0.31+0.03*(h-1.4)
-	m.parts = []part{
+	m.parts = append([]part{
 		{faces: body, shell: color.times(0.3)},
 		{faces: cabin, shell: color.times(0.3)},
-		wheel(wx, w/2-0.10, r, 0.22, true), wheel(-wx, w/2-0.10, r, 0.22, true),
-		wheel(wx, -w/2+0.10, r, 0.22, true), wheel(-wx, -w/2+0.10, r, 0.22, true),
-	}
+	}, wheels(w, r, 0.22, wx, -wx)...)
 	return m
 }
 
@@ -174,11 +172,7 @@ func newTruck(d dice) *mesh {
 		{faces: chassis, x: (x0 + x1) / 2, shell: trim}, {faces: cargo, x: (x0+x1)/2 + 0.01, shell: load.times(0.3)},
 		{faces: cab, x: front - cabL/2, shell: cabColor.times(0.3)},
 	}}
-	for _, y := range []float64{-w/2 + 0.15, w/2 - 0.15} {
-		for _, x := range []float64{front - 1.0, x0 + 1.2, x0 + 2.3} {
-			m.parts = append(m.parts, wheel(x, y, 0.5, 0.3, true))
-		}
-	}
+	m.parts = append(m.parts, wheels(w, 0.5, 0.3, front-1.0, x0+1.2, x0+2.3)...)
 	return m
 }
 
@@ -210,8 +204,6 @@ func newBus(d dice) *mesh {
 		body = append(body, tail, head)
 	}
 	m := &mesh{size: vec{l, w, h}, parts: []part{{faces: body, shell: color.times(0.3)}}}
-	for _, y := range []float64{-w/2 + 0.14, w/2 - 0.14} {
-		m.parts = append(m.parts, wheel(l/2-2.4, y, 0.48, 0.3, true), wheel(-l/2+2.8, y, 0.48, 0.3, true))
-	}
+	m.parts = append(m.parts, wheels(w, 0.48, 0.3, l/2-2.4, -l/2+2.8)...)
 	return m
 }
