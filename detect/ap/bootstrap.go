@@ -35,12 +35,12 @@ type Intervals struct {
 func (m *Matched) Intervals(b Bootstrap) (Intervals, error) {
 	var c counter
 	var ap, ap50 []float64
-	err := b.draw(m.images, func(weights []int32) {
+	err := b.Draw(m.images, func(weights []int32) {
 		if p := m.precision(&c, all, weights); p.mean >= 0 {
 			ap, ap50 = append(ap, p.mean), append(ap50, p.at[0])
 		}
 	})
-	return Intervals{middle(ap), middle(ap50)}, err
+	return Intervals{Middle(ap), Middle(ap50)}, err
 }
 
 // Difference is how much better a detector is than another on the same images.
@@ -66,19 +66,20 @@ func (m *Matched) Compare(other *Matched, b Bootstrap) (Difference, error) {
 	}
 	d := Difference{AP: one.mean - two.mean, AP50: one.at[0] - two.at[0]}
 	var ap, ap50 []float64
-	err := b.draw(m.images, func(weights []int32) {
+	err := b.Draw(m.images, func(weights []int32) {
 		one, two := m.precision(&c, all, weights), other.precision(&c, all, weights)
 		if one.mean >= 0 && two.mean >= 0 {
 			ap, ap50 = append(ap, one.mean-two.mean), append(ap50, one.at[0]-two.at[0])
 		}
 	})
-	d.APInterval, d.AP50Interval = middle(ap), middle(ap50)
+	d.APInterval, d.AP50Interval = Middle(ap), Middle(ap50)
 	return d, err
 }
 
-// draw calls use with how often each image is in each resample: as many blocks
-// as there are, drawn with replacement.
-func (b Bootstrap) draw(images int, use func(weights []int32)) error {
+// Draw calls use with how often each image is in each resample: as many blocks
+// as there are, drawn with replacement. weights are borrowed for the call. It
+// fails where Blocks does not fit the images.
+func (b Bootstrap) Draw(images int, use func(weights []int32)) error {
 	block, blocks := make([]int, images), images
 	for i := range block {
 		block[i] = i
@@ -118,8 +119,8 @@ func (b Bootstrap) draw(images int, use func(weights []int32)) error {
 	return nil
 }
 
-// middle is the middle 95 percent of v, which it sorts.
-func middle(v []float64) Interval {
+// Middle is the middle 95 percent of v, which it sorts.
+func Middle(v []float64) Interval {
 	if len(v) == 0 {
 		return Interval{-1, -1}
 	}
