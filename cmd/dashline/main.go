@@ -50,6 +50,7 @@ type cli struct {
 	Fetch    fetchCmd    `cmd:"" help:"Download the files of a network."`
 	Config   configCmd   `cmd:"" help:"Print the effective configuration, or its JSON Schema."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what is installed, what will be used and what is missing."`
+	Synth    synthCmd    `cmd:"" help:"Make a synthetic drive: a video with its truth, or a folder to train from."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
