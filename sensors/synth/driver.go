@@ -177,9 +177,7 @@ func (st *station) lanesAt(dir float64) int {
 func (w *World) chooseLane(a *actor, st *station, l leader, dt float64) {
 	soon := w.road.at(a.s + a.dir*(15+2.5*a.v))
 	if n := max(1, soon.lanesAt(a.dir)); a.lane >= n {
-		if w.free(a, a.lane-1, st) || a.v < 3 {
-			a.lane = n - 1
-		}
+		a.lane = n - 1 // who is beside and behind brakes: a zip
 		return
 	}
 	if l.gap > 30 || l.v > a.wanted-3 || a.v < 4 || math.Abs(w.laneMiddle(st, a.lane, a.dir)-a.d) > 0.4 {

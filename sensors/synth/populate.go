@@ -209,12 +209,13 @@ func (w *World) roadside(s float64, st *station) {
 		}
 		w.add(&actor{kind: bicycle, mesh: newBicycle(d), s: s, d: at, dir: 1, v: v, wanted: v, phase: 6 * d.Float64()})
 	}
-	if sec.RoadWorks > 0 && d.chance(sec.RoadWorks*share) {
-		// A row that closes the shoulder: half a lane wide at its end.
+	on := w.road.at(s + 80)
+	if sec.RoadWorks > 0 && math.Abs(on.right-st.right) < 0.1 && d.chance(sec.RoadWorks*share) {
+		// A row that closes the shoulder, up to the edge line.
 		n := 4 + d.IntN(8)
 		for k := range n {
-			in := 0.5 * smooth64(float64(k)/4)
-			w.add(&actor{kind: cone, mesh: newCone(), s: s + 3.5*float64(k), d: st.right - 0.5 + in})
+			in := 0.4 * smooth64(float64(k)/4)
+			w.add(&actor{kind: cone, mesh: newCone(), s: s + 3.5*float64(k), d: st.right - 0.75 + in})
 		}
 	}
 }
