@@ -42,8 +42,8 @@ func NewClasses(names []string) *Classes {
 	return c
 }
 
-// find is the network's class of a name.
-func (c *Classes) find(name string) (class int, ok bool) {
+// Find is the index of the network's class of a name or of a synonym of it.
+func (c *Classes) Find(name string) (class int, ok bool) {
 	if class, ok = c.exact[plain(name)]; ok {
 		return class, true
 	}
@@ -72,11 +72,11 @@ func (c *Classes) add(dst []ap.Truth, name string, t ap.Truth) []ap.Truth {
 		return append(dst, t)
 	}
 	var known bool
-	if t.Class, known = c.find(name); known {
+	if t.Class, known = c.Find(name); known {
 		return append(dst, t)
 	}
 	for _, other := range excused[plain(name)] {
-		if class, ok := c.find(other); ok {
+		if class, ok := c.Find(other); ok {
 			known, t.Class, t.Crowd = true, class, true
 			dst = append(dst, t)
 		}

@@ -98,7 +98,7 @@ func parseCOCO(data []byte, classes *Classes) (*Set, error) {
 	names := map[int]string{}
 	for _, v := range c.Categories {
 		names[v.ID] = v.Name
-		if class, ok := classes.find(v.Name); ok {
+		if class, ok := classes.Find(v.Name); ok {
 			s.Category[class] = v.ID
 		}
 	}

@@ -225,14 +225,14 @@ func TestSynonyms(t *testing.T) {
 		{"potted plant", "pottedplant"}, {"dining table", "diningtable"}, {"Traffic_Light", "traffic light"},
 		{"Pedestrian", "person"}, {"Cyclist", "bicycle"}, {"pedestrian", "pedestrian"},
 	} {
-		if class, ok := NewClasses([]string{"cup", tt.network}).find(tt.label); !ok || class != 1 {
+		if class, ok := NewClasses([]string{"cup", tt.network}).Find(tt.label); !ok || class != 1 {
 			t.Errorf("the label %q is class %d, %v of a network with %q", tt.label, class, ok, tt.network)
 		}
 	}
-	if class, _ := NewClasses([]string{"person", "pedestrian"}).find("pedestrian"); class != 1 {
+	if class, _ := NewClasses([]string{"person", "pedestrian"}).Find("pedestrian"); class != 1 {
 		t.Error("a synonym is preferred to the name itself")
 	}
-	if _, ok := NewClasses([]string{"car"}).find("van"); ok {
+	if _, ok := NewClasses([]string{"car"}).Find("van"); ok {
 		t.Error("a van is a car")
 	}
 }

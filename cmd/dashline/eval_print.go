@@ -1,0 +1,90 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"dashline/bench/accuracy"
+	"dashline/detect/ap"
+	"dashline/detect/labels"
+)
+
+// part is a share for people; - where there is none.
+func part(v float64) string {
+	if v < 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.4f", v)
+}
+
+func between(in ap.Interval) string {
+	if in[0] < 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.4f to %.4f", in[0], in[1])
+}
+
+// signed is an interval of differences.
+func signed(in ap.Interval) string { return fmt.Sprintf("%+.4f to %+.4f", in[0], in[1]) }
+
+func printDetect(to io.Writer, r *accuracy.Report, c *accuracy.Comparison) error {
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%s on %s, %d pictures\n\n", r.Network, r.Engine, r.Images)
+	fmt.Fprintln(w, "\tAP\t95 %\tAP50\t95 %\tAP75\tSMALL\tMEDIUM\tLARGE\tAR100\tPICTURES")
+	row := func(name string, v *ap.Result, in *ap.Intervals, n int) {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", name, part(v.AP), between(in.AP), part(v.AP50), between(in.AP50),
+			part(v.AP75), part(v.APS), part(v.APM), part(v.APL), part(v.AR100), n)
+	}
+	row("all", &r.Result, &r.Intervals, r.Images)
+	for i := range r.ByWeather {
+		v := &r.ByWeather[i]
+		row(v.Weather, &v.Result, &v.Intervals, v.Images)
+	}
+	fmt.Fprintln(w, "\nCLASS\tAP\tAP50\tOBJECTS")
+	for _, k := range slices.SortedFunc(slices.Values(r.PerClass), func(a, b ap.Class) int { return cmp.Compare(b.Truths, a.Truths) }) {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", k.Name, part(k.AP), part(k.AP50), k.Truths)
+	}
+	if c != nil {
+		fmt.Fprintf(w, "\nless %s on %s (AP %s, AP50 %s), in the %d classes that both know\n", c.Network, c.Engine, part(c.AP), part(c.AP50), c.Classes)
+		fmt.Fprintf(w, "AP\t%+.4f\t%s\t%s\n", c.Difference.AP, signed(c.Difference.APInterval), verdict(c.Difference.APInterval))
+		fmt.Fprintf(w, "AP50\t%+.4f\t%s\t%s\n", c.Difference.AP50, signed(c.Difference.AP50Interval), verdict(c.Difference.AP50Interval))
+	}
+	if len(r.Left) > 0 {
+		var all []string
+		for _, name := range labels.Names(r.Left) {
+			all = append(all, fmt.Sprintf("%s (%d)", name, r.Left[name]))
+		}
+		fmt.Fprintf(w, "\nleft out, because the network does not know their class: %s\n", strings.Join(all, ", "))
+	}
+	return w.Flush()
+}
+
+// verdict says whether a difference is beyond chance.
+func verdict(in ap.Interval) string {
+	switch {
+	case in[0] > 0:
+		return "better"
+	case in[1] < 0:
+		return "worse"
+	}
+	return "no difference beyond chance"
+}
+
+func printLanes(to io.Writer, r *accuracy.LanesReport) error {
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%s on %s, %d pictures\n\n", r.Network, r.Engine, r.Images)
+	fmt.Fprintln(w, "\tF1\t95 %\tPRECISION\tRECALL\tDRIVABLE IOU\t95 %\tMEAN IOU\tPICTURES")
+	row := func(name string, s *accuracy.LaneScore) {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", name, part(s.F1), between(s.F1Interval), part(s.Precision), part(s.Recall),
+			part(s.Drivable), between(s.IoUInterval), part(s.Mean), s.Images)
+	}
+	row("all", &r.LaneScore)
+	for i := range r.ByWeather {
+		row(r.ByWeather[i].Weather, &r.ByWeather[i].LaneScore)
+	}
+	return w.Flush()
+}
