@@ -67,17 +67,51 @@ def parser() -> argparse.ArgumentParser:
         return p
 
     p = command("detector", "YOLOv3 with a width multiplier, on labels", "train.py detector --data out/synth/train --val out/synth/val", commands.detector)
-    common(p, samples=72000, batch=16, rate=2e-3)
+    common(p, samples=72000, batch=16, rate=3e-3)
     size(p, 0.25)
-    p.set_defaults(topology="full")
+    p.set_defaults(topology="full", teacher=None)
 
     p = command("tiny", "YOLOv3-tiny with a width multiplier, on labels", "train.py tiny --data out/synth/train --val out/synth/val", commands.detector)
-    common(p, samples=72000, batch=16, rate=2e-3)
+    common(p, samples=72000, batch=16, rate=3e-3)
     size(p, 0.25)
+    p.set_defaults(topology="tiny", teacher=None)
+
+    p = command(
+        "distill", "YOLOv3-tiny on labels and on what a larger detector says and sees; all else as in tiny",
+        "train.py distill --data out/synth/train --val out/synth/val --teacher out/train/detector", commands.detector,
+    )  # fmt: skip
+    common(p, samples=72000, batch=16, rate=3e-3)
+    size(p, 0.25)
+    p.add_argument("--teacher", type=Path, required=True, metavar="PATH", help="a cfg with its weights beside it, or the folder of a run")
     p.set_defaults(topology="tiny")
 
     p = command("lanes", "lane lines and drivable area", "train.py lanes --data out/synth/train --val out/synth/val", commands.lanes)
-    common(p, samples=48000, batch=8, rate=2e-3)
+    common(p, samples=48000, batch=8, rate=3e-3)
+
+    p = command(
+        "finetune", "train a given cfg and weights on, such as a pruned one; cfg and weights come back",
+        "train.py finetune pruned.cfg pruned.weights --data out/synth/train --val out/synth/val --teacher out/train/detector --result tuned", commands.finetune,
+    )  # fmt: skip
+    p.add_argument("cfg", type=Path)
+    p.add_argument("weights", type=Path)
+    common(p, samples=16000, batch=16, rate=1e-3)
+    p.add_argument("--teacher", type=Path, metavar="PATH", help="the unpruned network, to learn from it too: a cfg with its weights beside it, or the folder of a run")
+    p.add_argument("--result", type=Path, metavar="PREFIX", help="also write PREFIX.cfg and PREFIX.weights")
+
+    p = command("widths", "the full topology at several widths on the same samples, and the table of their cost", "train.py widths --data out/synth/train --val out/synth/val", commands.widths)
+    common(p, samples=9600, batch=16, rate=3e-3)
+    p.add_argument("--widths", type=float, nargs="+", default=[0.25, 0.125, 0.0625], help="multipliers of the numbers of filters (default: %(default)s)")
+    p.add_argument("--input", default="384x224", metavar="WxH", help="of the network, multiples of 32 (default: %(default)s)")
+
+    p = command("report", "the table of all finished runs, and a card and curves in each one's folder", "train.py report > table.md", commands.reported)
+    p.add_argument("--out", type=Path, default=Path("out/train"), help="where runs live (default: %(default)s)")
+
+    p = command("smoke", "see in two minutes that losses fall, on a handful of pictures", "train.py smoke", commands.smoke)
+    p.add_argument("--data", nargs="+", metavar="DIR", help="exported folders (default: pictures of plain blocks, made on the spot)")
+    p.add_argument("--steps", type=int, default=30, help="of each of four networks (default: %(default)s)")
+    p.add_argument("--keep", type=Path, metavar="DIR", help="copy the runs' logs there")
+    p.add_argument("--seed", type=int, default=1, help="of initial weights (default: %(default)s)")
+    p.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of torch (default: %(default)s)")
     return top
 
 

@@ -1,17 +1,22 @@
-"""What each command of train.py does."""
+"""What each command of train.py does. Each returns the exit status."""
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import sys
+import tempfile
 from argparse import Namespace
 from pathlib import Path
 
 import torch
 
-from . import darknet, data, detector as labels, lanes as lanenet, lanetask, loop, report, topology
+from . import blocks, darknet, data, distill as teaching, evaluate, lanetask, loop, report, topology
+from . import detector as labels
+from . import lanes as lanenet
 from .loss import quiet_heads
 
-STOPPED = 3  # exit status of a run that was stopped and can go on
+STOPPED = 3  # a run was stopped and can go on
 
 
 def prepare(args: Namespace) -> None:
@@ -43,20 +48,48 @@ def folders(args: Namespace) -> tuple[data.Data, data.Data]:
     return training, held_out
 
 
-def described(training: data.Data, held_out: data.Data, more: dict) -> dict:
-    """What a run's record says about its data and its network."""
+def described(args: Namespace, training: data.Data, held_out: data.Data, more: dict) -> dict:
+    """What a run's record says about its data, its machine and its network."""
     return {
         "training_pictures": len(training), "training_digest": training.digest(),
         "held_out_pictures": len(held_out), "held_out_digest": held_out.digest(),
-        "classes": training.classes,
+        "classes": training.classes, "threads": args.threads,
     } | more  # fmt: skip
 
 
-def about(net: darknet.Network, topology_: str, width: float) -> dict:
-    return {
-        "topology": topology_, "width": width, "input": [net.width, net.height],
-        "parameters": darknet.parameters(net), "file_bytes": len(darknet.dump_weights(net)),
-    }  # fmt: skip
+def about(net: darknet.Network, kind: str, width: float) -> dict:
+    return {"topology": kind, "width": width, "input": [net.width, net.height], "parameters": darknet.parameters(net)}
+
+
+def made(args: Namespace, training: data.Data, kind: str, width: float) -> darknet.Network:
+    """A new detector. The same arguments make the same one."""
+    across, down = dimensions(args.input)
+    count, write = {"full": (9, topology.full), "tiny": (6, topology.tiny)}[kind]
+    anchors = data.anchors(training.all_boxes(), count, across, down)
+    torch.manual_seed(args.seed)
+    net = darknet.Network(write(across, down, width, anchors, len(training.classes)))
+    quiet_heads(net)
+    return net
+
+
+def opened(path: Path, classes: list[str]) -> darknet.Network:
+    """A trained detector: a cfg with its weights beside it, or the folder of a run."""
+    if path.is_dir():
+        path = path / (path.name + ".cfg")
+    weights = path.with_suffix(".weights")
+    if path.suffix != ".cfg" or not path.is_file() or not weights.is_file():
+        raise ValueError(f"{path}: no .cfg with a .weights file beside it: name a cfg or the folder of a finished run")
+    return fitting(darknet.load(path, weights), path, classes)
+
+
+def fitting(net: darknet.Network, path: Path, classes: list[str]) -> darknet.Network:
+    if not net.heads or any(h.classes != len(classes) for h in net.heads):
+        raise ValueError(f"{path}: its heads are not for the data's {len(classes)} classes: train a network of its own")
+    return net
+
+
+def folder_of(args: Namespace) -> Path:
+    return args.out / (args.name or args.command)
 
 
 def run(folder: Path, task: loop.Task, s: loop.Settings, fresh: bool) -> bool:
@@ -70,28 +103,66 @@ def run(folder: Path, task: loop.Task, s: loop.Settings, fresh: bool) -> bool:
     return True
 
 
-def keep(net: darknet.Network, folder: Path, samples: int) -> None:
-    """Write the network of a finished run."""
-    net.seen = samples
-    darknet.save(net, folder / (folder.name + ".cfg"), folder / (folder.name + ".weights"))
-    print(f"wrote {folder}/{folder.name}.cfg and .weights", flush=True)
+def keep(net: darknet.Network, folder: Path, args: Namespace) -> None:
+    """Write the network of a finished run, and say so in its record."""
+    net.seen += args.samples
+    cfg, weights = folder / (folder.name + ".cfg"), folder / (folder.name + ".weights")
+    darknet.save(net, cfg, weights)
+    measured(folder, weights)
+
+
+def measured(folder: Path, file: Path) -> None:
+    loop.annotate(folder, {"file_bytes": file.stat().st_size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest()})
+    print(f"wrote {file}", flush=True)
+
+
+def taught(task: loop.Task, student: darknet.Network, teacher: darknet.Network, label_share: float = 1.0) -> loop.Task:
+    """The same task with a teacher."""
+    torch.manual_seed(0)  # of the adapters
+    teacher.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    if (teacher.width, teacher.height) != (student.width, student.height):
+        raise ValueError(f"teacher's input is {teacher.width}x{teacher.height}, student's {student.width}x{student.height}: they must be alike")
+    hint = teaching.Hint(student, teacher)
+    task.extra = hint
+    task.loss = lambda net, batch: teaching.distil_loss(net, teacher, hint, batch, labels=label_share)
+    return task
 
 
 def detector(args: Namespace) -> int:
-    """A detector from nothing, on labels."""
+    """A detector from nothing: on labels, or taught by another one as well."""
     prepare(args)
     training, held_out = folders(args)
-    width, height = dimensions(args.input)
-    make = {"full": topology.full, "tiny": topology.tiny}[args.topology]
-    anchors = data.anchors(training.all_boxes(), {"full": 9, "tiny": 6}[args.topology], width, height)
-    net = darknet.Network(make(width, height, args.width, anchors, len(training.classes)))
-    quiet_heads(net)
+    net = made(args, training, args.topology, args.width)
     task = labels.task(net, training, held_out, args.batch, args.seed, args.val_pictures)
-    task.details = described(training, held_out, about(net, args.topology, args.width))
-    folder = args.out / (args.name or args.command)
+    task.details = described(args, training, held_out, about(net, args.topology, args.width))
+    if args.teacher:
+        task = taught(task, net, opened(args.teacher, training.classes))
+        task.details["teacher"] = args.teacher.name
+    folder = folder_of(args)
     if not run(folder, task, settings(args), args.fresh):
         return STOPPED
-    keep(net, folder, args.samples)
+    keep(net, folder, args)
+    return 0
+
+
+def finetune(args: Namespace) -> int:
+    """Train a given network on, as it is."""
+    prepare(args)
+    training, held_out = folders(args)
+    net = fitting(darknet.load(args.cfg, args.weights), args.cfg, training.classes)
+    task = labels.task(net, training, held_out, args.batch, args.seed, args.val_pictures)
+    task.details = described(args, training, held_out, about(net, "of " + args.cfg.name, 0) | {"before": evaluate.detector(net, held_out, args.val_pictures)})
+    print(f"before: AP50 {task.details['before']['ap50']:.3f}", flush=True)
+    if args.teacher:
+        task = taught(task, net, opened(args.teacher, training.classes))
+        task.details["teacher"] = args.teacher.name
+    folder = folder_of(args)
+    if not run(folder, task, settings(args), args.fresh):
+        return STOPPED
+    keep(net, folder, args)
+    if args.result:
+        darknet.save(net, args.result.with_suffix(".cfg"), args.result.with_suffix(".weights"))
+        print(f"wrote {args.result.with_suffix('.cfg')} and {args.result.with_suffix('.weights')}")
     return 0
 
 
@@ -99,13 +170,75 @@ def lanes(args: Namespace) -> int:
     """The lane network from nothing."""
     prepare(args)
     training, held_out = folders(args)
+    torch.manual_seed(args.seed)
     net = lanenet.LaneNet()
     task = lanetask.task(net, training, held_out, args.batch, args.seed, args.val_pictures)
-    folder = args.out / (args.name or args.command)
-    file = folder / (folder.name + ".onnx")
-    task.details = described(training, held_out, {"topology": "lanes", "input": [lanenet.WIDTH, lanenet.HEIGHT], "parameters": darknet.parameters(net)})
+    task.details = described(args, training, held_out, {"topology": "lanes", "input": [lanenet.WIDTH, lanenet.HEIGHT], "parameters": darknet.parameters(net)})
+    folder = folder_of(args)
     if not run(folder, task, settings(args), args.fresh):
         return STOPPED
+    file = folder / (folder.name + ".onnx")
     lanenet.export(net, file)
-    print(f"wrote {file}", flush=True)
+    measured(folder, file)
     return 0
+
+
+def widths(args: Namespace) -> int:
+    """The full topology at several widths, all on the same samples."""
+    prepare(args)
+    training, held_out = folders(args)
+    done = []
+    for width in args.widths:
+        net = made(args, training, "full", width)
+        task = labels.task(net, training, held_out, args.batch, args.seed, args.val_pictures)
+        task.details = described(args, training, held_out, about(net, "full", width))
+        folder = args.out / f"{args.name or args.command}-{width:g}"
+        if not run(folder, task, settings(args), args.fresh):
+            return STOPPED
+        keep(net, folder, args)
+        done.append(folder.name)
+    print(report.table([r for r in report.runs(args.out) if r["name"] in done]), end="")
+    return 0
+
+
+def reported(args: Namespace) -> int:
+    """The table of all finished runs on standard output; a card and curves in each run's folder."""
+    records = report.runs(args.out)
+    if not records:
+        raise ValueError(f"{args.out}: no finished run: train one first")
+    for r in records:
+        (args.out / r["name"] / "card.md").write_text(report.card(r))
+        report.curves(args.out / r["name"])
+    print(report.table(records), end="")
+    return 0
+
+
+def smoke(args: Namespace) -> int:
+    """A few steps of everything on a handful of pictures; 1 if a loss does not fall."""
+    prepare(args)
+    with tempfile.TemporaryDirectory() as scratch:
+        here = Path(scratch)
+        paths = args.data or [blocks.write(here / "blocks", 24, 1)]
+        samples = data.load(paths, here / "cache", 24)
+        args.input = "192x128"
+        teacher, student = made(args, samples, "full", 0.125), made(args, samples, "tiny", 0.125)
+        tasks = {"detector": labels.task(teacher, samples, samples, 8, 1, 8), "tiny": labels.task(student, samples, samples, 8, 1, 8)}
+        second = made(args, samples, "tiny", 0.125)
+        tasks["lanes"] = lanetask.task(lanenet.LaneNet(), samples, samples, 4, 1, 8)
+        fell = [falls(here / name, task, args.steps) for name, task in tasks.items()]
+        pupil = taught(labels.task(second, samples, samples, 8, 1, 8), second, teacher)
+        fell.append(falls(here / "distill", pupil, args.steps))
+        if args.keep:
+            shutil.copytree(here, args.keep, ignore=shutil.ignore_patterns("cache", "blocks"), dirs_exist_ok=True)
+    return 0 if all(fell) else 1
+
+
+def falls(folder: Path, task: loop.Task, steps: int) -> bool:
+    """Train a few steps; whether the last fifth's loss is at most 85 % of the first's."""
+    batch = len(task.batch(0).pictures)
+    task.seen = None
+    loop.train(folder, task, loop.Settings(steps * batch, batch, warmup=5, evaluations=1, precision="fp32", log_steps=max(1, steps // 5)), fresh=True)
+    losses = [r["loss"] for r in report.rows(folder / "loss.csv")]
+    fell = losses[-1] <= 0.85 * losses[0]
+    print(f"{folder.name}: loss {losses[0]:.3f} to {losses[-1]:.3f}: {'falls' if fell else 'does not fall enough'}", flush=True)
+    return fell

@@ -137,7 +137,10 @@ def read_boxes(path: Path, classes: int) -> np.ndarray:
 
 def read_lanes(path: Path) -> LaneTruth:
     def points(value) -> np.ndarray:
-        return np.array(value, np.float32).reshape(-1, 2)
+        array = np.array(value, np.float32)
+        if array.size and (array.ndim != 2 or array.shape[1] != 2):
+            raise ValueError("a point is not two numbers")
+        return array.reshape(-1, 2)
 
     try:
         truth = json.loads(path.read_text())

@@ -58,4 +58,7 @@ def label_loss(net: nn.Module, batch: Batch) -> tuple[Tensor, Parts]:
 def task(net: Network, training: Data, held_out: Data, batch: int, seed: int, most: int = 300) -> Task:
     """The task of training net on labels; its accuracy is AP50 on at most `most` held-out pictures."""
     net.to(memory_format=torch.channels_last)
-    return Task(net, Batches(training, net.width, net.height, batch, seed), label_loss, lambda n: evaluate.detector(n, held_out, most))
+    return Task(
+        net, Batches(training, net.width, net.height, batch, seed), label_loss,
+        accuracy=lambda n: evaluate.detector(n, held_out, most), seen=lambda n: evaluate.detector(n, training, most),
+    )  # fmt: skip

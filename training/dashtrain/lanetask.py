@@ -184,4 +184,7 @@ def pairs(predicted: list[np.ndarray], actual: list[np.ndarray], limit: float = 
 def task(net: LaneNet, training: Data, held_out: Data, batch: int, seed: int, most: int = 200) -> Task:
     """The task of training net; its accuracy is on at most `most` held-out pictures."""
     net.to(memory_format=torch.channels_last)
-    return Task(net, LaneBatches(training, batch, seed), lane_loss, lambda n: accuracy(n, held_out, most))
+    return Task(
+        net, LaneBatches(training, batch, seed), lane_loss,
+        accuracy=lambda n: accuracy(n, held_out, most), seen=lambda n: accuracy(n, training, most),
+    )  # fmt: skip

@@ -60,6 +60,7 @@ class Task:
     loss: Callable[[nn.Module, Any], tuple[Tensor, Parts]]
     accuracy: Callable[[nn.Module], Parts]
     extra: nn.Module | None = None  # trained with the network and not kept
+    seen: Callable[[nn.Module], Parts] | None = None  # accuracy on training pictures, once, at the end
     details: dict[str, Any] = field(default_factory=dict)  # for run.json
 
 
@@ -85,7 +86,10 @@ class Stopped(Exception):
 
 
 def memory_mb() -> float:
-    """Peak resident memory of this process, MB."""
+    """Resident memory of this process, MB, without the pictures that it maps from the cache."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -151,6 +155,13 @@ def write_json(path: Path, value: Any) -> None:
     write_atomically(path, lambda p: p.write_text(json.dumps(value, indent=1) + "\n"))
 
 
+def annotate(folder: Path, details: dict[str, Any]) -> None:
+    """Add to the details in a run's record."""
+    record = json.loads((folder / "run.json").read_text())
+    record["details"] |= details
+    write_json(folder / "run.json", record)
+
+
 def append(path: Path, row: dict[str, Any]) -> None:
     """A row at the end of a CSV; the first row gives the columns."""
     new = not path.is_file()
@@ -188,7 +199,7 @@ def train(folder: Path, task: Task, s: Settings, fresh: bool = False, stop_at: i
     modules = [m for m in (task.net, task.extra) if m is not None]
     opt = optimizer(modules, s.rate, s.decay)
     average = Average(task.net, s.average)
-    step, wall, busy = 0, 0.0, 0.0
+    step, wall, peak = 0, 0.0, memory_mb()
     if checkpoint.is_file() and not fresh:
         saved = torch.load(checkpoint)
         kept, asked = saved["settings"], asdict(s)
@@ -201,7 +212,7 @@ def train(folder: Path, task: Task, s: Settings, fresh: bool = False, stop_at: i
         for m, state in zip(modules, saved["modules"]):
             m.load_state_dict(state)
         opt.load_state_dict(saved["optimizer"])
-        average.state, step, wall, busy = saved["average"], saved["step"], saved["wall_s"], saved["busy_s"]
+        average.state, step, wall, peak = saved["average"], saved["step"], saved["wall_s"], max(peak, saved["peak_mb"])
         drop_after(losses, step), drop_after(accuracies, step)
         print(f"going on from step {step} of {s.steps}", flush=True)
     else:
@@ -220,14 +231,13 @@ def train(folder: Path, task: Task, s: Settings, fresh: bool = False, stop_at: i
     asked_to_stop: list[int] = []
     previous = {k: signal.signal(k, lambda n, _: asked_to_stop.append(n)) for k in (signal.SIGTERM, signal.SIGINT)}
     begun, base, saved_at = time.perf_counter(), wall, time.perf_counter()
-    first = step
     evaluate_at = {round(s.steps * (k + 1) / s.evaluations) for k in range(s.evaluations)}
     worker = ThreadPoolExecutor(1)
 
     def keep() -> None:
         state = {
             "settings": asdict(s), "modules": [m.state_dict() for m in modules], "optimizer": opt.state_dict(),
-            "average": average.state, "step": step, "wall_s": wall, "busy_s": busy,
+            "average": average.state, "step": step, "wall_s": wall, "peak_mb": peak,
         }  # fmt: skip
         write_atomically(checkpoint, lambda p: torch.save(state, p))
 
@@ -238,7 +248,6 @@ def train(folder: Path, task: Task, s: Settings, fresh: bool = False, stop_at: i
         while step < s.steps:
             batch = coming.result()
             coming = worker.submit(task.batch, step + 1)
-            started = time.perf_counter()
             task.net.train()
             for group in opt.param_groups:
                 group["lr"] = rate_at(step, s)
@@ -248,13 +257,13 @@ def train(folder: Path, task: Task, s: Settings, fresh: bool = False, stop_at: i
             average.update(task.net, step)
             step += 1
             now = time.perf_counter()
-            wall, busy = base + now - begun, busy + now - started
+            wall, peak = base + now - begun, max(peak, memory_mb())
             for k, v in parts.items():
                 sums[k] = sums.get(k, 0.0) + v
             if step % s.log_steps == 0 or step == s.steps:
                 steps = step - logged
                 speed = steps * s.batch / (now - logged_at)
-                row = {"step": step, "samples": step * s.batch, "wall_s": wall, "samples_per_s": speed, "rate": rate_at(step - 1, s), "peak_rss_mb": memory_mb()}
+                row = {"step": step, "samples": step * s.batch, "wall_s": wall, "samples_per_s": speed, "rate": rate_at(step - 1, s), "peak_mb": peak}
                 append(losses, row | {k: v / steps for k, v in sums.items()})
                 left = (s.steps - step) * s.batch / max(speed, 1e-9) / 60
                 print(f"{folder.name}  step {step}/{s.steps}  loss {sums['loss'] / steps:.3f}  {speed:.1f} samples/s  {left:.1f} min left", flush=True)
@@ -282,8 +291,10 @@ def train(folder: Path, task: Task, s: Settings, fresh: bool = False, stop_at: i
     drop_after(accuracies, s.steps - 1)
     append(accuracies, {"step": step, "samples": step * s.batch, "wall_s": wall} | result)
     print(f"{folder.name}  " + "  ".join(f"{k} {v:.3f}" for k, v in result.items()), flush=True)
-    if step > first or not record.get("wall_s"):
-        record |= {"done": True, "wall_s": round(wall, 1), "samples_per_s": round(step * s.batch / max(wall, 1e-9), 2), "peak_rss_mb": round(memory_mb()), "accuracy": result}
+    record |= {
+        "done": True, "wall_s": round(wall, 1), "samples_per_s": round(step * s.batch / max(wall, 1e-9), 2),
+        "peak_mb": round(peak), "held_out": result, "seen": task.seen(task.net) if task.seen else {},
+    }  # fmt: skip
     write_json(folder / "run.json", record)
     return task.net
 

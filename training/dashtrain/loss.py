@@ -110,13 +110,13 @@ def detector_loss(net: Network, raw: list[Tensor], truth: Truth) -> tuple[Tensor
         p = split(r, head)
         with torch.no_grad():
             free = forgiven(decode(p, head, net.width, net.height), wanted, ignored)
-        goal = torch.zeros(p.shape[:4])
-        weight = (~free).float()
+        goal = torch.zeros_like(p[..., 4])
+        weight = (~free).to(p.dtype)
         if len(t.cls):
             mine = p[t.at]  # (k, 5 + classes)
             found = decode_at(mine, t, head, net)
             total["box"] = total["box"] + (1 - complete_iou(found, t.box, net.width / net.height)).sum()
-            one_hot = F.one_hot(t.cls, head.classes).float()
+            one_hot = F.one_hot(t.cls, head.classes).to(p.dtype)
             total["class"] = total["class"] + F.binary_cross_entropy_with_logits(mine[:, 5:], one_hot, reduction="sum")
             good = overlap(found.detach(), t.box)
             goal[t.at] = 1 - IOU_SHARE + IOU_SHARE * good

@@ -26,7 +26,7 @@ def curves(folder: Path) -> None:
     if not losses:
         return
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
-    about = {"step", "samples", "wall_s", "samples_per_s", "rate", "peak_rss_mb"}
+    about = {"step", "samples", "wall_s", "samples_per_s", "rate", "peak_mb"}
     for key in (k for k in losses[0] if k not in about):
         left.plot([r["samples"] for r in losses], [r[key] for r in losses], label=key)
     left.set(title=f"{folder.name}: loss", xlabel="samples", yscale="log")
@@ -39,3 +39,50 @@ def curves(folder: Path) -> None:
     figure.tight_layout()
     figure.savefig(folder / "curves.png", dpi=80)
     plt.close(figure)
+
+
+def runs(out: Path) -> list[dict]:
+    """The records of all finished runs, by name."""
+    records = [json.loads(p.read_text()) for p in sorted(out.glob("*/run.json"))]
+    return [r for r in records if r.get("done")]
+
+
+def accuracy(found: dict[str, float]) -> str:
+    """The one or two figures that a table shows of an accuracy."""
+    return ", ".join(f"{title} {found[key]:.3f}" for key, title in (("ap50", "AP50"), ("lane_f1", "F1"), ("drivable_iou", "IoU")) if key in found)
+
+
+def table(records: list[dict]) -> str:
+    """Markdown: what each run cost and what came of it."""
+    lines = [
+        "| run | width | input | parameters | file, bytes | samples | time, min | samples/s | memory, MB | seen pictures | held-out seeds |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for r in records:
+        d, s = r["details"], r["settings"]
+        cells = [
+            r["name"], f"{d['width']:g}" if "width" in d else "", "x".join(map(str, d["input"])), f"{d['parameters']:,}",
+            f"{d.get('file_bytes', 0):,}", f"{s['samples']:,}", f"{r['wall_s'] / 60:.1f}", f"{r['samples_per_s']:.1f}",
+            f"{r['peak_mb']:,}", accuracy(r["seen"]), accuracy(r["held_out"]),
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def card(r: dict) -> str:
+    """The facts of a model card, as the run's record has them. What a person has seen of its weaknesses is added by hand."""
+    d, s = r["details"], r["settings"]
+    text = [
+        f"# {r['name']}\n",
+        f"- Topology: {d['topology']}" + (f", width {d['width']:g}" if d.get("width") else "") + f", input {d['input'][0]}x{d['input'][1]}, RGB / 255, plainly stretched",
+        f"- Size: {d['parameters']:,} parameters, {d.get('file_bytes', 0):,} bytes" + (f", sha256 {d['sha256']}" if "sha256" in d else ""),
+        f"- Data: {d['training_pictures']:,} synthetic pictures (digest {d['training_digest']}); held out {d['held_out_pictures']:,} of other seeds (digest {d['held_out_digest']})",
+        f"- Recipe: {s['samples']:,} samples in batches of {s['batch']}, AdamW at {s['rate']:g}, cosine, seed {s['seed']}, {s['precision']}, weights averaged at {s['average']:g}" + (f", taught by {d['teacher']}" if d.get("teacher") else ""),
+        f"- Training: {r['wall_s'] / 60:.1f} minutes, {r['samples_per_s']:.1f} samples/s, {r['peak_mb']:,} MB, {d.get('threads', '?')} threads",
+        f"- Accuracy, by the recipe's own plain evaluator: seen pictures {accuracy(r['seen'])}; held-out seeds {accuracy(r['held_out'])}",
+    ]  # fmt: skip
+    weakest = sorted((v, k) for k, v in r["held_out"].items() if k in d["classes"])[:3]
+    if weakest:
+        text.append("- Weakest classes, held-out AP50: " + ", ".join(f"{k} {v:.3f}" for v, k in weakest))
+    text.append("- Trained on synthetic pictures alone: it knows no real road.")
+    return "\n".join(text) + "\n"

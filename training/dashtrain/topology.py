@@ -35,7 +35,9 @@ class _Writer:
     def head(self, anchors: Anchors, mask: list[int], classes: int) -> int:
         self.add("convolutional", filters=len(mask) * (5 + classes), size=1, stride=1, pad=1, activation="linear")
         listed = ", ".join(f"{w:g},{h:g}" for w, h in anchors)
-        return self.add("yolo", mask=",".join(map(str, mask)), anchors=listed, classes=classes, num=len(anchors))
+        # OpenCV's importer sets scores below thresh to 0, by default below 0.2;
+        # what counts as found is the reader's choice.
+        return self.add("yolo", thresh=0.005, mask=",".join(map(str, mask)), anchors=listed, classes=classes, num=len(anchors))
 
     def text(self) -> str:
         return "\n".join(self.parts)
