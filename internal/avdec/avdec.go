@@ -131,6 +131,22 @@ func (r *Reader) BGR(dst []byte) error {
 	return nil
 }
 
+// Gray copies the luma of the latest picture to dst as it was decoded, row after
+// row without gaps: exactly Width*Height bytes. Decoding H.264 is exact by its
+// standard, and conversion to BGR is not, so these bytes are the same with every
+// version of FFmpeg. Pictures that are not of 8-bit luma in a plane of its own
+// are an error.
+func (r *Reader) Gray(dst []byte) error {
+	w, h := int(r.pic.width), int(r.pic.height)
+	if w < 1 || h < 1 || len(dst) != w*h {
+		return fmt.Errorf("a grey picture of %dx%d does not fit into %d bytes", w, h, len(dst))
+	}
+	if C.dv_gray(r.c, (*C.uint8_t)(&dst[0]), &r.err[0], C.size_t(len(r.err))) != 0 {
+		return errors.New(C.GoString(&r.err[0]))
+	}
+	return nil
+}
+
 // Close frees the reader. It is safe to call twice.
 func (r *Reader) Close() error {
 	C.dv_close(r.c)

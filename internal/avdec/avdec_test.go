@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"dashline/internal/avdec"
+	"dashline/internal/avenc"
 	"dashline/internal/testkit"
 )
 
@@ -133,4 +134,46 @@ func FuzzReader(f *testing.F) {
 		}
 		_, _, _ = read(t, path)
 	})
+}
+
+// Luma is that of the picture that BGR converts.
+func TestGrayIsTheLumaOfThePicture(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.mp4")
+	w, err := avenc.Create(path, avenc.Options{Width: 50, Height: 32, FPS: 30, CRF: 1}) // no multiple of a block
+	if err != nil {
+		t.Fatal(err)
+	}
+	pix := make([]byte, 3*50*32)
+	for i := range pix {
+		pix[i] = byte(i / 3 % 50 * 5) // a ramp from left to right
+	}
+	if err := errors.Join(w.Write(pix), w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	r, err := avdec.Open(path, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	gray := make([]byte, 50*32)
+	if err := r.Gray(gray); err == nil {
+		t.Error("a picture before the first")
+	}
+	if _, err := r.Next(); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{0, 50*32 - 1, 50*32 + 1} {
+		if err := r.Gray(make([]byte, n)); err == nil {
+			t.Errorf("%d bytes were taken", n)
+		}
+	}
+	if err := r.Gray(gray); err != nil {
+		t.Fatal(err)
+	}
+	for i, got := range gray {
+		want := 16 + i%50*5*219/255 // limited range
+		if d := int(got) - want; d < -3 || d > 3 {
+			t.Fatalf("pixel %d has luma %d; want about %d", i, got, want)
+		}
+	}
 }

@@ -6,6 +6,7 @@
 #include <libavutil/display.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/opt.h>
+#include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 
 #include <malloc.h>
@@ -276,6 +277,17 @@ int dv_bgr(dv_reader *r, uint8_t *dst, int step, char *err, size_t len) {
     if (sws_scale(r->scale, (const uint8_t *const *)f->data, f->linesize, 0, f->height, r->rows, r->row_step) != f->height)
         return fail(err, len, "its picture cannot be converted", 0);
     av_image_copy_plane(dst, step, r->rows[0], r->row_step[0], f->width * 3, f->height);
+    return 0;
+}
+
+int dv_gray(dv_reader *r, uint8_t *dst, char *err, size_t len) {
+    const AVFrame *f = r->frame;
+    const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(f->format);
+    // One byte of luma a pixel, in a plane of its own.
+    int plain = d && !(d->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_BITSTREAM)) &&
+                d->comp[0].plane == 0 && d->comp[0].step == 1 && d->comp[0].depth == 8;
+    if (!plain) return fail(err, len, "its luma is not of 8 bits in a plane of its own", 0);
+    av_image_copy_plane(dst, f->width, f->data[0], f->linesize[0], f->width, f->height);
     return 0;
 }
 

@@ -37,6 +37,9 @@ int dv_next(dv_reader *r, dv_picture *p, char *err, size_t err_len);
 // dv_bgr writes the latest picture as BGR, 3 bytes a pixel, rows of step bytes.
 int dv_bgr(dv_reader *r, uint8_t *dst, int step, char *err, size_t err_len);
 
+// dv_gray copies the luma of the latest picture, 1 byte a pixel, without gaps.
+int dv_gray(dv_reader *r, uint8_t *dst, char *err, size_t err_len);
+
 void dv_close(dv_reader *r);
 
 #endif
