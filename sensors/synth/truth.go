@@ -31,7 +31,7 @@ func (w *World) Truth() truth.Frame {
 	pitch, roll := w.shaken()
 	at := w.road.at(e.s)
 	f := truth.Frame{
-		Time: w.time, Scene: at.sec.index,
+		Time: w.time, Scene: w.sceneOf(at.sec),
 		Ego: truth.Ego{X: e.x, Y: e.y, Z: at.z, Yaw: math.Remainder(e.yaw, 2*math.Pi), S: e.s, D: e.d,
 			Speed: e.v, Accel: e.accel, YawRate: e.yawRate, Pitch: pitch, Roll: roll},
 		Objects: []truth.Object{}, Lanes: []truth.Lane{}, Drivable: [][2]float64{},

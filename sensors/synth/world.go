@@ -186,7 +186,21 @@ func (w *World) Drive() truth.Drive {
 		Version: truth.Version, Scenario: w.scenario.Name, Seed: w.seed, FPS: w.scenario.FPS,
 		Frames: int(math.Round(w.scenario.FPS * w.scenario.Duration)), Camera: w.scenario.Camera.Camera, Classes: truth.Classes(),
 	}
+	for _, sc := range w.scenario.Scenes {
+		for _, weather := range sc.Weather {
+			d.Scenes = append(d.Scenes, truth.Scene{Name: sc.Name, Weather: weather})
+		}
+	}
 	return d
+}
+
+// sceneOf is the index of a section's scene in its weather among a drive's.
+func (w *World) sceneOf(sec *section) int {
+	n := 0
+	for i := range sec.index {
+		n += len(w.scenario.Scenes[i].Weather)
+	}
+	return n + slices.Index(sec.Weather, sec.weather)
 }
 
 // add puts a thing into the world.
