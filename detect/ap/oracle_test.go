@@ -1,0 +1,103 @@
+package ap_test
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"dashline/detect/ap"
+	"dashline/detect/labels"
+	"dashline/internal/testkit"
+	"dashline/model/catalog"
+)
+
+// oracle is what testdata/oracles/coco_eval.py wrote of one network.
+type oracle struct {
+	Network  string
+	Whole    [12]float64
+	Stats    [12]float64
+	PerClass [][4]float64 `json:"per_class"` // class, AP, AP50, objects
+	Images   map[string][][6]float64
+}
+
+func readOracle(t *testing.T, file string) (o oracle) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.NewDecoder(z).Decode(&o); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// TestOracle measures what each network found in real pictures, crowds and equal
+// scores included, and compares with pycocotools on the same detections.
+func TestOracle(t *testing.T) {
+	data := testkit.Asset(t, "drives/det_coco_val128")
+	files, err := filepath.Glob(filepath.Join(testkit.Root(), "testdata", "oracles", "coco_eval-*.json.gz"))
+	if err != nil || len(files) != 6 {
+		t.Fatalf("%d oracles, %v; want 6", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "coco_eval-"), ".json.gz"), func(t *testing.T) {
+			want := readOracle(t, file)
+			n, err := catalog.Get(want.Network)
+			if err != nil {
+				t.Fatal(err)
+			}
+			set, err := labels.Read(data, n.Classes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			detections := 0
+			images := make([]ap.Image, len(set.Pictures))
+			for i, p := range set.Pictures {
+				images[i].Truth = p.Truth
+				for _, v := range want.Images[strconv.Itoa(p.ID)] {
+					detections++
+					images[i].Found = append(images[i].Found, ap.Detection{Class: int(v[0]), Score: v[1], Box: ap.Box{X: v[2], Y: v[3], W: v[4], H: v[5]}})
+				}
+			}
+			if detections < 500 {
+				t.Fatalf("only %d detections are of these pictures", detections)
+			}
+			m, err := ap.Match(images, len(n.Classes))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := m.Summary(n.Classes)
+			near := func(what string, got, want float64) {
+				t.Helper()
+				if !(math.Abs(got-want) <= 1e-6) {
+					t.Errorf("%s is %.8f; pycocotools has %.8f", what, got, want)
+				}
+			}
+			for i, v := range []float64{r.AP, r.AP50, r.AP75, r.APS, r.APM, r.APL, r.AR1, r.AR10, r.AR100} {
+				near([]string{"AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100"}[i], v, want.Stats[i])
+			}
+			if len(r.PerClass) != len(want.PerClass) {
+				t.Fatalf("%d classes have truth; pycocotools has %d", len(r.PerClass), len(want.PerClass))
+			}
+			for i, k := range r.PerClass {
+				w := want.PerClass[i]
+				if k.Class != int(w[0]) || k.Truths != int(w[3]) {
+					t.Errorf("class %d (%s) has %d objects; pycocotools has class %g with %g", k.Class, k.Name, k.Truths, w[0], w[3])
+				}
+				near("AP of "+k.Name, k.AP, w[1])
+				near("AP50 of "+k.Name, k.AP50, w[2])
+			}
+		})
+	}
+}
