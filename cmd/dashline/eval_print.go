@@ -36,7 +36,7 @@ func printDetect(to io.Writer, r *accuracy.Report, c *accuracy.Comparison) error
 	fmt.Fprintf(w, "%s on %s, %d pictures\n\n", r.Network, r.Engine, r.Images)
 	fmt.Fprintln(w, "\tAP\t95 %\tAP50\t95 %\tAP75\tSMALL\tMEDIUM\tLARGE\tAR100\tPICTURES")
 	row := func(name string, v *ap.Result, in *ap.Intervals, n int) {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", name, part(v.AP), between(in.AP), part(v.AP50), between(in.AP50),
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", name, part(v.AP), between(in.APInterval), part(v.AP50), between(in.AP50Interval),
 			part(v.AP75), part(v.APS), part(v.APM), part(v.APL), part(v.AR100), n)
 	}
 	row("all", &r.Result, &r.Intervals, r.Images)

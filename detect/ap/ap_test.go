@@ -244,7 +244,7 @@ func TestIntervals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !(one.AP[0] < r.AP && r.AP < one.AP[1] && one.AP50[0] < r.AP50 && r.AP50 < one.AP50[1]) {
+	if !(one.APInterval[0] < r.AP && r.AP < one.APInterval[1] && one.AP50Interval[0] < r.AP50 && r.AP50 < one.AP50Interval[1]) {
 		t.Errorf("intervals %v of %g and %g", one, r.AP, r.AP50)
 	}
 	if again, _ := m.Intervals(Bootstrap{Seed: 5}); again != one {
@@ -271,11 +271,11 @@ func TestIntervals(t *testing.T) {
 		t.Fatal(err)
 	}
 	narrow, _ := m10.Intervals(Bootstrap{Seed: 5})
-	if math.Abs(wide.AP[0]-one.AP[0]) > 1e-9 || math.Abs(wide.AP[1]-one.AP[1]) > 1e-9 {
-		t.Errorf("drawn by blocks %v; want %v", wide.AP, one.AP)
+	if math.Abs(wide.APInterval[0]-one.APInterval[0]) > 1e-9 || math.Abs(wide.APInterval[1]-one.APInterval[1]) > 1e-9 {
+		t.Errorf("drawn by blocks %v; want %v", wide.APInterval, one.APInterval)
 	}
-	if narrow.AP[1]-narrow.AP[0] > (wide.AP[1]-wide.AP[0])/2 {
-		t.Errorf("drawn one by one %v; want much narrower than %v", narrow.AP, wide.AP)
+	if narrow.APInterval[1]-narrow.APInterval[0] > (wide.APInterval[1]-wide.APInterval[0])/2 {
+		t.Errorf("drawn one by one %v; want much narrower than %v", narrow.APInterval, wide.APInterval)
 	}
 	if _, err := m.Intervals(Bootstrap{Blocks: []int{1}}); err == nil {
 		t.Error("one block number for sixty images is accepted")
@@ -284,7 +284,7 @@ func TestIntervals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := empty.Intervals(Bootstrap{}); err != nil || got.AP != (Interval{-1, -1}) {
+	if got, err := empty.Intervals(Bootstrap{}); err != nil || got.APInterval != (Interval{-1, -1}) {
 		t.Errorf("of no images: %v, %v", got, err)
 	}
 }
@@ -326,8 +326,8 @@ func TestCompare(t *testing.T) {
 	}
 	one, _ := a.Intervals(Bootstrap{})
 	two, _ := b.Intervals(Bootstrap{})
-	if one.AP[0] > two.AP[1] {
-		t.Errorf("the intervals %v and %v are apart: the case shows nothing", one.AP, two.AP)
+	if one.APInterval[0] > two.APInterval[1] {
+		t.Errorf("the intervals %v and %v are apart: the case shows nothing", one.APInterval, two.APInterval)
 	}
 	same, err := a.Compare(a, Bootstrap{})
 	if err != nil || same.AP != 0 || same.APInterval != (Interval{0, 0}) {
@@ -367,7 +367,7 @@ func TestIntervalsCover(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if in.AP50[0] <= truth && truth <= in.AP50[1] {
+		if in.AP50Interval[0] <= truth && truth <= in.AP50Interval[1] {
 			held++
 		}
 	}

@@ -26,8 +26,8 @@ type Bootstrap struct {
 // Intervals are the bootstrap intervals of one detector (percentile method,
 // Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
 type Intervals struct {
-	AP   Interval `json:"ap_interval"`
-	AP50 Interval `json:"ap50_interval"`
+	APInterval   Interval `json:"ap_interval"`
+	AP50Interval Interval `json:"ap50_interval"`
 }
 
 // Intervals resamples the images and returns the intervals of AP and AP50. It
