@@ -149,8 +149,8 @@ func TestDetectOnADriveOfItsOwn(t *testing.T) {
 		t.Errorf("by weather %+v", r.ByWeather)
 	}
 	// 20 frames of 20 a second are one second, and so one block.
-	if blocks := found.blocks(); blocks[0] != blocks[6] {
-		t.Errorf("blocks %v; want one", blocks)
+	if blocks := found.blocks(); blocks[0] != blocks[6] || r.APInterval.Known {
+		t.Errorf("blocks %v and interval %v; want one block and so no interval", blocks, r.APInterval)
 	}
 
 	// Boxes that are a few pixels wider are another truth.
@@ -217,7 +217,7 @@ func TestLanesOnADriveOfItsOwn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if lines < 10 || r.TP != 2*lines || r.F1 != 1 || r.F1Interval != (ap.Interval{1, 1}) || r.Images != 10 {
+	if lines < 10 || r.TP != 2*lines || r.F1 != 1 || r.F1Interval != (ap.Interval{Low: 1, High: 1, Known: true}) || r.Images != 10 {
 		t.Errorf("%+v; want %d lines twice, all found", r.LaneScore, lines)
 	}
 	if !(r.Drivable > .9 && r.Drivable <= 1 && math.Abs(r.Mean-r.Drivable) < .05) {
@@ -348,7 +348,7 @@ func TestCompare(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, err := coco.Compare(coco, ap.Bootstrap{Resamples: 20})
-	if err != nil || c.Classes != 80 || c.Difference.AP != 0 || c.Difference.APInterval != (ap.Interval{}) {
+	if err != nil || c.Classes != 80 || c.Difference.AP != 0 || c.Difference.APInterval != (ap.Interval{Known: true}) {
 		t.Errorf("against itself %+v, %v", c, err)
 	}
 	voc, err := Detect(t.Context(), Options{Network: "mobilenetv2-yolov3-nano-voc", Data: data})

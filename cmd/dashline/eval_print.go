@@ -22,14 +22,19 @@ func part(v float64) string {
 }
 
 func between(in ap.Interval) string {
-	if in[0] < 0 {
+	if !in.Known {
 		return "-"
 	}
-	return fmt.Sprintf("%.4f to %.4f", in[0], in[1])
+	return fmt.Sprintf("%.4f to %.4f", in.Low, in.High)
 }
 
 // signed is an interval of differences.
-func signed(in ap.Interval) string { return fmt.Sprintf("%+.4f to %+.4f", in[0], in[1]) }
+func signed(in ap.Interval) string {
+	if !in.Known {
+		return "-"
+	}
+	return fmt.Sprintf("%+.4f to %+.4f", in.Low, in.High)
+}
 
 func printDetect(to io.Writer, r *accuracy.Report, c *accuracy.Comparison) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
@@ -66,9 +71,11 @@ func printDetect(to io.Writer, r *accuracy.Report, c *accuracy.Comparison) error
 // verdict says whether a difference is beyond chance.
 func verdict(in ap.Interval) string {
 	switch {
-	case in[0] > 0:
+	case !in.Known:
+		return "too few pictures to say"
+	case in.Low > 0:
 		return "better"
-	case in[1] < 0:
+	case in.High < 0:
 		return "worse"
 	}
 	return "no difference beyond chance"

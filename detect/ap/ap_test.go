@@ -1,6 +1,7 @@
 package ap
 
 import (
+	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -244,7 +245,7 @@ func TestIntervals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !(one.APInterval[0] < r.AP && r.AP < one.APInterval[1] && one.AP50Interval[0] < r.AP50 && r.AP50 < one.AP50Interval[1]) {
+	if !(one.APInterval.Low < r.AP && r.AP < one.APInterval.High && one.AP50Interval.Low < r.AP50 && r.AP50 < one.AP50Interval.High) {
 		t.Errorf("intervals %v of %g and %g", one, r.AP, r.AP50)
 	}
 	if again, _ := m.Intervals(Bootstrap{Seed: 5}); again != one {
@@ -271,20 +272,31 @@ func TestIntervals(t *testing.T) {
 		t.Fatal(err)
 	}
 	narrow, _ := m10.Intervals(Bootstrap{Seed: 5})
-	if math.Abs(wide.APInterval[0]-one.APInterval[0]) > 1e-9 || math.Abs(wide.APInterval[1]-one.APInterval[1]) > 1e-9 {
+	if math.Abs(wide.APInterval.Low-one.APInterval.Low) > 1e-9 || math.Abs(wide.APInterval.High-one.APInterval.High) > 1e-9 {
 		t.Errorf("drawn by blocks %v; want %v", wide.APInterval, one.APInterval)
 	}
-	if narrow.APInterval[1]-narrow.APInterval[0] > (wide.APInterval[1]-wide.APInterval[0])/2 {
+	if narrow.APInterval.High-narrow.APInterval.Low > (wide.APInterval.High-wide.APInterval.Low)/2 {
 		t.Errorf("drawn one by one %v; want much narrower than %v", narrow.APInterval, wide.APInterval)
 	}
 	if _, err := m.Intervals(Bootstrap{Blocks: []int{1}}); err == nil {
 		t.Error("one block number for sixty images is accepted")
 	}
+	if got, err := m.Intervals(Bootstrap{Blocks: make([]int, 60)}); err != nil || got.AP50Interval.Known {
+		t.Errorf("of one block: %v, %v; want no interval", got, err)
+	}
+	text, err := json.Marshal(one)
+	var back Intervals
+	if err != nil || json.Unmarshal(text, &back) != nil || back != one {
+		t.Errorf("%v is written as %s and read as %v, %v", one, text, back, err)
+	}
 	empty, err := Match(nil, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := empty.Intervals(Bootstrap{}); err != nil || got.APInterval != (Interval{-1, -1}) {
+	if text, err := json.Marshal(Intervals{}); err != nil || string(text) != `{"ap_interval":null,"ap50_interval":null}` {
+		t.Errorf("no intervals are written as %s, %v", text, err)
+	}
+	if got, err := empty.Intervals(Bootstrap{}); err != nil || got.APInterval != (Interval{}) {
 		t.Errorf("of no images: %v, %v", got, err)
 	}
 }
@@ -321,16 +333,16 @@ func TestCompare(t *testing.T) {
 	if want := a.Summary(nil).AP - b.Summary(nil).AP; math.Abs(d.AP-want) > 1e-12 {
 		t.Errorf("difference %g; want %g", d.AP, want)
 	}
-	if !(d.APInterval[0] > 0 && d.AP50Interval[0] > 0 && d.APInterval[0] < d.AP && d.AP < d.APInterval[1]) {
+	if !(d.APInterval.Low > 0 && d.AP50Interval.Low > 0 && d.APInterval.Low < d.AP && d.AP < d.APInterval.High) {
 		t.Errorf("difference %+v; want it beyond 0", d)
 	}
 	one, _ := a.Intervals(Bootstrap{})
 	two, _ := b.Intervals(Bootstrap{})
-	if one.APInterval[0] > two.APInterval[1] {
+	if one.APInterval.Low > two.APInterval.High {
 		t.Errorf("the intervals %v and %v are apart: the case shows nothing", one.APInterval, two.APInterval)
 	}
 	same, err := a.Compare(a, Bootstrap{})
-	if err != nil || same.AP != 0 || same.APInterval != (Interval{0, 0}) {
+	if err != nil || same.AP != 0 || same.APInterval != (Interval{0, 0, true}) {
 		t.Errorf("against itself %+v, %v", same, err)
 	}
 	short, _ := Match(images[:5], 2)
@@ -367,7 +379,7 @@ func TestIntervalsCover(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if in.AP50Interval[0] <= truth && truth <= in.AP50Interval[1] {
+		if in.AP50Interval.Low <= truth && truth <= in.AP50Interval.High {
 			held++
 		}
 	}

@@ -1,6 +1,7 @@
 package ap
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -9,9 +10,30 @@ import (
 // Resamples is how often a data set is drawn anew by default.
 const Resamples = 1000
 
-// Interval is the middle 95 percent of what resampling gives; [-1, -1] where
-// there is no truth.
-type Interval [2]float64
+// Interval is the middle 95 percent of what resampling gives. It is not Known
+// where there is no truth, or fewer than two blocks to draw from. In JSON it is
+// [Low, High], or null.
+type Interval struct {
+	Low, High float64
+	Known     bool
+}
+
+func (i Interval) MarshalJSON() ([]byte, error) {
+	if !i.Known {
+		return []byte("null"), nil
+	}
+	return json.Marshal([2]float64{i.Low, i.High})
+}
+
+func (i *Interval) UnmarshalJSON(b []byte) error {
+	var v *[2]float64
+	if err := json.Unmarshal(b, &v); err != nil || v == nil {
+		*i = Interval{}
+		return err
+	}
+	*i = Interval{v[0], v[1], true}
+	return nil
+}
 
 // Bootstrap says how to resample. The zero value draws every image by itself.
 type Bootstrap struct {
@@ -62,7 +84,7 @@ func (m *Matched) Compare(other *Matched, b Bootstrap) (Difference, error) {
 	var c counter
 	one, two := m.precision(&c, all, nil), other.precision(&c, all, nil)
 	if one.mean < 0 || two.mean < 0 {
-		return Difference{APInterval: Interval{-1, -1}, AP50Interval: Interval{-1, -1}}, nil
+		return Difference{}, nil
 	}
 	d := Difference{AP: one.mean - two.mean, AP50: one.at[0] - two.at[0]}
 	var ap, ap50 []float64
@@ -77,8 +99,8 @@ func (m *Matched) Compare(other *Matched, b Bootstrap) (Difference, error) {
 }
 
 // Draw calls use with how often each image is in each resample: as many blocks
-// as there are, drawn with replacement. weights are borrowed for the call. It
-// fails where Blocks does not fit the images.
+// as there are, drawn with replacement. weights are borrowed for the call. Of
+// fewer than two blocks there is no resample. It fails where Blocks does not fit the images.
 func (b Bootstrap) Draw(images int, use func(weights []int32)) error {
 	block, blocks := make([]int, images), images
 	for i := range block {
@@ -97,8 +119,8 @@ func (b Bootstrap) Draw(images int, use func(weights []int32)) error {
 		}
 		blocks = len(number)
 	}
-	if blocks == 0 {
-		return nil
+	if blocks < 2 {
+		return nil // every draw would be the same
 	}
 	n := b.Resamples
 	if n <= 0 {
@@ -119,13 +141,13 @@ func (b Bootstrap) Draw(images int, use func(weights []int32)) error {
 	return nil
 }
 
-// Middle is the middle 95 percent of v, which it sorts.
+// Middle is the middle 95 percent of v, which it sorts; not Known where v is empty.
 func Middle(v []float64) Interval {
 	if len(v) == 0 {
-		return Interval{-1, -1}
+		return Interval{}
 	}
 	slices.Sort(v)
-	return Interval{quantile(v, 0.025), quantile(v, 0.975)}
+	return Interval{quantile(v, 0.025), quantile(v, 0.975), true}
 }
 
 // quantile interpolates between the nearest of sorted values.
