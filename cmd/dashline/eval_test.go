@@ -1,0 +1,193 @@
+package main
+
+import (
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"dashline/internal/testkit"
+)
+
+// evaluated runs the program and reads the JSON object that it prints.
+func evaluated(t *testing.T, v any, args ...string) {
+	t.Helper()
+	code, out, errs := dashline(context.Background(), append([]string{"eval"}, args...)...)
+	if code != exitOK {
+		t.Fatalf("exit code %d: %s", code, errs)
+	}
+	if err := json.Unmarshal([]byte(out), v); err != nil {
+		t.Fatalf("%v in %q", err, out)
+	}
+}
+
+// TestEvalOracle runs each network over the labelled pictures and compares with
+// what pycocotools said of the same. Detections were made then on one machine: on
+// another, engines round otherwise, so that scores differ in their last digits
+// and a box on the edge of an IoU threshold may fall to the other side.
+func TestEvalOracle(t *testing.T) {
+	data := testkit.Asset(t, "drives/det_coco_val128")
+	testkit.UseAssets(t)
+	networks := []string{"yolo-fastest-1.1-xl", "yolo-fastest-1.1", "mobilenetv2-yolov3-nano-coco", "mobilenetv2-yolov3-nano-voc", "yolox-nano-416", "nanodet"}
+	if testing.Short() || race {
+		networks = networks[:1]
+		t.Log("one network only: -short, or the race detector slows the rest down")
+	}
+	const tolerance = .003
+	for _, network := range networks {
+		f, err := os.Open(filepath.Join(testkit.Root(), "testdata", "oracles", "coco_eval-"+network+".json.gz"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		z, err := gzip.NewReader(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want struct{ Whole [12]float64 }
+		err = json.NewDecoder(z).Decode(&want)
+		f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The names that programs depend on.
+		var got map[string]any
+		evaluated(t, &got, "detect", "--network", network, "--data", data, "--engine", "opencv", "--json", "--resamples", "100")
+		worst := 0.0
+		for i, name := range []string{"ap", "ap50", "ap75", "aps", "apm", "apl", "ar1", "ar10", "ar100"} {
+			v, ok := got[name].(float64)
+			if d := math.Abs(v - want.Whole[i]); !ok || d > tolerance {
+				t.Errorf("%s: %s is %v; pycocotools has %.6f", network, name, got[name], want.Whole[i])
+			} else {
+				worst = max(worst, d)
+			}
+		}
+		t.Logf("%s: AP %.6f, AP50 %.6f, at most %.1e from pycocotools", network, got["ap"], got["ap50"], worst)
+		for _, name := range []string{"ap_interval", "ap50_interval"} {
+			in, ok := got[name].([]any)
+			if v := got[strings.TrimSuffix(name, "_interval")].(float64); !ok || len(in) != 2 || !(in[0].(float64) < v && v < in[1].(float64)) {
+				t.Errorf("%s: %s is %v around %v", network, name, got[name], v)
+			}
+		}
+		classes, ok := got["per_class"].([]any)
+		if !ok || len(classes) < 10 || got["images"] != 64. || got["network"] != network || got["engine"] != "opencv" {
+			t.Errorf("%s: %v images, %d classes, network %v on %v", network, got["images"], len(classes), got["network"], got["engine"])
+		}
+	}
+}
+
+func TestEvalDetectComparesAndDumps(t *testing.T) {
+	data := testkit.Asset(t, "drives/det_kitti13")
+	testkit.UseAssets(t)
+	file := filepath.Join(t.TempDir(), "found.json")
+	args := []string{"detect", "--network", "yolo-fastest-1.1-xl", "--compare", "yolo-fastest-1.1", "--data", data, "--dump", file, "--resamples", "50"}
+	var got struct {
+		AP      float64
+		Compare struct {
+			Network    string
+			AP         float64
+			Difference struct {
+				AP         float64
+				APInterval []float64 `json:"ap_interval"`
+			}
+		}
+		Left map[string]int `json:"left_out"`
+	}
+	evaluated(t, &got, append(args, "--json")...)
+	d := got.Compare.Difference
+	if got.Compare.Network != "yolo-fastest-1.1" || math.Abs(got.AP-got.Compare.AP-d.AP) > 1e-9 || len(d.APInterval) != 2 || d.APInterval[0] > d.AP || d.AP > d.APInterval[1] || got.Left["Misc"] != 1 {
+		t.Errorf("%+v", got)
+	}
+	var rows []map[string]any
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &rows); err != nil || len(rows) < 50 {
+		t.Errorf("%d rows are dumped, %v", len(rows), err)
+	}
+	code, out, _ := dashline(context.Background(), append([]string{"eval"}, args...)...)
+	for _, want := range []string{"yolo-fastest-1.1-xl on opencv, 6 pictures", "AP50", "car", "less yolo-fastest-1.1", "Misc (1)"} {
+		if code != exitOK || !strings.Contains(out, want) {
+			t.Errorf("exit code %d, the table lacks %q:\n%s", code, want, out)
+		}
+	}
+}
+
+func TestEvalLanesOfFiles(t *testing.T) {
+	dir := testkit.Asset(t, "drives/lane_metric_reference")
+	var tusimple struct{ Accuracy, FP, FN, Images float64 }
+	args := []string{"lanes", "--format", "tusimple", "--pred", filepath.Join(dir, "tusimple_pred_200.json"), "--truth", filepath.Join(dir, "tusimple_gt_200.json")}
+	evaluated(t, &tusimple, append(args, "--json")...)
+	if math.Abs(tusimple.Accuracy-.6392559523809525) > 1e-9 || math.Abs(tusimple.FP-.72) > 1e-9 || math.Abs(tusimple.FN-.6754166666666669) > 1e-9 || tusimple.Images != 200 {
+		t.Errorf("%+v", tusimple)
+	}
+	if code, out, _ := dashline(context.Background(), append([]string{"eval"}, args...)...); code != exitOK || !strings.Contains(out, "accuracy  0.639256") {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
+	var culane struct {
+		TP, FP, FN, F1 float64
+		Images         int
+	}
+	for _, tt := range []struct {
+		pred, iou      string
+		tp, fp, fn, f1 float64
+	}{{"shift12", "0.5", 18, 1, 1, 18. / 19}, {"shift20", "0.3", 18, 1, 1, 18. / 19}, {"drop_last_lane", "0.5", 13, 0, 6, .8125}} {
+		args := []string{"lanes", "--format", "culane", "--pred", filepath.Join(dir, "culane", "pred", tt.pred), "--truth", filepath.Join(dir, "culane", "gt"), "--iou", tt.iou}
+		evaluated(t, &culane, append(args, "--json")...)
+		if culane.TP != tt.tp || culane.FP != tt.fp || culane.FN != tt.fn || math.Abs(culane.F1-tt.f1) > 1e-9 || culane.Images != 6 {
+			t.Errorf("%+v: %+v", tt, culane)
+		}
+	}
+	one := filepath.Join(dir, "culane", "gt", "00810.lines.txt")
+	evaluated(t, &culane, "lanes", "--format", "culane", "--pred", one, "--truth", one, "--json")
+	if culane.F1 != 1 || culane.Images != 1 {
+		t.Errorf("one file against itself: %+v", culane)
+	}
+}
+
+func TestEvalRefuses(t *testing.T) {
+	testkit.UseAssets(t)
+	dir := t.TempDir()
+	bad := filepath.Join(t.TempDir(), "bad.json")
+	if err := os.WriteFile(bad, []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	const network = "yolo-fastest-1.1"
+	tests := []struct {
+		args string
+		code int
+		want string
+	}{
+		{"detect --data " + dir, exitUsage, "--network"},
+		{"detect --network " + network, exitUsage, "--data"},
+		{"detect --network nonet --data " + dir, exitUsage, "nonet"},
+		{"detect --network twinlitenet-cv46 --data " + dir, exitUsage, "not detect"},
+		{"detect --network " + network + " --engine none --data " + dir, exitUsage, "engine"},
+		{"detect --network " + network + " --engine ort --data " + dir, exitBroken, "opencv"},
+		{"detect --network " + network + " --every 0 --data " + dir, exitUsage, "--every"},
+		{"detect --network " + network + " --resamples 0 --data " + dir, exitUsage, "--resamples"},
+		{"detect --network " + network + " --dump x --data a --data b", exitUsage, "--dump"},
+		{"detect --network " + network + " --data " + dir, exitBroken, "no labels"},
+		{"lanes", exitUsage, "--network"},
+		{"lanes --network twinlitenet-cv46", exitUsage, "--data"},
+		{"lanes --network twinlitenet-cv46 --format culane", exitUsage, "--network"},
+		{"lanes --format culane --pred " + dir, exitUsage, "--truth"},
+		{"lanes --format other --pred x --truth y", exitUsage, "tusimple or culane"},
+		{"lanes --format culane --size 5 --pred x --truth y", exitUsage, "--size"},
+		{"lanes --format culane --size 1x99999 --pred x --truth y", exitUsage, "99999"},
+		{"lanes --format culane --iou 1 --pred x --truth y", exitUsage, "--iou"},
+		{"lanes --format tusimple --pred " + bad + " --truth " + bad, exitBroken, "line 1"},
+		{"lanes --format culane --pred " + dir + " --truth " + dir, exitBroken, "lines.txt"},
+		{"lanes --network twinlitenet-cv46 --data " + dir, exitBroken, "drives"},
+	}
+	for _, tt := range tests {
+		code, out, errs := dashline(context.Background(), append([]string{"eval"}, strings.Fields(tt.args)...)...)
+		if code != tt.code || !strings.Contains(errs, tt.want) || out != "" {
+			t.Errorf("eval %s: exit code %d, %q, %q; want %d and %q", tt.args, code, out, errs, tt.code, tt.want)
+		}
+	}
+}
