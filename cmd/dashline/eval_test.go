@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"dashline/bench/accuracy"
 	"dashline/internal/testkit"
 )
 
@@ -188,6 +189,38 @@ func TestEvalRefuses(t *testing.T) {
 		code, out, errs := dashline(context.Background(), append([]string{"eval"}, strings.Fields(tt.args)...)...)
 		if code != tt.code || !strings.Contains(errs, tt.want) || out != "" {
 			t.Errorf("eval %s: exit code %d, %q, %q; want %d and %q", tt.args, code, out, errs, tt.code, tt.want)
+		}
+	}
+}
+
+// docs/eval.md has the words of the help's exit codes and every key of the output.
+func TestEvalIsDocumented(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(testkit.Root(), "docs", "eval.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	for _, help := range []string{evalCmd{}.Help(), evalDetectCmd{}.Help(), evalLanesCmd{}.Help()} {
+		if _, codes, _ := strings.Cut(help, "Exit codes: "); codes == "" || !strings.Contains(page, codes) {
+			t.Errorf("docs/eval.md lacks the exit codes %q", codes)
+		}
+	}
+	for _, v := range []any{
+		accuracy.Report{Left: map[string]int{}, ByWeather: []accuracy.Weather{{}}}, accuracy.Comparison{}, accuracy.LanesReport{ByWeather: []accuracy.LaneWeather{{}}},
+	} {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys map[string]any
+		if err := json.Unmarshal(b, &keys); err != nil {
+			t.Fatal(err)
+		}
+		for key := range keys {
+			obvious := key == "network" || key == "engine" || key == "classes" || key == "left_out"
+			if !obvious && !strings.Contains(page, "`"+key+"`") {
+				t.Errorf("docs/eval.md does not say what %s is", key)
+			}
 		}
 	}
 }
