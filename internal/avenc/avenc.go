@@ -3,7 +3,7 @@
 //
 // OpenCV's own writer chooses quality, threads and key frames by itself, and
 // says no more than that it failed. Here the same pictures and options give the
-// same bytes on one machine, and a full disk is an error that says so.
+// same bytes with the same version of x264, and a full disk is an error that says so.
 //
 // Invariants:
 //   - A [Writer] belongs to one goroutine and owns all of its native memory.

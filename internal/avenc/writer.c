@@ -47,6 +47,10 @@ static int open_codec(dw_writer *w, const dw_options *o, char *err, size_t len) 
     snprintf(crf, sizeof crf, "%d", o->crf);
     int code = av_opt_set(c->priv_data, "preset", o->preset, 0);
     if (code >= 0) code = av_opt_set(c->priv_data, "crf", crf, 0);
+    // x264 164's macroblock tree with AVX-512 reads beyond its rows unless the
+    // width is a multiple of 128, so what was in memory before would decide the
+    // bytes. Without it they are the same whatever vector code a machine has.
+    if (code >= 0) code = av_opt_set(c->priv_data, "mbtree", "0", 0);
     if (code >= 0) code = avcodec_open2(c, codec, NULL);
     return code < 0 ? fail(err, len, "the encoder does not start", code) : DW_OK;
 }
