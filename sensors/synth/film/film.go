@@ -4,6 +4,8 @@
 // Invariants:
 //   - Scenario and seed decide every byte of truth, labels and JPEG pictures. A
 //     video's bytes are the same with the same FFmpeg and x264.
+//   - Each function reports how many pictures are done, of how many, on one
+//     goroutine at a time.
 //   - Each function owns its goroutines and waits for them, ends early with its
 //     context's error, and has at most a few pictures in memory.
 package film
@@ -72,8 +74,13 @@ func shoot(w *synth.World, every int, a *album, yield func(picture) bool) bool {
 }
 
 // Export fills a set with every nth picture of the drives from seed first to
-// seed last, and calls done after each. The caller closes the set.
-func Export(ctx context.Context, sc synth.Scenario, first, last uint64, every int, set *export.Set, done func()) error {
+// seed last. The caller closes the set.
+func Export(ctx context.Context, sc synth.Scenario, first, last uint64, every int, set *export.Set, report func(done, of int)) error {
+	w, err := synth.New(sc, first) // its drives are all of one length
+	if err != nil {
+		return err
+	}
+	of := int(last-first+1) * ((w.Drive().Frames + every - 1) / every)
 	a := newAlbum(&sc)
 	type job struct {
 		seed uint64
@@ -97,16 +104,13 @@ func Export(ctx context.Context, sc synth.Scenario, first, last uint64, every in
 			Width: j.img.Width, Height: j.img.Height, BGR: j.img.Pix, Truth: j.truth,
 		})
 	}
+	done := 0
 	return ordered.Map(ctx, runtime.GOMAXPROCS(0), produce, encode, func(l *export.Labelled) error {
 		if err := set.Add(l); err != nil {
 			return err
 		}
-		done()
+		done++
+		report(done, of)
 		return nil
 	})
-}
-
-// Pictures is how many pictures Export adds.
-func Pictures(d truth.Drive, first, last uint64, every int) int {
-	return int(last-first+1) * ((d.Frames + every - 1) / every)
 }
