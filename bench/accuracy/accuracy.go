@@ -43,20 +43,30 @@ func (e *NetworkError) Error() string { return e.Err.Error() }
 // Unwrap returns the cause.
 func (e *NetworkError) Unwrap() error { return e.Err }
 
-// open opens a described network for a task.
-func (o Options) open(task string, opt infer.Options) (*catalog.Network, infer.Network, error) {
-	d, err := catalog.Resolve(o.Network)
+// Known finds a network for a task, "detect" or "lanes", without opening it. It
+// is for telling early that a name is wrong.
+func Known(network, task string) (*catalog.Network, error) {
+	d, err := catalog.Resolve(network)
 	if _, missing := errors.AsType[*catalog.MissingError](err); missing {
-		return nil, nil, err // the name is right, the machine lacks the files
+		return nil, err // the name is right, the machine lacks the files
 	}
 	if err != nil {
-		return nil, nil, &NetworkError{err}
+		return nil, &NetworkError{err}
 	}
 	if d.Task != task {
-		return nil, nil, &NetworkError{fmt.Errorf("network %s is for %s, not %s: `dashline networks` lists what each is for", d.Name, d.Task, task)}
+		return nil, &NetworkError{fmt.Errorf("network %s is for %s, not %s: `dashline networks` lists what each is for", d.Name, d.Task, task)}
 	}
-	net, err := engine.Open(&d, o.Engine, opt)
-	return &d, net, err
+	return &d, nil
+}
+
+// open opens a described network for a task.
+func (o Options) open(task string, opt infer.Options) (*catalog.Network, infer.Network, error) {
+	d, err := Known(o.Network, task)
+	if err != nil {
+		return nil, nil, err
+	}
+	net, err := engine.Open(d, o.Engine, opt)
+	return d, net, err
 }
 
 // each calls use for the pictures of all data, in order.

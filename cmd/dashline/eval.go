@@ -67,10 +67,15 @@ func watched[T any](m *measuring, out streams, network string, data []string, me
 	if shown != nil {
 		shown.wait()
 	}
+	return v, refused(err)
+}
+
+// refused gives an error of the command line its exit code.
+func refused(err error) error {
 	if _, wrong := errors.AsType[*accuracy.NetworkError](err); wrong {
-		return v, &exit{exitUsage, err}
+		return &exit{exitUsage, err}
 	}
-	return v, err
+	return err
 }
 
 type evalDetectCmd struct {
@@ -101,6 +106,11 @@ func (c *evalDetectCmd) Run(ctx context.Context, out streams) error {
 	}
 	if c.Dump != "" && len(c.Data) > 1 {
 		return &exit{exitUsage, errors.New("--dump takes one --data: numbers of images could be the same in two")}
+	}
+	if c.Compare != "" { // say what is wrong with it before the first has run
+		if _, err := accuracy.Known(c.Compare, "detect"); err != nil {
+			return refused(err)
+		}
 	}
 	detect := func(network string) (*accuracy.Found, error) {
 		return watched(&c.measuring, out, network, c.Data, func(o accuracy.Options) (*accuracy.Found, error) { return accuracy.Detect(ctx, o) })

@@ -171,6 +171,7 @@ func TestEvalRefuses(t *testing.T) {
 		{"detect --network " + network + " --engine ort --data " + dir, exitBroken, "opencv"},
 		{"detect --network " + network + " --every 0 --data " + dir, exitUsage, "--every"},
 		{"detect --network " + network + " --resamples 0 --data " + dir, exitUsage, "--resamples"},
+		{"detect --network " + network + " --compare nonet --data " + dir, exitUsage, "nonet"},
 		{"detect --network " + network + " --dump x --data a --data b", exitUsage, "--dump"},
 		{"detect --network " + network + " --data " + dir, exitBroken, "no labels"},
 		{"lanes", exitUsage, "--network"},

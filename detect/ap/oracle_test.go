@@ -101,3 +101,52 @@ func TestOracle(t *testing.T) {
 		})
 	}
 }
+
+// TestOracleOfMadeUpSets compares with pycocotools where real sets have few cases:
+// crowds, equal scores, sizes on the edge of a range, more than a hundred boxes.
+func TestOracleOfMadeUpSets(t *testing.T) {
+	f, err := os.Open(filepath.Join(testkit.Root(), "testdata", "oracles", "coco_random.json.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sets []struct {
+		Classes int
+		Stats   [12]float64
+		Images  []struct {
+			Truth [][7]float64
+			Found [][6]float64
+		}
+	}
+	if err := json.NewDecoder(z).Decode(&sets); err != nil {
+		t.Fatal(err)
+	}
+	if len(sets) != 60 {
+		t.Errorf("%d sets; want 60", len(sets))
+	}
+	for n, set := range sets {
+		images := make([]ap.Image, len(set.Images))
+		for i, img := range set.Images {
+			for _, v := range img.Truth {
+				images[i].Truth = append(images[i].Truth, ap.Truth{Class: int(v[0]), Box: ap.Box{X: v[1], Y: v[2], W: v[3], H: v[4]}, Area: v[5], Crowd: v[6] != 0})
+			}
+			for _, v := range img.Found {
+				images[i].Found = append(images[i].Found, ap.Detection{Class: int(v[0]), Score: v[1], Box: ap.Box{X: v[2], Y: v[3], W: v[4], H: v[5]}})
+			}
+		}
+		m, err := ap.Match(images, set.Classes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := m.Summary(nil)
+		for i, v := range []float64{r.AP, r.AP50, r.AP75, r.APS, r.APM, r.APL, r.AR1, r.AR10, r.AR100} {
+			if !(math.Abs(v-set.Stats[i]) <= 1e-9) {
+				t.Errorf("set %d: figure %d is %.10f; pycocotools has %.10f", n, i, v, set.Stats[i])
+			}
+		}
+	}
+}

@@ -16,6 +16,13 @@ output, coco_eval-NETWORK.json.gz beside this script, is
 
 where the detections are those of a score of at least 0.01, the score rounded to
 0.0001 (so that some are equal) and the box to 0.01 pixels.
+
+coco_random.json.gz needs no assets: made-up sets that have what real ones have
+seldom, many crowds, equal scores, sizes on the edges and more than a hundred
+boxes of a class, each
+
+    {"classes", "stats", "images": [{"truth": [class, x, y, w, h, area, crowd] each,
+                                     "found": [class, score, x, y, w, h] each}]}
 """
 
 import contextlib
@@ -118,10 +125,52 @@ def judge(truth, found):
     return gt, e
 
 
+def made(seed):
+    """A made-up set and what pycocotools says of it."""
+    import random
+
+    r = random.Random(seed)
+    classes = r.choice([1, 2, 5])
+    images, truth, found = [], [], []
+    for image in range(1, r.choice([3, 12]) + 1):
+        out = {"truth": [], "found": []}
+        for _ in range(r.randrange(8)):
+            side = [r.choice([16, 32, 33, 96, 97, 200]) if r.random() < 0.3 else round(4 + r.expovariate(1 / 60), 1) for _ in "wh"]
+            box = [round(r.uniform(0, 300), 1), round(r.uniform(0, 300), 1), *side]
+            k, crowd = r.randrange(classes), int(r.random() < 0.25)
+            area = round(side[0] * side[1] * r.choice([1, 1, 0.6]), 2)
+            out["truth"].append([k, *box, area, crowd])
+            for _ in range(r.randrange(60 if r.random() < 0.05 else 5)):
+                near = [round(v * (1 + r.gauss(0, 0.08)), 1) if r.random() < 0.8 else v for v in box]
+                out["found"].append([k if r.random() < 0.9 else r.randrange(classes), r.randrange(1, 40) / 40, *map(abs, near)])
+        if r.random() < 0.1:
+            for _ in range(130):
+                out["found"].append([0, r.randrange(1, 40) / 40, round(r.uniform(0, 300), 1), round(r.uniform(0, 300), 1), 40, 40])
+        images.append(out)
+        for k, x, y, w, h, area, crowd in out["truth"]:
+            truth.append({"id": len(truth) + 1, "image_id": image, "category_id": k + 1, "bbox": [x, y, w, h], "area": area, "iscrowd": crowd})
+        for k, score, x, y, w, h in out["found"]:
+            found.append({"image_id": image, "category_id": k + 1, "bbox": [x, y, w, h], "score": score})
+    labelled = {
+        "info": {},
+        "images": [{"id": i + 1} for i in range(len(images))],
+        "annotations": truth,
+        "categories": [{"id": k + 1, "name": str(k)} for k in range(classes)],
+    }
+    if not found:
+        return made(seed + 1000)
+    _, e = judge(labelled, found)
+    return {"classes": classes, "stats": [float(v) for v in e.stats], "images": images}
+
+
 def main():
     installed()
     import numpy as np
     from importlib.metadata import version
+
+    path = HERE / "coco_random.json.gz"
+    path.write_bytes(gzip.compress(json.dumps([made(seed) for seed in range(60)], separators=(",", ":")).encode(), mtime=0))
+    print(f"{path.name}: {path.stat().st_size} bytes")
 
     assets = pathlib.Path(os.environ["DASHLINE_ASSETS"]).resolve()
     for network, listed in NETWORKS.items():
