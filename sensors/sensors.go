@@ -1,4 +1,5 @@
-// Package sensors has the sources of frames: video files and folders of images.
+// Package sensors has the sources of frames: video files, folders of images, and
+// synthetic drives that are made while they are watched.
 //
 // Every source fills 8-bit BGR pictures, numbers frames from 0 with gaps kept,
 // and treats what it reads as hostile: sizes are checked before memory is
@@ -28,7 +29,7 @@ const (
 
 // Info describes an open source.
 type Info struct {
-	Kind          string  // "video" or "images"
+	Kind          string  // "video", "images" or "synth"
 	Path          string  // as given
 	Width, Height int     // of the first picture, pixels
 	FPS           float64 // nominal rate
@@ -42,11 +43,15 @@ type Source interface {
 	Close() error
 }
 
-// Open opens a video file or a folder of images. The error says what is wrong
-// with the path and what to do.
+// Open opens a video file, a folder of images, or a synthetic drive by the name
+// of its scenario: synth:city?seed=3&duration=10s, endless without a duration.
+// The error says what is wrong with the path and what to do.
 func Open(path string) (Source, error) {
+	if strings.HasPrefix(path, synthScheme) {
+		return opened(openSynth(path))
+	}
 	if scheme, _, ok := strings.Cut(path, "://"); ok {
-		return nil, fmt.Errorf("open source %s: %s:// is not a source that can be read here: give a video file or a folder of images", path, scheme)
+		return nil, fmt.Errorf("open source %s: %s:// is not a source that can be read here: give a video file, a folder of images or synth:NAME", path, scheme)
 	}
 	st, err := os.Stat(path)
 	switch {

@@ -12,7 +12,7 @@ import (
 )
 
 type runCmd struct {
-	Input         string      `arg:"" optional:"" name:"source" help:"Video file or folder of images (default: the key source; else the default drive)."`
+	Input         string      `arg:"" optional:"" name:"source" help:"Video file, folder of images, or synth:SCENARIO (default: the key source; else the default drive)."`
 	File          config.File `name:"config" short:"c" placeholder:"FILE" help:"YAML file with any of the keys below."`
 	Server        string      `name:"nats" placeholder:"URL" help:"Short for --nats-url."`
 	config.Config `embed:""`
@@ -26,6 +26,7 @@ func (runCmd) Help() string {
   dashline run images/ --json | jq .frames       the summary for machines
   dashline run drive.mp4 --nats nats://10.0.0.5:4222 --vehicle truck7
   dashline run drive.mp4 --detect-network yolox-nano-416 --detect-engine ort
+  dashline run 'synth:city?seed=3&duration=20s'  a synthetic drive, made while it runs (dashline synth --list)
   dashline run drive.mp4 --config truck7.yaml    every flag is also a key of the file
 
 The summary goes to standard output, everything else to standard error. Ctrl-C ends the run after the frames in flight, with a summary.

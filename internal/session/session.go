@@ -143,8 +143,8 @@ func (s *Session) openSource() error {
 // spareSource keeps the overlay from being written over what is being read.
 func (s *Session) spareSource() error {
 	from, err := os.Stat(s.Config.Source)
-	if err != nil {
-		return err
+	if err != nil { // it has been opened, so it is no file
+		return nil
 	}
 	if to, err := os.Stat(s.Config.Save); err == nil && os.SameFile(from, to) {
 		return &ConfigError{fmt.Errorf("save %s: this is the source itself: give another name", s.Config.Save)}
