@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"dashline/lanes/ground"
 	"dashline/pipeline"
 	"dashline/pipeline/frame"
 )
@@ -29,11 +30,12 @@ const (
 
 // Info describes an open source.
 type Info struct {
-	Kind          string  // "video", "images" or "synth"
-	Path          string  // as given
-	Width, Height int     // of the first picture, pixels
-	FPS           float64 // nominal rate
-	Frames        int     // how many to expect, 0 where unknown
+	Kind          string        // "video", "images" or "synth"
+	Path          string        // as given
+	Width, Height int           // of the first picture, pixels
+	FPS           float64       // nominal rate
+	Frames        int           // how many to expect, 0 where unknown
+	Camera        ground.Camera // that took them; zero where unknown
 }
 
 // Source is an open source of frames.
@@ -51,7 +53,7 @@ func Open(path string) (Source, error) {
 		return opened(openSynth(path))
 	}
 	if scheme, _, ok := strings.Cut(path, "://"); ok {
-		return nil, fmt.Errorf("open source %s: %s:// is not a source that can be read here: give a video file, a folder of images or synth:NAME", path, scheme)
+		return nil, fmt.Errorf("open source %s: %s:// is not a source that can be read here: give a video file or a folder of images, or synth:NAME", path, scheme)
 	}
 	st, err := os.Stat(path)
 	switch {

@@ -12,9 +12,11 @@ import (
 
 	"gocv.io/x/gocv"
 
+	"dashline/lanes/ground"
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
 	"dashline/sensors/synth"
+	"dashline/sensors/synth/truth"
 )
 
 // synthScheme begins the name of a source that is made up: synth:NAME?seed=3.
@@ -68,8 +70,16 @@ func openSynth(path string) (*synthetic, error) {
 	c := sc.Camera
 	return &synthetic{
 		world: world, img: synth.Image{Width: c.Width, Height: c.Height}, last: uint64(frames),
-		info: Info{Kind: "synth", Path: path, Width: c.Width, Height: c.Height, FPS: sc.FPS, Frames: frames},
+		info: Info{Kind: "synth", Path: path, Width: c.Width, Height: c.Height, FPS: sc.FPS, Frames: frames, Camera: cameraOf(&c.Camera)},
 	}, nil
+}
+
+func cameraOf(c *truth.Camera) ground.Camera {
+	return ground.Camera{
+		Width: c.Width, Height: c.Height, Fx: c.Fx, Fy: c.Fy, Cx: c.Cx, Cy: c.Cy,
+		K1: c.K1, K2: c.K2, P1: c.P1, P2: c.P2, K3: c.K3,
+		HeightM: c.Mount, Pitch: c.Pitch, Yaw: c.Yaw, Roll: c.Roll,
+	}
 }
 
 func loadScenario(name string) (synth.Scenario, error) {

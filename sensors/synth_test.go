@@ -16,6 +16,8 @@ func TestSyntheticDrive(t *testing.T) {
 	s := open(t, "synth:city?seed=3&duration=200ms")
 	if in := s.Info(); in.Kind != "synth" || in.FPS != 30 || in.Frames != 6 || in.Width != 640 || in.Height != 360 {
 		t.Errorf("info %+v", in)
+	} else if err := in.Camera.Validate(); err != nil || in.Camera.HeightM != 1.4 || in.Camera.Guessed {
+		t.Errorf("camera %+v: %v", in.Camera, err)
 	}
 	all := readAll(t, s, 100)
 	if len(all) != 6 {

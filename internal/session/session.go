@@ -157,6 +157,10 @@ func (s *Session) openCamera() (err error) {
 		if s.Camera.Width > 0 { // known, with the default drive
 			return nil
 		}
+		if s.Source.Camera.Width > 0 {
+			s.Camera = s.Source.Camera
+			return nil
+		}
 		s.Camera = ground.Default(max(1, s.Source.Width), max(1, s.Source.Height))
 		return nil
 	}

@@ -37,6 +37,8 @@ type actor struct {
 	braking  float64 // seconds for which it still brakes hard
 	to       float64 // d that a person walks to
 	walking  bool
+	edge     int     // the side of the road that it goes along: -1 right, 1 left, 0 neither
+	off      float64 // d from that edge
 	parked   bool
 	cross    float64 // s of the crossing whose signal this is
 	lit      int8    // of a signal: 1 red, 2 yellow, 3 green

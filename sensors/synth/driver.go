@@ -148,13 +148,39 @@ func (w *World) drive(a *actor, dt float64) {
 	a.s += a.dir * a.v * dt / max(0.5, 1-st.curvature*a.d)
 
 	want := w.laneMiddle(&st, a.lane, a.dir)
-	most := min(1.1, 0.25*a.v)
-	a.across = clamp((want-a.d)*0.9, most)
+	a.across = clamp((want-a.d)*0.9, min(1.1, 0.25*a.v))
+	if w.beside(a, a.across) {
+		// Wait for who is there, and let him go ahead.
+		a.across = 0
+		a.v = max(0, a.v-1.2*dt)
+	}
 	a.d += a.across * dt
 	a.turn = 0
 	if a.v > 0.5 {
 		a.turn = a.dir * math.Atan(a.across/a.v)
 	}
+}
+
+// beside says that a vehicle that moves toward d would touch another one that is
+// next to it, or soon will be at the speeds of both.
+func (w *World) beside(self *actor, toward float64) bool {
+	if math.Abs(toward) < 0.05 {
+		return false
+	}
+	touches := func(s, d, v, long, wide float64) bool {
+		if off := (d - self.d) * math.Copysign(1, toward); off < 0.3 || off > (wide+self.mesh.size.y)/2+0.45 {
+			return false
+		}
+		ahead := (s - self.s) * self.dir
+		closing := max(0, (self.v-v)*math.Copysign(1, ahead))
+		return math.Abs(ahead) < (long+self.mesh.size.x)/2+1+2*closing
+	}
+	for _, a := range w.actors {
+		if a != self && a.kind < person && touches(a.s, a.d, a.v*a.dir*self.dir, a.mesh.size.x, a.mesh.size.y) {
+			return true
+		}
+	}
+	return self != w.self && touches(w.ego.s+egoMiddle, w.ego.d, w.ego.v*self.dir, egoLength, egoWidth)
 }
 
 // laneMiddle is d of the middle of a lane, counted from the centre outward.
@@ -218,6 +244,14 @@ func (w *World) free(self *actor, lane int, st *station) bool {
 
 // walk moves a person, a cyclist or a bicycle's rider.
 func (w *World) walk(a *actor, dt float64) {
+	if a.edge != 0 && !a.walking { // the road may grow wider or narrower
+		st := w.road.at(a.s)
+		edge := st.right
+		if a.edge > 0 {
+			edge = st.left
+		}
+		a.d = edge + a.off
+	}
 	if a.kind == bicycle {
 		l := w.inWay(a, a.front(), a.d, 0.5, 1)
 		a.v = max(0, a.v+idm(a.v, a.wanted, l.v, l.gap)*dt)
@@ -227,6 +261,10 @@ func (w *World) walk(a *actor, dt float64) {
 	}
 	if a.walking {
 		a.across = math.Copysign(a.wanted, a.to-a.d)
+		if w.blocked(a) {
+			a.across = 0
+			return
+		}
 		if math.Abs(a.to-a.d) < a.wanted*dt {
 			a.d, a.across, a.walking = a.to, 0, false
 		}
@@ -241,4 +279,18 @@ func (w *World) walk(a *actor, dt float64) {
 	a.across, a.turn = 0, 0
 	a.s += a.dir * a.v * dt
 	a.phase += 2.6 * a.v * dt
+}
+
+// blocked says that a vehicle stands or drives right before a walking person.
+func (w *World) blocked(self *actor) bool {
+	before := func(s, d, long, wide float64) bool {
+		off := (d - self.d) * math.Copysign(1, self.across)
+		return off > 0 && off < wide/2+0.7 && math.Abs(s-self.s) < long/2+0.6
+	}
+	for _, a := range w.actors {
+		if a.kind < person && before(a.s, a.d, a.mesh.size.x, a.mesh.size.y) {
+			return true
+		}
+	}
+	return before(w.ego.s+egoMiddle, w.ego.d, egoLength, egoWidth)
 }

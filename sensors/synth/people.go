@@ -50,7 +50,7 @@ func newBicycle(d dice) *mesh {
 	helmet := srgb(one(d, []uint32{0xe8e8e8, 0x1a1a1c, 0xc0392b, 0x2f5fa8}))
 	lamp := panel(-0.40, -0.05, 0.05, 0.72, 0.80, -1, tailLamp)
 	lamp.glow = 0.8
-	m := &mesh{size: vec{1.75, 0.6, 1.78}, parts: []part{
+	m := &mesh{size: vec{1.75, 0.46, 1.79}, parts: []part{
 		bike,
 		limb(-0.10, 0.11, 0.30, 0.95, 0.15, legs, 0.35), limb(-0.10, -0.11, 0.34, 0.95, 0.15, legs, -0.35),
 		{faces: torso, shell: coat.times(0.7), x: 0.01},

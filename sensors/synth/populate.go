@@ -188,9 +188,9 @@ func (w *World) roadside(s float64, st *station) {
 		if !d.chance(sec.People * share / 3) {
 			continue
 		}
-		at, dir := st.right-sec.shoulder-0.6-1.6*d.Float64(), 1.0
+		off, edge, dir := sec.shoulder+0.6+1.6*d.Float64(), 1, 1.0
 		if d.chance(0.5) {
-			at = st.left + sec.shoulder + 0.6 + 1.6*d.Float64()
+			off, edge = -off, -1
 		}
 		if d.chance(0.5) {
 			dir = -1
@@ -199,15 +199,16 @@ func (w *World) roadside(s float64, st *station) {
 		if d.chance(0.15) {
 			v = 0
 		}
-		w.add(&actor{kind: person, mesh: newPerson(d), s: s + 10*d.Float64(), d: at, dir: dir, v: v, wanted: 1.5, phase: 6 * d.Float64()})
+		a := w.add(&actor{kind: person, mesh: newPerson(d), s: s + 10*d.Float64(), dir: dir, v: v, edge: edge, off: off, wanted: 1.5, phase: 6 * d.Float64()})
+		w.walk(a, 0)
 	}
 	if d.chance(sec.Cyclists * share) {
 		v := d.in([2]float64{3.5, 6.5})
-		at := st.right - 0.75
-		if sec.Parked > 0 {
-			at = st.right + 0.55
+		off := -0.75
+		if sec.Parked > 0 { // between parked cars and traffic
+			off = 0.55
 		}
-		w.add(&actor{kind: bicycle, mesh: newBicycle(d), s: s, d: at, dir: 1, v: v, wanted: v, phase: 6 * d.Float64()})
+		w.add(&actor{kind: bicycle, mesh: newBicycle(d), s: s, d: st.right + off, dir: 1, v: v, edge: -1, off: off, wanted: v, phase: 6 * d.Float64()})
 	}
 	on := w.road.at(s + 80)
 	if sec.RoadWorks > 0 && math.Abs(on.right-st.right) < 0.1 && d.chance(sec.RoadWorks*share) {
@@ -240,10 +241,10 @@ func (w *World) serve(c *crossing) {
 			w.add(&actor{kind: signal, mesh: newSignal(), s: s, d: at, z: z, cross: c.s, lit: w.signalAt(c)})
 		}
 		w.add(&actor{kind: scenery, mesh: signalPole(3.4, 0), s: c.s - 0.6, d: right - 0.05})
-		head(c.s-0.75, right, 2.3)
+		head(c.s-0.75, right, 2.25)
 		reach := min(-right-0.5, -right+st.right/2+0.4)
 		w.add(&actor{kind: scenery, mesh: signalPole(5.9, reach), s: beyond, d: right})
-		head(beyond-0.2, right+reach, 4.85)
+		head(beyond-0.2, right+reach, 4.80)
 	}
 	if st.sec.People <= 0 {
 		return

@@ -187,7 +187,7 @@ func (r *road) next() station {
 	// Widths follow the section's at a bounded rate, so that lanes do not jump.
 	n.width += clamp(sec.width-p.width, 0.01*stationStep)
 	n.median += clamp(sec.median-p.median, 0.15*stationStep)
-	n.right += clamp(right-p.right, 0.12*stationStep)
+	n.right += clamp(right-p.right, 0.06*stationStep)
 	n.left += clamp(sec.median+float64(sec.oncoming)*sec.width-p.left, 0.15*stationStep)
 	return n
 }

@@ -213,10 +213,17 @@ func (st *studio) fill(sh *shot, pts []vec, p paint) {
 		}
 	}
 	out := sh.next()
-	for _, c := range cam {
-		x, y := st.view.pixel(c)
-		out.pts = append(out.pts, [2]float32{float32(x), float32(y)})
-		sh.corners = append(sh.corners, [2]float64{x, y})
+	for i, c := range cam {
+		pieces := 1
+		if st.view.bends { // straight edges are not straight in the picture
+			pieces = 6
+		}
+		to := cam[(i+1)%len(cam)]
+		for k := range pieces {
+			x, y := st.view.pixel(c.add(to.sub(c).times(float64(k) / float64(pieces))))
+			out.pts = append(out.pts, [2]float32{float32(x), float32(y)})
+			sh.corners = append(sh.corners, [2]float64{x, y})
+		}
 	}
 	out.paint = p
 }

@@ -20,12 +20,12 @@ func newCone() *mesh {
 
 // newSignal is the head of a traffic light, which faces back along the road.
 func newSignal() *mesh {
-	const w, dp, h = 0.40, 0.28, 1.05
+	const w, dp, h = 0.50, 0.28, 1.15
 	black := rgb{0.012, 0.013, 0.012}
-	faces := box(-dp/2, dp/2, -w/2, w/2, 0, h, black)
-	faces = append(faces, panel(-dp/2-0.01, -w/2-0.05, w/2+0.05, -0.05, h+0.05, -1, black))
+	faces := box(-dp/2, dp/2, -w/2+0.05, w/2-0.05, 0.05, h-0.05, black)
+	faces = append(faces, panel(-dp/2-0.01, -w/2, w/2, 0, h, -1, black))
 	for i, color := range []rgb{srgb(0xff2a1a), srgb(0xffb000), srgb(0x20e060)} {
-		z := h - 0.19 - 0.335*float64(i)
+		z := h - 0.24 - 0.335*float64(i)
 		pts := make([]vec, 12)
 		for k := range pts {
 			sin, cos := math.Sincos(-2 * math.Pi * float64(k) / 12)

@@ -7,13 +7,14 @@ const near = 0.4
 
 // optics is what a camera's pixels look along, computed once.
 type optics struct {
-	cam  Camera
-	rays [][2]float32 // of each pixel: x right and y down, for 1 forward, undistorted
-	edge float64      // squared radius beyond which distortion is not followed
+	cam   Camera
+	rays  [][2]float32 // of each pixel: x right and y down, for 1 forward, undistorted
+	edge  float64      // squared radius beyond which distortion is not followed
+	bends bool         // the lens is not ideal
 }
 
 func newOptics(c Camera) *optics {
-	o := &optics{cam: c, rays: make([][2]float32, c.Width*c.Height)}
+	o := &optics{cam: c, rays: make([][2]float32, c.Width*c.Height), bends: c.K1 != 0 || c.K2 != 0 || c.K3 != 0 || c.P1 != 0 || c.P2 != 0}
 	for _, corner := range [][2]float64{{0, 0}, {float64(c.Width), 0}, {0, float64(c.Height)}, {float64(c.Width), float64(c.Height)}} {
 		x, y := (corner[0]-0.5-c.Cx)/c.Fx, (corner[1]-0.5-c.Cy)/c.Fy
 		o.edge = max(o.edge, 1.7*(x*x+y*y))
@@ -30,7 +31,7 @@ func newOptics(c Camera) *optics {
 // distort is the Brown-Conrady model as OpenCV has it.
 func (o *optics) distort(x, y float64) (float64, float64) {
 	c := &o.cam
-	if c.K1 == 0 && c.K2 == 0 && c.K3 == 0 && c.P1 == 0 && c.P2 == 0 {
+	if !o.bends {
 		return x, y
 	}
 	r2 := x*x + y*y

@@ -23,6 +23,7 @@ type World struct {
 	actors   []*actor
 	dice     dice
 	nextID   int
+	self     *actor // the vehicle as others meet it
 
 	builtTo   float64 // s up to which things stand beside the road
 	lampsTo   float64
@@ -49,6 +50,7 @@ func New(sc Scenario, seed uint64) (*World, error) {
 	}
 	w := &World{scenario: sc, seed: seed, dice: newDice(seed, 2), road: newRoad(&sc, seed), builtTo: -12, lampsTo: -20}
 	w.road.scenario = &w.scenario
+	w.self = &actor{dir: 1, mesh: &mesh{size: vec{egoLength, egoWidth, 1.5}}}
 	st := w.road.at(0)
 	w.ego.lane = w.dice.IntN(max(1, st.lanesAt(1)))
 	w.ego.d = w.laneMiddle(&st, w.ego.lane, 1)
@@ -122,24 +124,28 @@ func (w *World) ownDriver(dt float64) Control {
 		e.lane = n - 1
 	} else if w.time > e.nextLane && e.v > 8 {
 		e.nextLane = w.time + 6 + 14*w.dice.Float64()
-		self := &actor{s: e.s + egoMiddle, d: e.d, v: e.v, dir: 1, mesh: &mesh{size: vec{egoLength, egoWidth, 1.5}}}
-		if lane := e.lane + 1 - 2*w.dice.IntN(2); lane >= 0 && lane < n && w.freeForEgo(self, lane, &st) {
+		if lane := e.lane + 1 - 2*w.dice.IntN(2); lane >= 0 && lane < n && w.freeForEgo(lane, &st) {
 			e.lane = lane
 		}
 	}
 	want := w.laneMiddle(&st, e.lane, 1) + 0.12*math.Sin(w.time*0.31+e.shake[0])
 	far := max(9, 1.1*e.v)
 	off := clamp(e.d-want, 2.2)
+	w.self.s, w.self.d, w.self.v = e.s+egoMiddle, e.d, e.v
+	if math.Abs(off) > 0.4 && w.beside(w.self, -off) {
+		off, l.gap = 0, min(l.gap, 12)
+		l.v = min(l.v, max(0, e.v-2))
+	}
 	turn := math.Remainder(e.yaw-st.yaw, 2*math.Pi)
 	k := st.curvature/max(0.3, 1-st.curvature*e.d) - off/(far*far) - 2*turn/far
 	v0 := min(st.sec.speed, w.curveSpeed(e.s, 1))
 	return Control{Accel: idm(e.v, v0, l.v, l.gap), Curvature: clamp(k, 0.18)}
 }
 
-func (w *World) freeForEgo(self *actor, lane int, st *station) bool {
+func (w *World) freeForEgo(lane int, st *station) bool {
 	d := w.laneMiddle(st, lane, 1)
 	for _, a := range w.actors {
-		if a.kind < signal && math.Abs(a.d-d) < 2 && math.Abs(a.s-self.s) < 14+math.Abs(a.v-self.v)*3 {
+		if a.kind < signal && math.Abs(a.d-d) < 2 && math.Abs(a.s-w.ego.s) < 14+math.Abs(a.v-w.ego.v)*6 {
 			return false
 		}
 	}
