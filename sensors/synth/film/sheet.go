@@ -70,18 +70,17 @@ func moments(ctx context.Context, sc synth.Scenario, seed uint64) ([]shot, error
 		return nil, err
 	}
 	d := w.Drive()
-	first, last := make([]int, len(d.Scenes)), make([]int, len(d.Scenes))
+	first, last := map[int]int{}, map[int]int{} // steps of each scene's first stay
 	var order []int
 	for step := range d.Frames {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 		i := w.Truth().Scene
-		switch {
-		case first[i] == 0 && last[i] == 0:
+		if before, met := last[i]; !met {
 			order = append(order, i)
 			first[i], last[i] = step, step
-		case last[i] == step-1:
+		} else if before == step-1 {
 			last[i] = step
 		}
 		w.Step(1/d.FPS, nil)
