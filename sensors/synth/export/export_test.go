@@ -25,7 +25,7 @@ func picture(drive string, i int) *export.Picture {
 	p.Truth = truth.Frame{
 		Objects: []truth.Object{
 			{ID: 1, Class: "car", Box: [4]float64{32, 18, 96, 36}, Full: [4]float64{32, 18, 96, 36}, Outline: [][2]float64{{32, 18}, {96, 18}, {96, 36}, {32, 36}}},
-			{ID: 7, Class: "person", Ignore: true, Box: [4]float64{118, 20, 128, 50}, Full: [4]float64{118, 20, 138, 50}, Outline: [][2]float64{{118, 20}, {138, 20}, {138, 50}, {118, 50}}},
+			{ID: 7, Class: "person", Ignore: true, Box: [4]float64{118, 20, 128, 50}, Full: [4]float64{118, 20, 148, 50}, Outline: [][2]float64{{118, 20}, {148, 20}, {148, 50}, {118, 50}}},
 		},
 		Lanes: []truth.Lane{
 			{Side: -2, Image: [][2]float64{{-40, 80}, {50, 30}}},
