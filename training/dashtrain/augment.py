@@ -20,14 +20,14 @@ class Strength:
 
     flip: float = 0.5
     moved: float = 0.6  # probability of any scale or shift
-    zoom: tuple[float, float] = (0.8, 1.5)
-    shift: float = 0.1
-    gain: float = 0.06  # of each colour
-    gamma: float = 0.25
-    contrast: tuple[float, float] = (0.55, 1.25)
-    brightness: float = 25.0
-    noise: float = 0.3  # probability
-    blur: float = 0.15  # probability
+    zoom: tuple[float, float] = (0.95, 1.6)
+    shift: float = 0.06
+    gain: float = 0.04  # of each colour
+    gamma: float = 0.18
+    contrast: tuple[float, float] = (0.7, 1.2)
+    brightness: float = 15.0
+    noise: float = 0.2  # probability
+    blur: float = 0.08  # probability
 
 
 def stretch(source: tuple[int, int], target: tuple[int, int]) -> np.ndarray:

@@ -23,7 +23,7 @@ from .loop import Parts, Task
 
 LINE_WIDTH = 6
 JUDGED_WIDTH = 30 * WIDTH / 1640  # CULane's 30 pixels of a 1640 wide picture
-STRENGTH = augment.Strength(zoom=(0.85, 1.3), shift=0.08)
+STRENGTH = augment.Strength(zoom=(1.0, 1.3), shift=0.0)  # no border comes in
 _SHIFT = 4  # bits below the pixel that OpenCV draws with
 
 

@@ -25,6 +25,8 @@ from typing import Any, Callable
 import torch
 from torch import Tensor, nn
 
+from .optimizer import Optimizer
+
 Parts = dict[str, float]
 
 
@@ -34,7 +36,7 @@ class Settings:
 
     samples: int
     batch: int = 16
-    rate: float = 2e-3
+    rate: float = 0.03  # of kernels, see optimizer
     decay: float = 0.02
     warmup: int = 100  # steps
     clip: float = 20.0  # norm of the gradient
@@ -93,19 +95,6 @@ def memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def optimizer(modules: list[nn.Module], rate: float, decay: float) -> torch.optim.Optimizer:
-    """AdamW; weights of more than one dimension decay."""
-    parameters = [p for m in modules for p in m.parameters() if p.requires_grad]
-    return torch.optim.AdamW(
-        [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ],
-        lr=rate,
-        betas=(0.9, 0.99),
-    )
-
-
 def rate_at(step: int, s: Settings) -> float:
     """Linear warm-up, then half a cosine to a hundredth."""
     warm = min(s.warmup, s.steps // 10 + 1)
@@ -115,7 +104,7 @@ def rate_at(step: int, s: Settings) -> float:
     return s.rate * (0.01 + 0.99 * (1 + math.cos(math.pi * min(1, done))) / 2)
 
 
-def one_step(task: Task, batch: Any, opt: torch.optim.Optimizer, bf16: bool, clip: float) -> Parts:
+def one_step(task: Task, batch: Any, opt: Optimizer, bf16: bool, clip: float) -> Parts:
     opt.zero_grad(set_to_none=True)
     with torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext():
         loss, parts = task.loss(task.net, batch)
@@ -132,7 +121,7 @@ def faster_in_bf16(task: Task, s: Settings) -> bool:
     batch = task.batch(0)
     took = {}
     for bf16 in (False, True):
-        opt = optimizer(modules, 0.0, 0.0)
+        opt = Optimizer(modules, 0.0, 0.0, bf16)
         times = []
         for _ in range(3):
             start = time.perf_counter()
@@ -197,7 +186,6 @@ def train(folder: Path, task: Task, s: Settings, fresh: bool = False, stop_at: i
     checkpoint = folder / "checkpoint.pt"
     losses, accuracies = folder / "loss.csv", folder / "accuracy.csv"
     modules = [m for m in (task.net, task.extra) if m is not None]
-    opt = optimizer(modules, s.rate, s.decay)
     average = Average(task.net, s.average)
     step, wall, peak = 0, 0.0, memory_mb()
     if checkpoint.is_file() and not fresh:
@@ -211,6 +199,7 @@ def train(folder: Path, task: Task, s: Settings, fresh: bool = False, stop_at: i
         s = Settings(**kept)
         for m, state in zip(modules, saved["modules"]):
             m.load_state_dict(state)
+        opt = Optimizer(modules, s.rate, s.decay, s.precision == "bf16")
         opt.load_state_dict(saved["optimizer"])
         average.state, step, wall, peak = saved["average"], saved["step"], saved["wall_s"], max(peak, saved["peak_mb"])
         drop_after(losses, step), drop_after(accuracies, step)
@@ -220,7 +209,7 @@ def train(folder: Path, task: Task, s: Settings, fresh: bool = False, stop_at: i
             old.unlink(missing_ok=True)
         bf16 = s.precision == "bf16" or s.precision == "auto" and faster_in_bf16(task, s)
         s = Settings(**asdict(s) | {"precision": "bf16" if bf16 else "fp32"})
-        opt = optimizer(modules, s.rate, s.decay)
+        opt = Optimizer(modules, s.rate, s.decay, bf16)
         average = Average(task.net, s.average)
         if s.minutes:
             s.samples = samples_in(task, s, s.minutes * 60)
@@ -249,8 +238,7 @@ def train(folder: Path, task: Task, s: Settings, fresh: bool = False, stop_at: i
             batch = coming.result()
             coming = worker.submit(task.batch, step + 1)
             task.net.train()
-            for group in opt.param_groups:
-                group["lr"] = rate_at(step, s)
+            opt.set_rate(rate_at(step, s))
             parts = one_step(task, batch, opt, bf16, s.clip)
             if not math.isfinite(parts["loss"]):
                 raise FloatingPointError(f"step {step}: the loss is {parts['loss']}: lower --rate")
@@ -314,7 +302,7 @@ def samples_in(task: Task, s: Settings, seconds: float) -> int:
     """How many samples fit into a time, from the speed of a few steps that are then undone."""
     modules = [m for m in (task.net, task.extra) if m is not None]
     before = [{k: v.clone() for k, v in m.state_dict().items()} for m in modules]
-    opt = optimizer(modules, 0.0, 0.0)
+    opt = Optimizer(modules, 0.0, 0.0, s.precision == "bf16")
     times = []
     for k in range(6):
         start = time.perf_counter()

@@ -3,7 +3,8 @@
 Each truth box belongs to the cell that holds its middle, and there to the
 anchor of the best overlap in shape over all heads, and to every other one that
 overlaps more than ASSIGN. Elsewhere objectness shall be 0, except where a
-prediction overlaps some truth more than FORGIVE, and in ignored boxes.
+prediction overlaps some truth more than FORGIVE, and in ignored boxes: a coarse
+cell that a far box barely touches must still learn that nothing large is there.
 """
 
 from __future__ import annotations
@@ -84,7 +85,11 @@ def padded(boxes: list[np.ndarray]) -> Tensor:
 
 
 def forgiven(boxes: Tensor, truth: Tensor, ignored: Tensor) -> Tensor:
-    """Which places cause no objectness loss. boxes: (N, A, H, W, 4) decoded; result (N, A, H, W)."""
+    """Which places cause no objectness loss. boxes: (N, A, H, W, 4) decoded; result (N, A, H, W).
+
+    Those whose prediction overlaps some truth well or lies in an ignored box,
+    and those whose cell has its middle in one.
+    """
     n, a, h, w, _ = boxes.shape
     flat = boxes.reshape(n, -1, 1, 4)
     free = (overlap(flat, truth[:, None]) > FORGIVE).any(2)
@@ -92,11 +97,9 @@ def forgiven(boxes: Tensor, truth: Tensor, ignored: Tensor) -> Tensor:
     hi = torch.minimum(flat[..., 2:], ignored[:, None, :, 2:])
     area = (flat[..., 2:] - flat[..., :2]).prod(-1)
     free |= ((hi - lo).clamp(min=0).prod(-1) > INSIDE * area).any(2)
-    # The cell's own place counts too, whatever is predicted there.
     gx, gy = (torch.arange(w) + 0.5) / w, (torch.arange(h) + 0.5) / h
-    half_x, half_y = 0.5 / w, 0.5 / h
-    in_x = (gx > ignored[:, :, None, 0] - half_x) & (gx < ignored[:, :, None, 2] + half_x)
-    in_y = (gy > ignored[:, :, None, 1] - half_y) & (gy < ignored[:, :, None, 3] + half_y)
+    in_x = (gx > ignored[:, :, None, 0]) & (gx < ignored[:, :, None, 2])
+    in_y = (gy > ignored[:, :, None, 1]) & (gy < ignored[:, :, None, 3])
     cell = (in_y[..., :, None] & in_x[..., None, :]).any(1)
     return free.view(n, a, h, w) | cell[:, None]
 
@@ -106,12 +109,14 @@ def detector_loss(net: Network, raw: list[Tensor], truth: Truth) -> tuple[Tensor
     wanted, ignored = padded(truth.boxes), padded(truth.ignored)
     total = {"box": raw[0].new_zeros(()), "objectness": raw[0].new_zeros(()), "class": raw[0].new_zeros(())}
     count = 0
-    for r, head, t in zip(raw, net.heads, assign(net, truth)):
+    unasked = assign(net, Truth(truth.ignored, []))
+    for r, head, t, u in zip(raw, net.heads, assign(net, truth), unasked):
         p = split(r, head)
         with torch.no_grad():
             free = forgiven(decode(p, head, net.width, net.height), wanted, ignored)
         goal = torch.zeros_like(p[..., 4])
         weight = (~free).to(p.dtype)
+        weight[u.at] = 0  # the places that would hold the ignored boxes
         if len(t.cls):
             mine = p[t.at]  # (k, 5 + classes)
             found = decode_at(mine, t, head, net)
