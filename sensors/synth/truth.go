@@ -66,10 +66,7 @@ func (st *studio) object(w *World, sh *shot) (o truth.Object, ok bool) {
 		Box:  [4]float64{float64(b[0]), float64(b[1]), float64(b[2] + 1), float64(b[3] + 1)},
 		Full: sh.box, Occluded: max(0, 1-float64(sh.seen)/float64(max(1, area))),
 	}
-	corners := slices.Clone(sh.corners)
-	for _, p := range hull(corners) {
-		o.Outline = append(o.Outline, p)
-	}
+	o.Outline = plain(hull(slices.Clone(sh.corners)))
 	o.Truncated = outside(o.Full, st.canvas.w, st.canvas.h)
 	if !sh.full { // part of it is beside or behind the lens
 		o.Truncated = max(o.Truncated, 0.5)
@@ -99,6 +96,24 @@ func (st *studio) object(w *World, sh *shot) (o truth.Object, ok bool) {
 	return o, true
 }
 
+// plain leaves out corners of an outline that are within a quarter of a pixel of
+// the line between those that stay.
+func plain(outline [][2]float64) [][2]float64 {
+	out := make([][2]float64, 0, len(outline))
+	for i, p := range outline {
+		next := outline[(i+1)%len(outline)]
+		if len(out) > 0 && i+1 < len(outline) {
+			last := out[len(out)-1]
+			dx, dy := next[0]-last[0], next[1]-last[1]
+			if n := math.Hypot(dx, dy); n > 0 && math.Abs((p[0]-last[0])*dy-(p[1]-last[1])*dx)/n < 0.25 {
+				continue
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
 // outside is the share of a box that lies outside of a picture.
 func outside(b [4]float64, w, h int) float64 {
 	all := (b[2] - b[0]) * (b[3] - b[1])
@@ -112,7 +127,7 @@ func outside(b [4]float64, w, h int) float64 {
 // far lists distances at which lines are sampled: closer together near the camera.
 func far(to float64) []float64 {
 	var out []float64
-	for x := 1.5; x < to; x *= 1.13 {
+	for x := 1.5; x < to; x *= 1.18 {
 		out = append(out, x)
 	}
 	return append(out, to)
