@@ -77,7 +77,7 @@ def card(r: dict) -> str:
         f"- Topology: {d['topology']}" + (f", width {d['width']:g}" if d.get("width") else "") + f", input {d['input'][0]}x{d['input'][1]}, RGB / 255, plainly stretched",
         f"- Size: {d['parameters']:,} parameters, {d.get('file_bytes', 0):,} bytes" + (f", sha256 {d['sha256']}" if "sha256" in d else ""),
         f"- Data: {d['training_pictures']:,} synthetic pictures (digest {d['training_digest']}); held out {d['held_out_pictures']:,} of other seeds (digest {d['held_out_digest']})",
-        f"- Recipe: {s['samples']:,} samples in batches of {s['batch']}, AdamW at {s['rate']:g}, cosine, seed {s['seed']}, {s['precision']}, weights averaged at {s['average']:g}" + (f", taught by {d['teacher']}" if d.get("teacher") else ""),
+        f"- Recipe: {s['samples']:,} samples in batches of {s['batch']}, Muon and AdamW at {s['rate']:g}, cosine, seed {s['seed']}, {s['precision']}, weights averaged at {s['average']:g}" + (f", taught by {d['teacher']}" if d.get("teacher") else ""),
         f"- Training: {r['wall_s'] / 60:.1f} minutes, {r['samples_per_s']:.1f} samples/s, {r['peak_mb']:,} MB, {d.get('threads', '?')} threads",
         f"- Accuracy, by the recipe's own plain evaluator: seen pictures {accuracy(r['seen'])}; held-out seeds {accuracy(r['held_out'])}",
     ]  # fmt: skip

@@ -97,6 +97,23 @@ class Loss(unittest.TestCase):
             self.assertEqual(0, float(gradient[:, :, torch.from_numpy(inside)].abs().max()))
         self.assertGreater(max(float(r.grad.abs().max()) for r in raw), 0)
 
+    def test_a_far_ignored_box_frees_no_coarse_cell(self):
+        """One much smaller than a cell frees the place that would hold it, and nothing of the coarse heads."""
+        net = common.full(192, 128)
+        raw = [r.detach() * 0 for r in heads(net)]
+        none, far = Truth([NONE], [NONE]), Truth([NONE], [np.array([[0, 0.37, 0.4, 0.02, 0.03]], np.float32)])
+        freed = []
+        for head, a, b in zip(net.heads, self.gradients(net, raw, none), self.gradients(net, raw, far)):
+            freed.append(int(((a != 0) & (b == 0)).any(-1).sum()))
+        self.assertEqual([0, 0], freed[:2])
+        self.assertTrue(1 <= freed[2] <= 3, freed)
+
+    @staticmethod
+    def gradients(net, raw, truth):
+        raw = [r.clone().requires_grad_() for r in raw]
+        detector_loss(net, raw, truth)[0].backward()
+        return [split(r.grad, h) for r, h in zip(raw, net.heads)]
+
     def test_empty_pictures_have_a_finite_loss(self):
         loss, parts = detector_loss(self.net, heads(self.net, 2), Truth([NONE, NONE], [NONE, NONE]))
         self.assertTrue(torch.isfinite(loss))
