@@ -104,7 +104,7 @@ func (w *Writer) open(width, height int) error {
 // Encoding is how a [Writer] encodes. The encoder works beside the networks, so
 // it is fast first, and has two threads so that no frame waits for it.
 func Encoding(width, height int, fps float64) avenc.Options {
-	return avenc.Options{Width: width, Height: height, FPS: fps, CRF: 23, Preset: "veryfast", Threads: 2}
+	return avenc.Options{Width: width, Height: height, FPS: fps, CRF: 25, Preset: "veryfast", Threads: 2}
 }
 
 // Close finishes the file. Without a frame there is none.
