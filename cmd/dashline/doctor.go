@@ -37,7 +37,8 @@ func (c *doctorCmd) Run(out streams) error {
 			return &exit{exitUsage, err}
 		}
 	}
-	r := doctor.Examine(cfg, session.DefaultDrive)
+	cfg, _ = session.Chosen(cfg) // a source that is missing is in the report
+	r := doctor.Examine(cfg)
 	if err := c.print(out.Out, r); err != nil {
 		return err
 	}

@@ -60,10 +60,10 @@ type Report struct {
 	Groups    []Group           `json:"groups"`
 }
 
-// Examine looks at this machine with the eyes of a run that is configured so.
-// drive is the default drive, as a path under the assets. It opens the
-// configured networks, which takes about a second.
-func Examine(cfg config.Config, drive string) Report {
+// Examine looks at this machine with the eyes of a run that is configured so,
+// with nothing left open (session.Chosen). It opens the configured networks,
+// which takes about a second.
+func Examine(cfg config.Config) Report {
 	cv := opencv.ReadFacts()
 	rt, rtErr := ort.Version()
 	loaded := loadedLibraries()
@@ -80,7 +80,7 @@ func Examine(cfg config.Config, drive string) Report {
 		{"machine", r.Machine.checks()},
 		{"libraries", libraries(cv, onnxRuntime(rt, rtErr), loaded)},
 		{"backends", backends(cv)},
-		{"data", data(cfg.Source, drive)},
+		{"data", data(cfg.Source)},
 		{"what a run would use", networks(cfg)},
 	}
 	r.OK = true
@@ -169,27 +169,30 @@ func backends(cv opencv.Facts) []Check {
 	}
 }
 
-func data(configured, drive string) []Check {
-	a := Check{"assets", Good, absolute(catalog.Assets()), ""}
+func data(source string) []Check {
+	shipped := Check{"shipped", Good, absolute(catalog.Shipped()), ""}
+	if catalog.Shipped() == "" {
+		shipped.State, shipped.Says, shipped.Mend = Note, "none", "for the default drive and its networks run in the project's folder, or set DASHLINE_DATA to a copy of its testdata"
+	}
+	assets := Check{"assets", Good, absolute(catalog.Assets()), ""}
 	if catalog.Assets() == "" {
-		a.State, a.Says, a.Mend = Note, "none", "for the default drive and networks set DASHLINE_ASSETS to a folder that has networks/ and drives/"
+		assets.State, assets.Says, assets.Mend = Note, "none", "for more networks and drives set DASHLINE_ASSETS to a folder that has networks/ and drives/"
 	}
-	if configured != "" {
-		return []Check{cacheFolder(), a, source("source", configured, Missing)}
-	}
-	return []Check{cacheFolder(), a, source("default drive", filepath.Join(catalog.Assets(), filepath.FromSlash(drive)), Note)}
+	return []Check{cacheFolder(), shipped, assets, opens(source)}
 }
 
-// source opens a source of frames as a run would. bad is the state of one that
-// does not open.
-func source(name, path string, bad State) Check {
+// opens opens a source of frames as a run would.
+func opens(path string) Check {
+	if path == "" {
+		return Check{"source", Missing, "none named, and the default drive is not there", "name a video or a folder of images: dashline run SOURCE"}
+	}
 	s, err := sensors.Open(path)
 	if err != nil {
-		return Check{name, bad, err.Error(), "name a video or a folder of images: dashline run SOURCE"}
+		return Check{"source", Missing, err.Error(), "name a video or a folder of images: dashline run SOURCE"}
 	}
 	defer s.Close()
 	info := s.Info()
-	return Check{name, Good, fmt.Sprintf("%s, %s of %dx%d at %g frames/s", absolute(path), info.Kind, info.Width, info.Height, info.FPS), ""}
+	return Check{"source", Good, fmt.Sprintf("%s, %s of %dx%d at %g frames/s", absolute(path), info.Kind, info.Width, info.Height, info.FPS), ""}
 }
 
 func cacheFolder() Check {

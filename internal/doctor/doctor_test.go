@@ -14,11 +14,18 @@ import (
 	"dashline/infer/ort"
 	"dashline/internal/config"
 	"dashline/internal/testkit"
+	"dashline/model/catalog"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-const drive = "drives/videos/solidWhiteRight.mp4"
+// usual is the default configuration, on a real drive.
+func usual() config.Config {
+	cfg := config.Default()
+	cfg.Source = filepath.Join(catalog.Assets(), "drives", "videos", "solidWhiteRight.mp4")
+	cfg.Detect.Network, cfg.Lanes.Network = "yolo-fastest-1.1-xl", "twinlitenet-cv46"
+	return cfg
+}
 
 func find(t *testing.T, r Report, name string) Check {
 	t.Helper()
@@ -36,12 +43,12 @@ func find(t *testing.T, r Report, name string) Check {
 func TestExamineThisMachine(t *testing.T) {
 	assets := filepath.Dir(testkit.Asset(t, "networks"))
 	t.Setenv("DASHLINE_ASSETS", assets)
-	r := Examine(config.Default(), drive)
+	r := Examine(usual())
 	if !r.OK {
 		t.Errorf("not OK: %+v", r.Groups)
 	}
-	if c := find(t, r, "default drive"); c.State != Good || !strings.Contains(c.Says, "video of 960x540 at 25 frames/s") {
-		t.Errorf("default drive: %+v", c)
+	if c := find(t, r, "source"); c.State != Good || !strings.Contains(c.Says, "video of 960x540 at 25 frames/s") {
+		t.Errorf("source: %+v", c)
 	}
 	for _, name := range []string{"objects", "lanes"} {
 		if c := find(t, r, name); c.State != Good || !strings.Contains(c.Says, " on ") {
@@ -75,11 +82,11 @@ func TestExamineWithoutNetworks(t *testing.T) {
 	t.Setenv("DASHLINE_ASSETS", t.TempDir())
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv(ort.LibraryVar, "")
-	r := Examine(config.Default(), drive)
+	r := Examine(usual())
 	if r.OK {
 		t.Error("OK without networks")
 	}
-	for name, want := range map[string]State{"objects": Missing, "lanes": Missing, "default drive": Note, "ONNX Runtime": Note, "OpenCV": Good} {
+	for name, want := range map[string]State{"objects": Missing, "lanes": Missing, "source": Missing, "ONNX Runtime": Note, "OpenCV": Good} {
 		if c := find(t, r, name); c.State != want {
 			t.Errorf("%s: %+v; want %s", name, c, want)
 		}
@@ -99,7 +106,7 @@ func TestNetwork(t *testing.T) {
 func TestConfiguredSource(t *testing.T) {
 	cfg := config.Default()
 	cfg.Source = filepath.Join(t.TempDir(), "gone.mp4")
-	r := Examine(cfg, drive)
+	r := Examine(cfg)
 	if c := find(t, r, "source"); r.OK || c.State != Missing || c.Mend == "" {
 		t.Errorf("%+v", c)
 	}

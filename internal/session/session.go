@@ -10,29 +10,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"dashline/internal/config"
 	"dashline/internal/obs"
 	"dashline/internal/overlay"
 	"dashline/lanes/ground"
-	"dashline/model/catalog"
 	"dashline/pipeline"
 	"dashline/pipeline/bus"
 	"dashline/planner"
 	"dashline/sensors"
 )
-
-// DefaultDrive is what runs when no source is named, under the assets folder.
-const DefaultDrive = "drives/videos/solidWhiteRight.mp4"
-
-// defaultCamera is the camera of the default drive. Focal length as calibrated
-// for that camera's family, pitch from the vanishing point of the lane lines
-// (row 306), height from a lane of 3.7 m.
-var defaultCamera = ground.Camera{
-	Width: 960, Height: 540, Fx: 868, Fy: 868, Cx: 479.5, Cy: 269.5, HeightM: 1.25, Pitch: -2.36,
-}
 
 // How long the end of a run may take once the last frame is done.
 const drainBound = 10 * time.Second
@@ -65,6 +53,10 @@ type Session struct {
 // Open opens everything that cfg names, in the order in which mistakes are
 // cheapest: source, camera, networks, bus. On error nothing stays open.
 func Open(ctx context.Context, cfg config.Config) (s *Session, err error) {
+	cfg, err = Chosen(cfg)
+	if err != nil {
+		return nil, err
+	}
 	s = &Session{Config: cfg, Account: obs.NewAccount()}
 	defer func() {
 		if err != nil {
@@ -104,14 +96,6 @@ func Open(ctx context.Context, cfg config.Config) (s *Session, err error) {
 
 func (s *Session) openSource() error {
 	path := s.Config.Source
-	if path == "" {
-		path = filepath.Join(catalog.Assets(), filepath.FromSlash(DefaultDrive))
-		if _, err := os.Stat(path); err != nil {
-			return fmt.Errorf("no source named, and the default drive is not there: give a video file or a folder of images, or set DASHLINE_ASSETS to a folder that has %s", DefaultDrive)
-		}
-		s.Config.Source = path
-		s.Camera = defaultCamera
-	}
 	open := func() (sensors.Source, error) { return sensors.Open(path) }
 	var err error
 	if s.Config.Loop {
@@ -154,11 +138,16 @@ func (s *Session) spareSource() error {
 
 func (s *Session) openCamera() (err error) {
 	if s.Config.CameraModel == "" {
-		if s.Camera.Width > 0 { // known, with the default drive
-			return nil
-		}
 		if s.Source.Camera.Width > 0 {
 			s.Camera = s.Source.Camera
+			return nil
+		}
+		c, known, err := cameraBeside(s.Config.Source)
+		if err != nil {
+			return fmt.Errorf("camera of %s: %w", s.Config.Source, err)
+		}
+		if known {
+			s.Camera = c
 			return nil
 		}
 		s.Camera = ground.Default(max(1, s.Source.Width), max(1, s.Source.Height))

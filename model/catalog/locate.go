@@ -13,10 +13,14 @@ import (
 )
 
 // SearchDirs are the folders in which the files of a network are looked for,
-// in order: networks/ under DASHLINE_ASSETS (default ../shared/assets where that
-// exists), then the user's cache, which is where fetch puts them.
+// in order: networks/ of what comes with the program, networks/ under
+// DASHLINE_ASSETS (default ../shared/assets where that exists), then the user's
+// cache, which is where fetch puts them.
 func SearchDirs(name string) []string {
 	var dirs []string
+	if shipped := Shipped(); shipped != "" {
+		dirs = append(dirs, filepath.Join(shipped, "networks"))
+	}
 	if assets := Assets(); assets != "" {
 		dirs = append(dirs, filepath.Join(assets, "networks"))
 	}
@@ -26,6 +30,37 @@ func SearchDirs(name string) []string {
 	return dirs
 }
 
+// Shipped is the folder of networks/ and drives/ that come with the program:
+// DASHLINE_DATA where that is set, else testdata/ in the folder of the program or
+// the working directory, or in one of those that they are in; or "".
+func Shipped() string {
+	if dir := os.Getenv("DASHLINE_DATA"); dir != "" {
+		return dir
+	}
+	var from []string
+	if wd, err := os.Getwd(); err == nil {
+		from = append(from, wd)
+	}
+	if exe, err := os.Executable(); err == nil {
+		from = append(from, filepath.Dir(exe))
+	}
+	for _, dir := range from {
+		for parent := ""; dir != parent; parent, dir = dir, filepath.Dir(dir) {
+			data := filepath.Join(dir, "testdata")
+			// Many a folder has testdata; this one has both of these.
+			if isDir(filepath.Join(data, "networks")) && isDir(filepath.Join(data, "drives")) {
+				return data
+			}
+		}
+	}
+	return ""
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
 // Assets is the folder of networks and drives that are not part of the
 // program: DASHLINE_ASSETS, or ../shared/assets where that exists, or "".
 func Assets() string {
@@ -33,7 +68,7 @@ func Assets() string {
 		return dir
 	}
 	dir := filepath.Join("..", "shared", "assets")
-	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+	if isDir(dir) {
 		return dir
 	}
 	return ""
