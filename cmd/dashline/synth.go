@@ -28,9 +28,9 @@ type synthMakeCmd struct {
 	Scenario  string        `arg:"" optional:"" default:"mixed" help:"Name of a scenario (see --list), or a scenario file (.yaml) (default: ${default})."`
 	Out       string        `short:"o" placeholder:"PATH" help:"Video to write, or folder to fill with --export (default: SCENARIO-SEED.mp4, or SCENARIO)."`
 	Seed      uint64        `default:"1" placeholder:"N" help:"What the scenario's ranges are drawn with (default: ${default})."`
-	Seeds     string        `placeholder:"A-B" help:"With --export: a drive for each seed from A to B."`
+	Seeds     string        `placeholder:"A-B" help:"A drive for each seed from A to B, one after the other."`
 	Duration  time.Duration `placeholder:"TIME" help:"Length of each drive, as in 10s (default: the scenario's)."`
-	Every     int           `default:"1" placeholder:"N" help:"With --export: every Nth picture of a drive (default: ${default})."`
+	Every     int           `default:"1" placeholder:"N" help:"Only every Nth picture of a drive (default: ${default})."`
 	Export    string        `enum:",yolo,coco,tusimple" default:"" placeholder:"FORMAT" help:"Fill a folder instead: yolo, coco or tusimple."`
 	CRF       int           `name:"crf" placeholder:"N" help:"Quality of the video, 1 (best) to 51 (default: 23)."`
 	ShowTruth bool          `help:"Draw the truth onto the video. It then gets no file of truth."`
@@ -46,6 +46,7 @@ func (synthMakeCmd) Help() string {
   dashline synth city -o drive.mp4 --seed 7 --duration 30s
   dashline synth city --show-truth -o look.mp4           boxes, lines and road drawn onto it
   dashline synth my.yaml --export yolo -o data --seeds 1-100 --every 15
+  dashline synth mixed -o reel.mp4 --seeds 1-20 --every 90      pictures far apart, to judge networks on
   dashline synth --list
   dashline synth --sheet scenarios.png
   dashline synth verify drive.mp4                        video, truth and hashes are of each other
@@ -111,8 +112,6 @@ func (c *synthMakeCmd) check() error {
 		return fmt.Errorf("--crf %d: give 1 to 51", c.CRF)
 	case c.Every < 1:
 		return fmt.Errorf("--every %d: give 1 or more", c.Every)
-	case c.Export == "" && (c.Seeds != "" || c.Every != 1):
-		return errors.New("--seeds and --every are for --export: give --seed for a video")
 	case c.Export != "" && (c.ShowTruth || c.CRF != 0):
 		return errors.New("--show-truth and --crf are for videos: leave them out with --export")
 	case c.Sheet != "" && c.Export != "":
@@ -183,14 +182,18 @@ func (c *synthMakeCmd) sheet(ctx context.Context, out streams) (made, error) {
 
 func (c *synthMakeCmd) video(ctx context.Context, out streams, sc synth.Scenario) (made, error) {
 	m := made{Scenario: sc.Name, Out: c.Out}
+	first, last, err := c.seeds()
+	if err != nil {
+		return m, &exit{exitUsage, err}
+	}
 	if m.Out == "" {
-		m.Out = fmt.Sprintf("%s-%d.mp4", sc.Name, c.Seed)
+		m.Out = fmt.Sprintf("%s-%d.mp4", sc.Name, first)
 	}
 	if !c.ShowTruth {
 		m.Truth = film.TruthPath(m.Out)
 	}
 	p := newCounter(out.Err, 0, c.Quiet)
-	err := film.Video(ctx, sc, c.Seed, m.Out, film.VideoOptions{CRF: c.CRF, ShowTruth: c.ShowTruth}, p.set)
+	err = film.Video(ctx, sc, film.Take{First: first, Last: last, Every: c.Every}, m.Out, film.VideoOptions{CRF: c.CRF, ShowTruth: c.ShowTruth}, p.set)
 	p.wait()
 	m.Pictures = p.done()
 	return m, err

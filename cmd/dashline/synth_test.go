@@ -114,7 +114,7 @@ func TestSynthRefuses(t *testing.T) {
 		{exitUsage, "no such file", []string{"none.yaml", "-o", out}},
 		{exitUsage, "--duration", []string{"-o", out, "--duration", "1ms"}},
 		{exitUsage, "--crf 52", []string{"-o", out, "--crf", "52"}},
-		{exitUsage, "--seeds", []string{"-o", out, "--seeds", "1-3"}},
+		{exitUsage, "as in 1-100", []string{"-o", out, "--seeds", "3-1"}},
 		{exitUsage, "--every 0", []string{"--export", "yolo", "--every", "0"}},
 		{exitUsage, "as in 1-100", []string{"--export", "yolo", "--seeds", "3-1"}},
 		{exitUsage, "as in 1-100", []string{"--export", "yolo", "--seeds", "1"}},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"image/png"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,7 +40,7 @@ func nothing(int, int) {}
 
 func shoot(t testing.TB, path string, seconds float64, o film.VideoOptions) {
 	t.Helper()
-	if err := film.Video(t.Context(), short(t, seconds), 3, path, o, nothing); err != nil {
+	if err := film.Video(t.Context(), short(t, seconds), film.Take{First: 3, Last: 3, Every: 1}, path, o, nothing); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -61,7 +62,7 @@ func TestVideoAndTruthAreOfEachOther(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x.mp4")
 	n := 0
-	if err := film.Video(t.Context(), short(t, 1.5), 3, path, film.VideoOptions{}, func(done, of int) { n = done }); err != nil {
+	if err := film.Video(t.Context(), short(t, 1.5), film.Take{First: 3, Last: 3, Every: 1}, path, film.VideoOptions{}, func(done, of int) { n = done }); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := names(t, dir), []string{"x.mp4", "x.truth.jsonl.gz"}; !slices.Equal(got, want) {
@@ -74,6 +75,43 @@ func TestVideoAndTruthAreOfEachOther(t *testing.T) {
 	}
 	if c.Frames != 45 || n != 45 || seen != 45 || len(c.Hashes) != 2 || c.Hashes[1].First != 30 || c.Hashes[1].Last != 44 {
 		t.Errorf("%+v, %d written, %d seen", c, n, seen)
+	}
+}
+
+// A take of several seeds is their pictures one after the other, with times and
+// numbers that go on.
+func TestTakeOfSeveralSeeds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.mp4")
+	n := 0
+	err := film.Video(t.Context(), short(t, 1.5), film.Take{First: 5, Last: 7, Every: 20}, path, film.VideoOptions{}, func(done, of int) { n = done })
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := film.Verify(t.Context(), path, nil, nothing)
+	if err != nil || c.Frames != 9 || n != 9 {
+		t.Errorf("%d frames, %d reported, %v; want 3 of each of 3 seeds", c.Frames, n, err)
+	}
+	r, err := truth.Open(film.TruthPath(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if d := r.Drive; d.Seed != 5 || d.Seeds != 3 || d.FPS != 1.5 {
+		t.Errorf("seed %d, %d seeds, %g frames a second; want 5, 3 and 1.5", d.Seed, d.Seeds, d.FPS)
+	}
+	one, err := synth.New(short(t, 1.5), 6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one.Render(synth.NewImage(r.Drive.Camera.Width, r.Drive.Camera.Height))
+	for i := range 4 {
+		f, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 3 && math.Abs(f.Ego.Speed-one.Truth().Ego.Speed) > 0.001 {
+			t.Errorf("picture 3 is at %g m/s, the first of seed 6 at %g", f.Ego.Speed, one.Truth().Ego.Speed)
+		}
 	}
 }
 
@@ -219,7 +257,7 @@ func TestVerifySaysWhatDiffers(t *testing.T) {
 
 	// A shorter video.
 	rewrite(func(*truth.Frame) {})
-	if err := film.Video(t.Context(), short(t, 1), 3, filepath.Join(dir, "s.mp4"), film.VideoOptions{}, nothing); err != nil {
+	if err := film.Video(t.Context(), short(t, 1), film.Take{First: 3, Last: 3, Every: 1}, filepath.Join(dir, "s.mp4"), film.VideoOptions{}, nothing); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(filepath.Join(dir, "s.mp4"), path); err != nil {
@@ -278,7 +316,7 @@ func TestCancellingLeavesNoHalfFiles(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	n := 0
-	err := film.Video(ctx, short(t, 60), 3, filepath.Join(dir, "x.mp4"), film.VideoOptions{}, func(done, of int) {
+	err := film.Video(ctx, short(t, 60), film.Take{First: 3, Last: 3, Every: 1}, filepath.Join(dir, "x.mp4"), film.VideoOptions{}, func(done, of int) {
 		if n = done; n == 5 {
 			cancel()
 		}
@@ -297,7 +335,7 @@ func TestPathsOfVideos(t *testing.T) {
 		filepath.Join(dir, "x.avi"):         ".mp4",
 		filepath.Join(dir, "none", "x.mp4"): "no such file",
 	} {
-		if err := film.Video(t.Context(), short(t, 1), 3, path, film.VideoOptions{}, nothing); err == nil || !strings.Contains(err.Error(), want) {
+		if err := film.Video(t.Context(), short(t, 1), film.Take{First: 3, Last: 3, Every: 1}, path, film.VideoOptions{}, nothing); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

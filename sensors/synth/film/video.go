@@ -18,6 +18,24 @@ import (
 // DefaultCRF is the quality of a video whose size matters.
 const DefaultCRF = 23
 
+// Take says which pictures a video shows: every nth of the whole drives of seed
+// First to seed Last, one after the other.
+type Take struct {
+	First, Last uint64
+	Every       int
+}
+
+// of is the drive that a take makes of one seed's.
+func (t Take) of(d truth.Drive) truth.Drive {
+	seeds := int(t.Last - t.First + 1)
+	d.Frames = seeds * ((d.Frames + t.Every - 1) / t.Every)
+	d.FPS /= float64(t.Every)
+	if seeds > 1 {
+		d.Seeds = seeds
+	}
+	return d
+}
+
 // VideoOptions say what a video is like.
 type VideoOptions struct {
 	CRF int // quality as x264 counts it, 1 (best) to 51; 0: DefaultCRF
@@ -37,23 +55,31 @@ func stem(path string) string {
 	return path
 }
 
-// Video writes a drive as H.264 in an MP4 file, and its truth beside it. Both
+// Video writes a take as H.264 in an MP4 file, and its truth beside it. Both
 // files have their names once both are whole.
-func Video(ctx context.Context, sc synth.Scenario, seed uint64, path string, o VideoOptions, report func(done, of int)) error {
-	w, err := synth.New(sc, seed)
+func Video(ctx context.Context, sc synth.Scenario, t Take, path string, o VideoOptions, report func(done, of int)) error {
+	w, err := synth.New(sc, t.First)
 	if err != nil {
 		return err
 	}
-	d := w.Drive()
+	d := t.of(w.Drive())
 	r, err := record(path, d, o)
 	if err != nil {
 		return err
 	}
 	a := newAlbum(&sc)
 	produce := func(yield func(picture) bool) error {
-		shoot(w, 1, a, yield)
-		return nil
+		for seed := t.First; ; seed++ {
+			w, err := synth.New(sc, seed)
+			if err != nil {
+				return err
+			}
+			if !shoot(w, t.Every, a, yield) || seed == t.Last {
+				return nil
+			}
+		}
 	}
+	done := 0
 	draw := func(p picture) (picture, error) {
 		if o.ShowTruth {
 			truthview.BGR(p.img.Pix, p.img.Width, p.img.Height, &d.Camera, &p.truth)
@@ -62,10 +88,12 @@ func Video(ctx context.Context, sc synth.Scenario, seed uint64, path string, o V
 	}
 	err = ordered.Map(ctx, 1, produce, draw, func(p picture) error {
 		defer a.give(p.img)
+		p.truth.Index, p.truth.Time = done, float64(done)/d.FPS
 		if err := r.add(p); err != nil {
 			return err
 		}
-		report(p.step+1, d.Frames)
+		done++
+		report(done, d.Frames)
 		return nil
 	})
 	if err != nil {

@@ -32,6 +32,8 @@ func (d *Drive) check() error {
 		return fmt.Errorf("it has %d frames: 1 to %d are right", d.Frames, maxFrames)
 	case !(d.FPS > 0 && d.FPS <= 1000):
 		return fmt.Errorf("it has %g frames a second: more than 0 and at most 1000 are right", d.FPS)
+	case d.Seeds < 0 || d.Seeds > maxFrames:
+		return fmt.Errorf("it is of %d seeds: 1 to %d are right", d.Seeds, maxFrames)
 	case len(d.Classes) == 0 || len(d.Classes) > maxClasses:
 		return fmt.Errorf("it has %d classes: 1 to %d are right", len(d.Classes), maxClasses)
 	}

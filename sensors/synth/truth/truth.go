@@ -27,14 +27,17 @@ func Classes() []string {
 
 // Drive describes a whole drive.
 type Drive struct {
-	Version  int      `json:"dashline_truth"` // [Version]
-	Scenario string   `json:"scenario"`       // its name
-	Seed     uint64   `json:"seed"`
-	Scenes   []Scene  `json:"scenes"` // at least one; frames say in which they are
-	FPS      float64  `json:"fps"`
-	Frames   int      `json:"frames"`
-	Camera   Camera   `json:"camera"`
-	Classes  []string `json:"classes"`
+	Version  int    `json:"dashline_truth"` // [Version]
+	Scenario string `json:"scenario"`       // its name
+	Seed     uint64 `json:"seed"`
+	// Seeds is how many seeds from Seed on follow each other; 0 is one. With each
+	// the world begins anew, ids included.
+	Seeds   int      `json:"seeds,omitempty"`
+	Scenes  []Scene  `json:"scenes"` // at least one; frames say in which they are
+	FPS     float64  `json:"fps"`
+	Frames  int      `json:"frames"`
+	Camera  Camera   `json:"camera"`
+	Classes []string `json:"classes"`
 }
 
 // Scene is a part of a drive in which road and weather are of one kind.
