@@ -58,7 +58,8 @@ def described(args: Namespace, training: data.Data, held_out: data.Data, more: d
 
 
 def about(net: darknet.Network, kind: str, width: float) -> dict:
-    return {"topology": kind, "width": width, "input": [net.width, net.height], "parameters": darknet.parameters(net)}
+    known = {"width": width} if width else {}
+    return {"topology": kind, "input": [net.width, net.height], "parameters": darknet.parameters(net)} | known
 
 
 def made(args: Namespace, training: data.Data, kind: str, width: float) -> darknet.Network:
@@ -103,9 +104,9 @@ def run(folder: Path, task: loop.Task, s: loop.Settings, fresh: bool) -> bool:
     return True
 
 
-def keep(net: darknet.Network, folder: Path, args: Namespace) -> None:
+def keep(net: darknet.Network, folder: Path) -> None:
     """Write the network of a finished run, and say so in its record."""
-    net.seen += args.samples
+    net.seen += loop.record(folder)["settings"]["samples"]
     cfg, weights = folder / (folder.name + ".cfg"), folder / (folder.name + ".weights")
     darknet.save(net, cfg, weights)
     measured(folder, weights)
@@ -141,7 +142,7 @@ def detector(args: Namespace) -> int:
     folder = folder_of(args)
     if not run(folder, task, settings(args), args.fresh):
         return STOPPED
-    keep(net, folder, args)
+    keep(net, folder)
     return 0
 
 
@@ -159,7 +160,7 @@ def finetune(args: Namespace) -> int:
     folder = folder_of(args)
     if not run(folder, task, settings(args), args.fresh):
         return STOPPED
-    keep(net, folder, args)
+    keep(net, folder)
     if args.result:
         darknet.save(net, args.result.with_suffix(".cfg"), args.result.with_suffix(".weights"))
         print(f"wrote {args.result.with_suffix('.cfg')} and {args.result.with_suffix('.weights')}")
@@ -195,7 +196,7 @@ def widths(args: Namespace) -> int:
         folder = args.out / f"{args.name or args.command}-{width:g}"
         if not run(folder, task, settings(args), args.fresh):
             return STOPPED
-        keep(net, folder, args)
+        keep(net, folder)
         done.append(folder.name)
     print(report.table([r for r in report.runs(args.out) if r["name"] in done]), end="")
     return 0

@@ -144,11 +144,16 @@ def write_json(path: Path, value: Any) -> None:
     write_atomically(path, lambda p: p.write_text(json.dumps(value, indent=1) + "\n"))
 
 
+def record(folder: Path) -> dict[str, Any]:
+    """A run's record."""
+    return json.loads((folder / "run.json").read_text())
+
+
 def annotate(folder: Path, details: dict[str, Any]) -> None:
     """Add to the details in a run's record."""
-    record = json.loads((folder / "run.json").read_text())
-    record["details"] |= details
-    write_json(folder / "run.json", record)
+    kept = record(folder)
+    kept["details"] |= details
+    write_json(folder / "run.json", kept)
 
 
 def append(path: Path, row: dict[str, Any]) -> None:
@@ -214,8 +219,8 @@ def train(folder: Path, task: Task, s: Settings, fresh: bool = False, stop_at: i
         if s.minutes:
             s.samples = samples_in(task, s, s.minutes * 60)
     bf16 = s.precision == "bf16"
-    record = {"name": folder.name, "settings": asdict(s), "details": task.details, "command": " ".join(sys.argv), "done": False}
-    write_json(folder / "run.json", record)
+    made = {"name": folder.name, "settings": asdict(s), "details": task.details, "command": " ".join(sys.argv), "done": False}
+    write_json(folder / "run.json", made)
 
     asked_to_stop: list[int] = []
     previous = {k: signal.signal(k, lambda n, _: asked_to_stop.append(n)) for k in (signal.SIGTERM, signal.SIGINT)}
@@ -279,11 +284,11 @@ def train(folder: Path, task: Task, s: Settings, fresh: bool = False, stop_at: i
     drop_after(accuracies, s.steps - 1)
     append(accuracies, {"step": step, "samples": step * s.batch, "wall_s": wall} | result)
     print(f"{folder.name}  " + "  ".join(f"{k} {v:.3f}" for k, v in result.items()), flush=True)
-    record |= {
+    made |= {
         "done": True, "wall_s": round(wall, 1), "samples_per_s": round(step * s.batch / max(wall, 1e-9), 2),
         "peak_mb": round(peak), "held_out": result, "seen": task.seen(task.net) if task.seen else {},
     }  # fmt: skip
-    write_json(folder / "run.json", record)
+    write_json(folder / "run.json", made)
     return task.net
 
 
