@@ -16,7 +16,7 @@ ORACLES := testdata/oracles/detect.py testdata/oracles/darknet.py testdata/oracl
 # Go stamps the version from git, where git can read this folder.
 BUILDVCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
 
-.PHONY: help run test build setup lint fuzz soak bench cuda-link oracles generate clean
+.PHONY: help run test build setup lint fuzz soak bench cuda-link oracles drives train train-data train-smoke generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,19 @@ oracles: ## make the Python oracles' committed output again (needs python3-openc
 	@/usr/bin/python3 -c 'import cv2, numpy' 2>/dev/null || { echo "make oracles: error: install python3-opencv and run this again" >&2; exit 1; }
 	@export DASHLINE_ASSETS="$${DASHLINE_ASSETS:-../shared/assets}"; \
 	for script in $(ORACLES); do echo "$$script"; /usr/bin/python3 "$$script"; done
+
+drives: build ## make the drives in testdata/drives again
+	@scripts/drives
+
+train-data: build ## render the pictures that networks are trained on (1.3 GB in out/synth)
+	bin/dashline synth mixed --export yolo --seeds 2001-2012 --every 60 -o out/synth/val
+	bin/dashline synth mixed --export yolo --seeds 1001-1300 --every 60 -o out/synth/train
+
+train: ## train the networks in testdata/networks (hours; goes on where it was stopped)
+	@scripts/train
+
+train-smoke: ## see in half a minute that training works (needs python3-torch)
+	/usr/bin/python3 training/train.py smoke
 
 generate: ## make generated files again
 	go generate ./...

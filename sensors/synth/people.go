@@ -24,7 +24,7 @@ func newPerson(d dice) *mesh {
 	hip, neck := 0.50*h, 0.83*h
 	wide := 0.40 + 0.06*d.Float64()
 	torso := prism([][2]float64{{-0.12, hip - 0.05}, {0.12, hip - 0.05}, {0.14, neck - 0.08}, {0.05, neck}, {-0.07, neck}, {-0.13, neck - 0.10}}, -wide/2, wide/2, hip, neck, 0.95, coat)
-	m := &mesh{size: vec{0.6, wide + 0.16, h}, parts: []part{
+	m := &mesh{size: vec{0.95, wide + 0.2, h}, parts: []part{
 		limb(0, 0.09, 0.03, hip, 0.16, legs, 0.5), limb(0, -0.09, 0.03, hip, 0.16, legs, -0.5),
 		limb(0, wide/2+0.05, hip-0.02, neck-0.03, 0.10, coat.times(0.85), -0.4),
 		{faces: torso, shell: coat.times(0.7), x: 0.001},

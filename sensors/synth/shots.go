@@ -62,9 +62,6 @@ func (st *studio) polygons(sh *shot, id uint16) {
 		}
 		return cmp.Compare(math.Abs(eye.x-pb.x), math.Abs(eye.x-pa.x))
 	})
-	if sh.kind == scenery {
-		id = 0
-	}
 	for _, i := range order[:n] {
 		st.part(sh, &m.parts[i], eye, id)
 	}
@@ -91,24 +88,26 @@ func (sh *shot) fromWorld(p vec) vec {
 	return vec{x*sh.level + q.z*sh.climb, -q.x*sh.sin + q.y*sh.cos, q.z*sh.level - x*sh.climb}
 }
 
+// pose moves points of a part as its swing has them in a phase of the step.
+func (p *part) pose(phase float64) func(vec) vec {
+	if p.swings == 0 {
+		return func(q vec) vec { return q }
+	}
+	top := 0.0
+	for _, f := range p.faces {
+		for _, q := range f.pts {
+			top = max(top, q.z)
+		}
+	}
+	sin, cos := math.Sincos(p.swings * math.Sin(phase))
+	return func(q vec) vec {
+		dz := q.z - top
+		return vec{q.x*cos - dz*sin, q.y, top + q.x*sin + dz*cos}
+	}
+}
+
 func (st *studio) part(sh *shot, p *part, eye vec, id uint16) {
-	swing, top := 0.0, 0.0
-	if p.swings != 0 {
-		swing = p.swings * math.Sin(sh.phase)
-		for _, f := range p.faces {
-			for _, q := range f.pts {
-				top = max(top, q.z)
-			}
-		}
-	}
-	pose := func(q vec) vec {
-		if swing != 0 {
-			sin, cos := math.Sincos(swing)
-			dz := q.z - top
-			return vec{q.x*cos - dz*sin, q.y, top + q.x*sin + dz*cos}
-		}
-		return q
-	}
+	pose := p.pose(sh.phase)
 	if p.shell != (rgb{}) {
 		st.shell(sh, p, pose, id)
 	}

@@ -142,6 +142,37 @@ func depthIn(outline [][2]float64, x, y float64) float64 {
 	return in
 }
 
+// What scenery hides is not visible: a wall before a car leaves what sticks out.
+func TestSceneryHides(t *testing.T) {
+	sc := builtin(t, "highway")
+	w, err := New(sc, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := NewImage(sc.Camera.Width, sc.Camera.Height)
+	car := &actor{kind: car, id: 1, mesh: newCar(newDice(1, 1)), s: w.ego.s + 20, d: w.ego.d}
+	wall := func(height float64) *actor {
+		m := &mesh{size: vec{0.2, 6, height}, parts: []part{{faces: box(-0.1, 0.1, -3, 3, 0, height, rgb{1, 0, 0})}}}
+		return &actor{kind: scenery, mesh: m, s: w.ego.s + 12, d: w.ego.d}
+	}
+	look := func(all ...*actor) []truth.Object {
+		w.actors = all
+		w.Render(img)
+		return w.Truth().Objects
+	}
+	open := look(car)
+	if len(open) != 1 || open[0].Occluded > 0 {
+		t.Fatalf("an open view: %+v", open)
+	}
+	half := look(car, wall(1.1))
+	if len(half) != 1 || half[0].Occluded < 0.2 || half[0].Occluded > 0.8 || half[0].Box[3] >= open[0].Box[3]-3 || half[0].Box[1] != open[0].Box[1] {
+		t.Errorf("behind a low wall: %+v; in the open: %+v", half, open[0].Box)
+	}
+	if hidden := look(car, wall(4)); len(hidden) != 0 {
+		t.Errorf("behind a high wall: %+v", hidden)
+	}
+}
+
 // Whatever is drawn of an object lies inside of its 3-D box, and fills it.
 func TestShapesFillTheirBoxes(t *testing.T) {
 	d := newDice(1, 1)
@@ -163,17 +194,21 @@ func TestShapesFillTheirBoxes(t *testing.T) {
 	}
 }
 
-// bounds of a mesh that stands still.
+// bounds of a mesh in every phase of a step.
 func (m *mesh) bounds() (lo, hi vec) {
 	lo, hi = vec{9, 9, 9}, vec{-9, -9, -9}
 	take := func(p vec, r float64) {
 		lo = vec{min(lo.x, p.x-r), min(lo.y, p.y-r), min(lo.z, p.z-r)}
 		hi = vec{max(hi.x, p.x+r), max(hi.y, p.y+r), max(hi.z, p.z+r)}
 	}
-	for _, p := range m.parts {
-		for _, f := range p.faces {
-			for _, q := range f.pts {
-				take(q, 0)
+	for i := range m.parts {
+		p := &m.parts[i]
+		for _, phase := range []float64{-math.Pi / 2, 0, math.Pi / 2} { // of a step
+			pose := p.pose(phase)
+			for _, f := range p.faces {
+				for _, q := range f.pts {
+					take(pose(q), 0)
+				}
 			}
 		}
 		for _, d := range p.discs {

@@ -116,7 +116,7 @@ func TestControl(t *testing.T) {
 
 // Step and Render make nothing that lasts: after an hour memory is what it was
 // after the first minutes. Seconds are simulated, not waited for.
-func TestMemoryStaysFlat(t *testing.T) {
+func TestAllocatedMemoryStaysFlat(t *testing.T) {
 	sc := builtin(t, "mixed")
 	w, err := New(sc, 5)
 	if err != nil {
