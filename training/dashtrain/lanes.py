@@ -43,7 +43,7 @@ class Residual(nn.Module):
 class LaneNet(nn.Module):
     """Input (N, 3, 360, 640) RGB / 255; output da and ll, each (N, 2, 360, 640) logits, background first."""
 
-    def __init__(self, stem: int = 16, body: int = 32, wide: int = 48, deep: int = 8, detail: int = 16):
+    def __init__(self, stem: int = 12, body: int = 24, wide: int = 48, deep: int = 8, detail: int = 12):
         super().__init__()
         self.stem = unit(3, stem, 4, 4)
         self.fine = unit(stem, stem)
