@@ -28,6 +28,7 @@ type brush struct {
 	fill   vector.Rasterizer
 	mask   image.Alpha
 	clips  [2][][2]float32
+	aims   []aim
 }
 
 // paint is how a polygon changes a pixel: light = light*(1-a*alpha) + a*color,

@@ -75,9 +75,9 @@ func (g *ground) height(s float64) (z, grade float64) {
 }
 
 // frenet finds the road coordinates of a point on the ground, to a few millimetres.
-func (g *ground) frenet(x, y float64) (s, d float64, i int, t float64) {
+func (g *ground) frenet(x, y float64) (s, d float64) {
 	s = g.roughly(x, y)
-	i, t = g.locate(s)
+	i, t := g.locate(s)
 	a, b := &g.locals[i], &g.locals[i+1]
 	sin, cos := a.sin+(b.sin-a.sin)*t, a.cos+(b.cos-a.cos)*t
 	dx, dy := x-(a.x+(b.x-a.x)*t), y-(a.y+(b.y-a.y)*t)
@@ -85,8 +85,7 @@ func (g *ground) frenet(x, y float64) (s, d float64, i int, t float64) {
 	d = dy*cos - dx*sin
 	s += along / max(0.3, 1-a.curvature*d)
 	d -= along * along * a.curvature / 2 // the road turns on that way
-	i, t = g.locate(s)
-	return s, d, i, t
+	return s, d
 }
 
 // hit finds where a ray from the lens meets the ground. The ray goes up by rise
@@ -135,41 +134,120 @@ func (g *ground) hit(h, rise, side, guess float64) (x float64, ok bool) {
 	return 0, false
 }
 
-// draw paints ground and sky in the brush's columns.
-func (g *ground) draw(b *brush, v *view) {
-	// The camera's axes in the level frame.
+// gap is how many columns lie between those in which rays are followed to the
+// ground. Between them 1/x, s/x and d/x are interpolated, which is exact on a
+// plane with a straight road; eight columns of a curved one are that to a
+// millimetre or two.
+const gap = 8
+
+// aim is how the rays of one column went, row by row from the bottom.
+type aim struct {
+	col       int
+	x, rise   float64 // of the last ray that met the ground; x is 0 before the first
+	s, d      float64 // where it did
+	sky       bool    // the latest one met none
+	justBelow bool    // the one before it did
+	dome      skyColumn
+}
+
+// rays turns pixels into directions of the level frame.
+type rays struct {
+	*view
+	ahead, right, down, eye vec
+}
+
+func newRays(v *view) rays {
 	sin, cos := math.Sincos(v.yaw)
 	level := func(a vec) vec { return vec{a.x*cos + a.y*sin, -a.x*sin + a.y*cos, a.z} }
-	ahead, right, down := level(v.ahead), level(v.right), level(v.down)
-	eye := level(v.eye.sub(v.origin)) // not just above the origin where the road climbs
-	for col := b.x0; col < b.x1; col++ {
-		guess, last, sky := 0.0, 0.0, false
-		var dome skyColumn
-		for row := b.h - 1; row >= 0; row-- {
-			i := row*b.w + col
-			ray := v.rays[i]
-			rx, ry := float64(ray[0]), float64(ray[1])
-			fwd := ahead.x + rx*right.x + ry*down.x
-			side := (ahead.y + rx*right.y + ry*down.y) / fwd
-			rise := (ahead.z + rx*right.z + ry*down.z) / fwd
-			if !sky {
-				// On level ground distance goes with 1/rise: a good first guess.
-				if guess == 0 {
-					guess = eye.z / max(-rise, 0.05)
-				} else if rise < 0 {
-					guess *= min(1.5, last/rise)
-				}
-				x, ok := g.hit(eye.z-eye.x*rise, rise, side, guess)
-				if ok {
-					guess, last = x, rise
-					b.depth[i] = float32(x)
-					g.shade(b, i, x, eye.y+(x-eye.x)*side, eye.z)
-					continue
-				}
-				sky, dome = true, g.light.column(v.yaw+math.Atan(side), g.grain)
-			}
-			b.depth[i] = float32(math.Inf(1))
-			dome.at(b.light[3*i:3*i+3], &g.light, float32(rise/math.Sqrt(1+side*side)), g.grain)
+	// The lens is not just above the origin where the road climbs.
+	return rays{v, level(v.ahead), level(v.right), level(v.down), level(v.eye.sub(v.origin))}
+}
+
+// at is how far a pixel's ray goes left and up for each metre forward.
+func (r *rays) at(i int) (side, rise float64) {
+	ray := r.rays[i]
+	rx, ry := float64(ray[0]), float64(ray[1])
+	fwd := 1 / (r.ahead.x + rx*r.right.x + ry*r.down.x)
+	return (r.ahead.y + rx*r.right.y + ry*r.down.y) * fwd, (r.ahead.z + rx*r.right.z + ry*r.down.z) * fwd
+}
+
+// follow takes an aim one row up.
+func (g *ground) follow(a *aim, r *rays, row, width int) {
+	a.justBelow = !a.sky
+	if a.sky {
+		return // what is above the horizon stays there
+	}
+	side, rise := r.at(row*width + a.col)
+	guess := a.x
+	if guess == 0 {
+		guess = r.eye.z / max(-rise, 0.05)
+	} else if rise < 0 {
+		guess *= min(1.5, a.rise/rise) // on level ground distance goes with 1/rise
+	}
+	x, ok := g.hit(r.eye.z-r.eye.x*rise, rise, side, guess)
+	if !ok {
+		a.sky = true
+		return
+	}
+	a.x, a.rise = x, rise
+	a.s, a.d = g.frenet(x, r.eye.y+(x-r.eye.x)*side)
+}
+
+// draw paints ground and sky in the brush's columns, from the bottom up.
+func (g *ground) draw(b *brush, v *view) {
+	r := newRays(v)
+	aims := b.aims[:0]
+	for col := b.x0; col < b.x1-1; col += gap {
+		aims = append(aims, aim{col: col})
+	}
+	aims = append(aims, aim{col: b.x1 - 1})
+	b.aims = aims
+	for i := range aims {
+		// A column sees one azimuth: the camera is level to a few degrees.
+		side, _ := r.at(b.h/2*b.w + aims[i].col)
+		aims[i].dome = g.light.column(v.yaw+math.Atan(side), g.grain)
+	}
+	for row := b.h - 1; row >= 0; row-- {
+		for i := range aims {
+			g.follow(&aims[i], &r, row, b.w)
 		}
+		for i := range aims[1:] {
+			g.span(b, &r, &aims[i], &aims[i+1], row)
+		}
+	}
+}
+
+// span paints the pixels of a row from one aim up to the next; the last aim's own
+// pixel belongs to the span before it.
+func (g *ground) span(b *brush, r *rays, from, to *aim, row int) {
+	end := to.col
+	if end == b.x1-1 {
+		end++
+	}
+	wide := 1 / float64(to.col-from.col)
+	for col := from.col; col < end; col++ {
+		i := row*b.w + col
+		side, rise := r.at(i)
+		t := float64(col-from.col) * wide
+		x, s, d, ok := 0.0, 0.0, 0.0, false
+		switch {
+		case !from.sky && !to.sky:
+			a, b := (1-t)/from.x, t/to.x
+			x, ok = 1/(a+b), true
+			s, d = (from.s*a+to.s*b)*x, (from.d*a+to.d*b)*x
+		case from.justBelow || to.justBelow || from.sky != to.sky:
+			// The horizon runs through here: each ray is followed by itself.
+			if x, ok = g.hit(r.eye.z-r.eye.x*rise, rise, side, max(from.x, to.x)); ok {
+				s, d = g.frenet(x, r.eye.y+(x-r.eye.x)*side)
+			}
+		}
+		if ok {
+			b.depth[i] = float32(x)
+			g.shade(b, i, spot{s, d, x, r.eye.y + (x-r.eye.x)*side}, r.eye.z)
+			continue
+		}
+		b.depth[i] = float32(math.Inf(1))
+		dome := from.dome.toward(&to.dome, float32(t))
+		dome.at(b.light[3*i:3*i+3], &g.light, float32(rise/math.Sqrt(1+side*side)), g.grain)
 	}
 }

@@ -8,6 +8,7 @@ type lighting struct {
 	flat rgb          // light on level ground
 	haze [432]float32 // share of a thing's own light that is lost, by whole metres
 	lamp float32      // the vehicle's own lamps, 0 to 1
+	fade [432]float32 // of their light, by whole metres
 }
 
 func newLighting(k sky) lighting {
@@ -15,6 +16,9 @@ func newLighting(k sky) lighting {
 	l.flat = k.ambient.add(k.sun.times(float32(max(0, k.toSun.z))))
 	for i := range l.haze {
 		l.haze[i] = float32(1 - math.Exp(-k.air*float64(i)))
+		if l.lamp > 0 {
+			l.fade[i] = float32(2.2 / (1 + math.Pow(float64(i)/17, 2.2)))
+		}
 	}
 	return l
 }
@@ -31,7 +35,12 @@ func (l *lighting) beam(x, y, z float64) float32 {
 		return 0
 	}
 	wide := 1.6 + 0.24*x
-	b := 2.2 * math.Exp(-y*y/(wide*wide)) / (1 + math.Pow(x/17, 2.2))
+	if math.Abs(y) > 3*wide {
+		return 0
+	}
+	i := min(len(l.fade)-2, int(x))
+	fade := mix(float64(l.fade[i]), float64(l.fade[i+1]), min(1, x-float64(i)))
+	b := fade * math.Exp(-y*y/(wide*wide))
 	if cut := 0.75 + 0.004*x; z > cut {
 		b *= max(0.12, 1-1.4*(z-cut))
 	}
@@ -67,6 +76,11 @@ func (l *lighting) column(azimuth float64, n *noise) skyColumn {
 		hill: 0.018 + 0.022*n.at(a*18, 7.5) + 0.006*n.at(a*110, 99.5),
 		far:  hillColor.by(l.flat).toward(l.fog, 0.55+0.4*l.haze[400]),
 	}
+}
+
+// toward mixes two columns.
+func (s *skyColumn) toward(o *skyColumn, t float32) skyColumn {
+	return skyColumn{s.sin + (o.sin-s.sin)*t, s.cos + (o.cos-s.cos)*t, s.hill + (o.hill-s.hill)*t, s.far}
 }
 
 // at writes what is seen above the ground at an elevation whose tangent is up.

@@ -115,6 +115,11 @@ func (w *World) expose(sky sky, off float64) {
 	st.ground.prepare(&st.view, s)
 	st.shoot(w, off)
 
+	each(st.brushes, func(k int, _ *brush) {
+		for i := k; i < len(st.shots); i += strips {
+			st.polygons(&st.shots[i], uint16(i+1))
+		}
+	})
 	each(st.brushes, func(k int, b *brush) {
 		for row := range b.h {
 			clear(b.id[row*b.w+b.x0 : row*b.w+b.x1])
@@ -147,7 +152,7 @@ func each(brushes []*brush, f func(k int, b *brush)) {
 	wg.Wait()
 }
 
-// shoot projects every actor that may be in the picture, far ones first.
+// shoot lists every actor that may be in the picture, far ones first.
 func (st *studio) shoot(w *World, off float64) {
 	old := st.shots
 	st.shots = st.shots[:0]
@@ -183,7 +188,6 @@ func (st *studio) shoot(w *World, off float64) {
 		if len(sh.area) != len(st.brushes) {
 			sh.area = make([]int, len(st.brushes))
 		}
-		st.polygons(sh, uint16(i+1))
 	}
 }
 

@@ -108,7 +108,7 @@ func (p *part) pose(phase float64) func(vec) vec {
 
 func (st *studio) part(sh *shot, p *part, eye vec, id uint16) {
 	pose := p.pose(sh.phase)
-	if p.shell != (rgb{}) {
+	if p.shell != (rgb{}) && sh.far < shellRange {
 		st.shell(sh, p, pose, id)
 	}
 	var posed [32]vec
@@ -161,6 +161,9 @@ func (st *studio) glow(sh *shot, f *face) float32 {
 	}
 	return g
 }
+
+// shellRange is how far away seams can be seen, metres.
+const shellRange = 60
 
 // shell fills the outline of a part, so that no seam between its faces shows
 // what is behind.

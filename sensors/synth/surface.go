@@ -60,10 +60,13 @@ func inside(edge, x, wide float64) float32 {
 	return float32(max(0, min(1, (edge-x)/wide+0.5)))
 }
 
-// shade colours the pixel that shows the ground at (x, y) of the level frame.
-// lens is the height of the lens, metres.
-func (g *ground) shade(b *brush, i int, x, y, lens float64) {
-	s, d, st, t := g.frenet(x, y)
+// spot is a point on the ground: in road coordinates and in the level frame.
+type spot struct{ s, d, x, y float64 }
+
+// shade colours the pixel that shows a spot. lens is the height of the lens, metres.
+func (g *ground) shade(b *brush, i int, at spot, lens float64) {
+	s, d, x := at.s, at.d, at.x
+	st, t := g.locate(s)
 	m, next := &g.marks[st], &g.marks[st+1]
 	right, left := m.right+(next.right-m.right)*t, m.left+(next.left-m.left)*t
 	median := m.median + (next.median-m.median)*t
@@ -104,7 +107,7 @@ func (g *ground) shade(b *brush, i int, x, y, lens float64) {
 	}
 	lit := g.light.flat
 	if g.light.night > 0 {
-		lamp := g.light.beam(x, y, 0)
+		lamp := g.light.beam(x, at.y, 0)
 		lit = lit.add(rgb{1, 0.97, 0.88}.times(lamp))
 		if m.sec.walk {
 			pool := float32(0.10*(0.55+0.45*math.Cos(s*2*math.Pi/lampEvery))) * g.light.night
