@@ -106,6 +106,11 @@ def parser() -> argparse.ArgumentParser:
     p = command("report", "the table of all finished runs, and a card and curves in each one's folder", "train.py report > table.md", commands.reported)
     p.add_argument("--out", type=Path, default=Path("out/train"), help="where runs live (default: %(default)s)")
 
+    p = command("adopt", "make a finished run's network one that the program knows by name, in testdata/networks", 'train.py adopt out/train/lanes dashline-lanes "lane lines and drivable area"', commands.adopted)
+    p.add_argument("run_folder", type=Path, metavar="RUN", help="folder of the run")
+    p.add_argument("name", help="of the network")
+    p.add_argument("summary", help="one line for people")
+
     p = command("smoke", "see in two minutes that losses fall, on a handful of pictures", "train.py smoke", commands.smoke)
     p.add_argument("--data", nargs="+", metavar="DIR", help="exported folders (default: pictures of plain blocks, made on the spot)")
     p.add_argument("--steps", type=int, default=30, help="of each of four networks (default: %(default)s)")

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"dashline/internal/testkit"
@@ -23,6 +24,9 @@ func TestDescriptionsAgreeWithTheInsideOfTheFiles(t *testing.T) {
 				t.Fatal(err)
 			}
 			n.Dir = dir
+			if strings.HasPrefix(name, "dashline-") { // it comes with the program
+				n.Dir = filepath.Join(testkit.Root(), "testdata", "networks")
+			}
 			if n.Format == "onnx" {
 				agreeONNX(t, n)
 			} else {

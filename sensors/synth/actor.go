@@ -32,17 +32,16 @@ type actor struct {
 	accel  float64
 	phase  float64 // of its steps, radians
 
-	lane     int     // of a vehicle in traffic, from the centre outward
-	wanted   float64 // speed, m/s
-	braking  float64 // seconds for which it still brakes hard
-	to       float64 // d that a person walks to
-	walking  bool
-	edge     int     // the side of the road that it goes along: -1 right, 1 left, 0 neither
-	off      float64 // d from that edge
-	parked   bool
-	cross    float64 // s of the crossing whose signal this is
-	lit      int8    // of a signal: 1 red, 2 yellow, 3 green
-	oncoming bool    // of a signal: for the other direction
+	lane    int     // of a vehicle in traffic, from the centre outward
+	wanted  float64 // speed, m/s
+	braking float64 // seconds for which it still brakes hard
+	to      float64 // d that a person walks to
+	walking bool
+	edge    int     // the side of the road that it goes along: -1 right, 1 left, 0 neither
+	off     float64 // d from that edge
+	parked  bool
+	cross   float64 // s of the crossing whose signal this is
+	lit     int8    // of a signal: 1 red, 2 yellow, 3 green
 }
 
 func (a *actor) vehicle() bool {

@@ -14,6 +14,8 @@
 //   - The package is pure Go. A picture is painted, not traced: the ground pixel
 //     by pixel from road coordinates, everything else as filled polygons from far
 //     to near. There is no scene graph, no mesh file and no texture file.
+//     Polygons are filled by golang.org/x/image/vector: OpenCV could do it, but
+//     its edges differ between versions, and bytes are to be the same.
 //
 // Frames of reference: the world has x east, y north, z up; the vehicle x
 // forward, y left, z up, on the road below the camera; the road has s along its

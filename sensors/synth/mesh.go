@@ -43,10 +43,9 @@ type disc struct {
 
 // post is round about an upright axis.
 type post struct {
-	at         vec // of its foot
-	r0, r1, h  float64
-	color      rgb
-	underLight bool // carries a street lamp at its top
+	at        vec // of its foot
+	r0, r1, h float64
+	color     rgb
 }
 
 // prism extrudes a convex profile of (x, z), given in either sense, across the

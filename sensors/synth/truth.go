@@ -96,7 +96,7 @@ func (st *studio) object(w *World, sh *shot) (o truth.Object, ok bool) {
 	return o, true
 }
 
-// plain leaves out corners of an outline that are within a quarter of a pixel of
+// plain leaves out corners of an outline that are within half a pixel of
 // the line between those that stay.
 func plain(outline [][2]float64) [][2]float64 {
 	out := make([][2]float64, 0, len(outline))
@@ -105,7 +105,7 @@ func plain(outline [][2]float64) [][2]float64 {
 		if len(out) > 0 && i+1 < len(outline) {
 			last := out[len(out)-1]
 			dx, dy := next[0]-last[0], next[1]-last[1]
-			if n := math.Hypot(dx, dy); n > 0 && math.Abs((p[0]-last[0])*dy-(p[1]-last[1])*dx)/n < 0.25 {
+			if n := math.Hypot(dx, dy); n > 0 && math.Abs((p[0]-last[0])*dy-(p[1]-last[1])*dx)/n < 0.5 {
 				continue
 			}
 		}
@@ -127,7 +127,7 @@ func outside(b [4]float64, w, h int) float64 {
 // far lists distances at which lines are sampled: closer together near the camera.
 func far(to float64) []float64 {
 	var out []float64
-	for x := 1.5; x < to; x *= 1.18 {
+	for x := 1.5; x < to; x *= 1.25 {
 		out = append(out, x)
 	}
 	return append(out, to)

@@ -6,7 +6,6 @@ var (
 	tailLamp   = srgb(0xb01010)
 	headLamp   = rgb{0.85, 0.85, 0.80}
 	plate      = rgb{0.70, 0.70, 0.62}
-	chrome     = rgb{0.42, 0.43, 0.45}
 	skinColors = []rgb{srgb(0xe0ac85), srgb(0xc68a5e), srgb(0x8d5a3a), srgb(0x5a3825), srgb(0xf0c8a8)}
 )
 
@@ -74,9 +73,7 @@ func newCar(d dice) *mesh {
 		case n.z > 0.95 || n.z < -0.5:
 			continue
 		case n.y > 0.5 || n.y < -0.5:
-			for _, pane := range sidePanes(cabin[i], b, l, belt, h) {
-				cabin = append(cabin, pane)
-			}
+			cabin = append(cabin, sidePanes(f)...)
 		default:
 			cabin = append(cabin, lift(inset(canonical(f), 0.07, 0.08, glass), 0.006))
 		}
@@ -114,7 +111,7 @@ func lift(f face, by float64) face {
 }
 
 // sidePanes are the side windows in a cabin's wall.
-func sidePanes(wall face, b carBody, l, belt, h float64) []face {
+func sidePanes(wall face) []face {
 	wall = canonical(wall)
 	lower := wall.pts[1].sub(wall.pts[0])
 	upper := wall.pts[2].sub(wall.pts[3])

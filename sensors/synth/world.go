@@ -82,13 +82,11 @@ func (w *World) Step(dt float64, c *Control) {
 
 func (w *World) step(dt float64, c *Control) {
 	w.time += dt
-	own := Control{}
-	if c != nil {
-		own = *c
-	} else {
-		own = w.ownDriver(dt)
+	if c == nil {
+		own := w.ownDriver()
+		c = &own
 	}
-	w.moveEgo(own, dt)
+	w.moveEgo(*c, dt)
 	for _, a := range w.actors {
 		switch {
 		case a.kind == signal:
@@ -113,7 +111,7 @@ func (w *World) step(dt float64, c *Control) {
 
 // ownDriver keeps the lane by a linear law in the offset and the heading, which
 // is critically damped over a distance, and the speed by the driver model.
-func (w *World) ownDriver(dt float64) Control {
+func (w *World) ownDriver() Control {
 	e := &w.ego
 	st := w.road.at(e.s)
 	l := w.inWay(nil, e.s+egoMiddle+egoLength/2, e.d, egoWidth/2+0.25, 1)

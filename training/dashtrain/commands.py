@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from . import blocks, darknet, data, distill as teaching, evaluate, lanetask, loop, report, topology
+from . import adopt, blocks, darknet, data, distill as teaching, evaluate, lanetask, loop, report, topology
 from . import detector as labels
 from . import lanes as lanenet
 from .loss import quiet_heads
@@ -211,6 +211,13 @@ def reported(args: Namespace) -> int:
         (args.out / r["name"] / "card.md").write_text(report.card(r))
         report.curves(args.out / r["name"])
     print(report.table(records), end="")
+    return 0
+
+
+def adopted(args: Namespace) -> int:
+    """Make a finished run's network one that the program knows by name."""
+    for path in adopt.adopt(args.run_folder, args.name, args.summary):
+        print(f"wrote {path}")
     return 0
 
 

@@ -116,8 +116,8 @@ func TestNumbersAreRounded(t *testing.T) {
 		what      string
 		got, want float64
 	}{
-		{"pixels", f.Objects[0].Box[2], 30.46},
-		{"pixels of an outline", f.Objects[0].Outline[0][0], 10.12},
+		{"pixels", f.Objects[0].Box[2], 30.5},
+		{"pixels of an outline", f.Objects[0].Outline[0][0], 10.1},
 		{"metres", f.Objects[0].Center[0], 20.123},
 		{"radians", f.Objects[0].Yaw, 1.23457},
 		{"shares", f.Objects[0].Occluded, .123},
@@ -156,8 +156,8 @@ func TestReadRefuses(t *testing.T) {
 		{"a number too large for JSON", `"x":1.235`, `"x":1e999`, "line 2"},
 		{"a number too large for a drive", `"x":1.235`, `"x":1e99`, "no number of a drive"},
 		{"an unknown class", `"class":"car"`, `"class":"cat"`, `"cat"`},
-		{"a box beyond the picture", `"box":[10.12,20,30.46,40]`, `"box":[10.12,20,30.46,361]`, "outside"},
-		{"a box the wrong way round", `"box":[10.12,20,30.46,40]`, `"box":[10.12,50,30.46,40]`, "wrong way"},
+		{"a box beyond the picture", `"box":[10.1,20,30.5,40]`, `"box":[10.1,20,30.46,361]`, "outside"},
+		{"a box the wrong way round", `"box":[10.1,20,30.5,40]`, `"box":[10.1,50,30.5,40]`, "wrong way"},
 		{"a share above one", `"occluded":0.123`, `"occluded":1.2`, "shares"},
 		{"a scene that is none", `"scene":1`, `"scene":2`, "scene 2"},
 		{"points that do not pair", `"ground":[[3,1.8,0]]`, `"ground":[]`, "1 points in the image and 0"},

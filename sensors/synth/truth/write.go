@@ -23,8 +23,8 @@ type Writer struct {
 }
 
 // Write begins a file of truth on w with the drive's line. Numbers are rounded
-// as they are written: pixels to 0.01, metres (and what is made of them) to
-// 0.001, radians to 0.00001, shares to 0.001. The caller closes the Writer,
+// as they are written: pixels to 0.1, metres (and what is made of them) to 0.001,
+// points of lanes to 0.01, radians to 0.00001, shares to 0.001. The caller closes the Writer,
 // which does not close w.
 func Write(w io.Writer, d Drive) (*Writer, error) {
 	if err := d.check(); err != nil {
@@ -97,8 +97,9 @@ func (w *Writer) line(v any) error {
 
 // The steps to which numbers are rounded, one over each.
 const (
-	pixels  = 100
+	pixels  = 10
 	metres  = 1000
+	lines   = 100 // of a lane's points, metres
 	radians = 100_000
 	seconds = 1_000_000
 	shares  = 1000
@@ -127,7 +128,7 @@ func rounded(f Frame) Frame {
 		for k := range o.Center {
 			o.Center[k], o.Size[k] = round(o.Center[k], metres), round(o.Size[k], metres)
 		}
-		o.Yaw = round(o.Yaw, radians)
+		o.Yaw, o.Pitch = round(o.Yaw, radians), round(o.Pitch, radians)
 		o.Velocity = [2]float64{round(o.Velocity[0], metres), round(o.Velocity[1], metres)}
 		objects[i] = o
 	}
@@ -136,7 +137,7 @@ func rounded(f Frame) Frame {
 		l.Image = points(l.Image, pixels)
 		ground := make([][3]float64, len(l.Ground))
 		for k, p := range l.Ground {
-			ground[k] = [3]float64{round(p[0], metres), round(p[1], metres), round(p[2], metres)}
+			ground[k] = [3]float64{round(p[0], lines), round(p[1], lines), round(p[2], lines)}
 		}
 		l.Ground = ground
 		lanes[i] = l
