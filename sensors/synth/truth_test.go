@@ -59,7 +59,7 @@ func TestBoxesAreWhereThePixelsAre(t *testing.T) {
 				t.Fatal(err)
 			}
 			img := NewImage(sc.Camera.Width, sc.Camera.Height)
-			for range 12 {
+			for range few(12) {
 				for range 45 {
 					w.Step(1./30, nil)
 				}
@@ -82,7 +82,7 @@ func TestBoxesAreWhereThePixelsAre(t *testing.T) {
 			}
 		}
 	}
-	if checked < 150 {
+	if checked < few(150) {
 		t.Errorf("only %d objects were compared", checked)
 	}
 }
@@ -176,7 +176,7 @@ func TestSceneryHides(t *testing.T) {
 // Whatever is drawn of an object lies inside of its 3-D box, and fills it.
 func TestShapesFillTheirBoxes(t *testing.T) {
 	d := newDice(1, 1)
-	for range 60 {
+	for range few(60) {
 		for name, m := range map[string]*mesh{
 			"car": newCar(d), "truck": newTruck(d), "bus": newBus(d), "motorcycle": newMotorcycle(d),
 			"bicycle": newBicycle(d), "person": newPerson(d), "signal": newSignal(), "cone": newCone(),
@@ -231,7 +231,7 @@ func TestLanesProject(t *testing.T) {
 			t.Fatal(err)
 		}
 		img := NewImage(sc.Camera.Width, sc.Camera.Height)
-		for range 20 {
+		for range few(20) {
 			for range 30 {
 				w.Step(1./30, nil)
 			}
@@ -251,7 +251,7 @@ func TestLanesProject(t *testing.T) {
 			}
 		}
 	}
-	if n < 1000 {
+	if n < few(1000) {
 		t.Errorf("only %d points", n)
 	}
 }
@@ -272,7 +272,7 @@ func TestPaintIsWhereTheLinesAre(t *testing.T) {
 			t.Fatal(err)
 		}
 		img := NewImage(sc.Camera.Width, sc.Camera.Height)
-		for range 30 {
+		for range few(30) {
 			for range 30 {
 				w.Step(1./30, nil)
 			}
@@ -302,7 +302,7 @@ func TestPaintIsWhereTheLinesAre(t *testing.T) {
 		}
 	}
 	t.Logf("%d places, at most %.2f px off", checked, worst)
-	if checked < 300 {
+	if checked < few(300) {
 		t.Errorf("only %d places were compared", checked)
 	}
 }

@@ -32,17 +32,18 @@ func drive(t *testing.T, sc Scenario, seed uint64, pictures int) [32]byte {
 }
 
 func TestSameSeedSameBytes(t *testing.T) {
+	pictures := few(4)
 	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
 			sc := builtin(t, name)
-			one := drive(t, sc, 7, 4)
+			one := drive(t, sc, 7, pictures)
 			old := runtime.GOMAXPROCS(1)
-			again := drive(t, sc, 7, 4)
+			again := drive(t, sc, 7, pictures)
 			runtime.GOMAXPROCS(old)
 			if one != again {
 				t.Error("the same scenario and seed give other bytes on one core")
 			}
-			if other := drive(t, sc, 8, 4); one == other {
+			if other := drive(t, sc, 8, pictures); one == other {
 				t.Error("another seed gives the same bytes")
 			}
 		})
@@ -61,9 +62,17 @@ func builtin(t *testing.T, name string) Scenario {
 	return sc
 }
 
+// few is n, or a few of n under the race detector.
+func few(n int) int {
+	if race {
+		return (n + 7) / 8
+	}
+	return n
+}
+
 // The vehicle keeps its lane and its distance, and traffic does not lock up.
 func TestTrafficFlows(t *testing.T) {
-	const seeds = 10
+	seeds := few(10)
 	total := 0.0
 	for seed := range uint64(seeds) {
 		w, err := New(builtin(t, "mixed"), seed)
@@ -85,7 +94,7 @@ func TestTrafficFlows(t *testing.T) {
 		}
 		total += w.ego.s
 	}
-	if mean := total / seeds; mean < 300 {
+	if mean := total / float64(seeds); mean < 300 {
 		t.Errorf("a minute takes the vehicle %.0f m on average: traffic stands", mean)
 	}
 }
