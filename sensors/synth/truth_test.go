@@ -75,7 +75,7 @@ func TestBoxesAreWhereThePixelsAre(t *testing.T) {
 					block.parts = []part{{faces: box(-o.Size[0]/2, o.Size[0]/2, -o.Size[1]/2, o.Size[1]/2, 0, o.Size[2], rgb{1, 1, 1})}}
 					a.mesh = &block
 					w.actors = []*actor{&a}
-					w.expose(w.road.skyAt(w.ego.s), 0)
+					w.studio.mark(w)
 					checked += compare(t, w, sc.Camera.Camera, f.Ego, &o)
 				}
 				w.actors = all
@@ -85,6 +85,21 @@ func TestBoxesAreWhereThePixelsAre(t *testing.T) {
 	if checked < few(150) {
 		t.Errorf("only %d objects were compared", checked)
 	}
+}
+
+// mark fills the canvas with the ids of the world's actors alone.
+func (st *studio) mark(w *World) {
+	clear(st.canvas.id)
+	st.shoot(w, 0)
+	for i := range st.shots {
+		st.polygons(&st.shots[i], uint16(i+1))
+		for _, p := range st.shots[i].polys {
+			for _, b := range st.brushes {
+				b.polygon(p.pts, p.paint)
+			}
+		}
+	}
+	st.hideBehindCrests()
 }
 
 func find(all []*actor, id int) *actor {
@@ -114,8 +129,19 @@ func compare(t *testing.T, w *World, c truth.Camera, e truth.Ego, o *truth.Objec
 	}
 	outline := hull(pts)
 	cv := w.studio.canvas
+	x0, y0, x1, y1 := cv.w, cv.h, 0, 0
+	for _, p := range outline {
+		x0, y0, x1, y1 = min(x0, int(p[0])-2), min(y0, int(p[1])-2), max(x1, int(p[0])+3), max(y1, int(p[1])+3)
+	}
 	for y := range cv.h {
 		for x := range cv.w {
+			if x < x0 || x >= x1 || y < y0 || y >= y1 {
+				if cv.id[y*cv.w+x] != 0 {
+					t.Errorf("object %d (%s): pixel %d,%d is far outside of its projected box", o.ID, o.Class, x, y)
+					return 1
+				}
+				continue
+			}
 			in := depthIn(outline, float64(x)+0.5, float64(y)+0.5)
 			marked := cv.id[y*cv.w+x] != 0
 			if marked && in < -1 {
