@@ -1,6 +1,5 @@
 // Command picture makes the README's picture: what the pipeline sees and plans
-// on one frame of the default drive, drawn on an empty canvas, because the
-// footage is not the project's own.
+// on one frame of the default drive.
 //
 //	go run ./internal/tools/picture docs/pictures/seen.png
 package main
@@ -18,7 +17,7 @@ import (
 	"dashline/pipeline"
 )
 
-const frames = 76
+const frames = 771
 
 func main() {
 	if err := picture(os.Args[1]); err != nil {
@@ -42,7 +41,7 @@ func picture(path string) error {
 	return err
 }
 
-// sketch paints the last frame without its footage.
+// sketch paints the last frame.
 type sketch struct {
 	painter *overlay.Painter
 	path    string
@@ -52,7 +51,6 @@ func (k *sketch) View(v *pipeline.View) error {
 	if v.Frame.Seq != frames-1 {
 		return nil
 	}
-	v.Frame.Image.SetTo(gocv.NewScalar(34, 28, 24, 0))
 	k.painter.Paint(v)
 	if !gocv.IMWrite(k.path, v.Frame.Image) {
 		return fmt.Errorf("cannot write %s", k.path)
