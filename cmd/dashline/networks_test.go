@@ -91,8 +91,14 @@ func TestNetworks(t *testing.T) {
 	}
 	var all []listed
 	code, out, errs = say(t, "networks", "list", "--json")
-	if err := json.Unmarshal([]byte(out), &all); err != nil || code != exitOK || len(all) < 13 || all[0].Mend == "" {
+	if err := json.Unmarshal([]byte(out), &all); err != nil || code != exitOK || len(all) < 13 {
 		t.Errorf("%d: %s %v %+v", code, errs, err, all)
+	}
+	for _, l := range all {
+		// Those that come with the program are there, the others are not.
+		if ours := strings.HasPrefix(l.Name, "dashline-"); ours == (l.Dir == "") || ours == (l.Mend != "") {
+			t.Errorf("%s: in %q, mend %q", l.Name, l.Dir, l.Mend)
+		}
 	}
 	code, out, errs = say(t, "networks", "show", "YOLOv3")
 	if code != exitBroken || !strings.Contains(out, "yolov3.weights, 248.0 MB") || !strings.Contains(errs, ": dashline fetch yolov3") {
