@@ -70,11 +70,12 @@ func openSynth(path string) (*synthetic, error) {
 	c := sc.Camera
 	return &synthetic{
 		world: world, img: synth.Image{Width: c.Width, Height: c.Height}, last: uint64(frames),
-		info: Info{Kind: "synth", Path: path, Width: c.Width, Height: c.Height, FPS: sc.FPS, Frames: frames, Camera: cameraOf(&c.Camera)},
+		info: Info{Kind: "synth", Path: path, Width: c.Width, Height: c.Height, FPS: sc.FPS, Frames: frames, Camera: CameraOf(&c.Camera)},
 	}, nil
 }
 
-func cameraOf(c *truth.Camera) ground.Camera {
+// CameraOf is the camera of a synthetic drive as the pipeline describes cameras.
+func CameraOf(c *truth.Camera) ground.Camera {
 	return ground.Camera{
 		Width: c.Width, Height: c.Height, Fx: c.Fx, Fy: c.Fy, Cx: c.Cx, Cy: c.Cy,
 		K1: c.K1, K2: c.K2, P1: c.P1, P2: c.P2, K3: c.K3,

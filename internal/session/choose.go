@@ -10,6 +10,7 @@ import (
 	"dashline/internal/config"
 	"dashline/lanes/ground"
 	"dashline/model/catalog"
+	"dashline/sensors"
 	"dashline/sensors/synth/truth"
 )
 
@@ -75,10 +76,5 @@ func cameraBeside(source string) (c ground.Camera, ok bool, err error) {
 		return c, false, err
 	}
 	defer r.Close()
-	t := r.Drive.Camera
-	return ground.Camera{
-		Width: t.Width, Height: t.Height, Fx: t.Fx, Fy: t.Fy, Cx: t.Cx, Cy: t.Cy,
-		K1: t.K1, K2: t.K2, P1: t.P1, P2: t.P2, K3: t.K3,
-		HeightM: t.Mount, Pitch: t.Pitch, Yaw: t.Yaw, Roll: t.Roll,
-	}, true, nil
+	return sensors.CameraOf(&r.Drive.Camera), true, nil
 }
