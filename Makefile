@@ -59,9 +59,10 @@ oracles: ## make the Python oracles' committed output again (needs python3-openc
 drives: build ## make the drives in testdata/drives again
 	@scripts/drives
 
-train-data: build ## render the pictures that networks are trained on (1.3 GB in out/synth)
+train-data: build ## render the pictures that networks are trained on (2 GB in out/synth)
 	bin/dashline synth mixed --export yolo --seeds 2001-2012 --every 60 -o out/synth/val
 	bin/dashline synth mixed --export yolo --seeds 1001-1300 --every 60 -o out/synth/train
+	bin/dashline synth busy --export yolo --seeds 3001-3120 --every 60 -o out/synth/busy
 
 train: ## train the networks in testdata/networks (hours; goes on where it was stopped)
 	@scripts/train

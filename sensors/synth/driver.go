@@ -34,6 +34,16 @@ func (l *leader) nearer(gap, v float64) {
 	}
 }
 
+// sideways is how fast who drives at v can move across. He steers out at a crawl
+// from behind what stands, a parked car where his lane has ended or a cone: he
+// would stand there for ever, and all who wait for him.
+func (l leader) sideways(v float64) float64 {
+	if l.v == 0 && l.gap < 2*idmGap {
+		return max(0.25*v, 0.3)
+	}
+	return 0.25 * v
+}
+
 // curveSpeed is the speed at which the road ahead is driven comfortably.
 func (w *World) curveSpeed(s, dir float64) float64 {
 	most := 0.0
@@ -47,35 +57,44 @@ func (w *World) curveSpeed(s, dir float64) float64 {
 // way d of half width half, in direction dir, up to 120 m on.
 func (w *World) inWay(self *actor, s, d, half, dir float64) leader {
 	l := leader{gap: math.Inf(1)}
-	for _, a := range w.actors {
-		if a == self || a.kind == scenery || a.kind == signal {
-			continue
-		}
+	look := func(a *actor) {
 		gap := (a.s - s) * dir
-		if gap < -2 || gap > 120 {
-			continue
+		if a == self || a.kind == scenery || a.kind == signal || gap > 120 || gap+a.precedence(dir) <= 0 {
+			return
 		}
-		// Who comes across will be there: a person walking is as wide as the next second.
+		// Who comes across will be there: a person walking is as wide as the next
+		// second, but not while he waits for someone.
 		reach := a.mesh.size.y/2 + half
 		off := math.Abs(a.d - d)
-		if a.walking && math.Abs(a.d+a.across*1.2-d) < reach+0.3 {
+		if a.walking && a.across != 0 && math.Abs(a.d+a.across*1.2-d) < reach+0.3 {
 			off = 0
 		}
-		if off > reach {
-			continue
+		if off <= reach {
+			l.nearer(gap-a.mesh.size.x/2, max(0, a.v*a.dir*dir))
 		}
-		gap -= a.mesh.size.x / 2
-		v := a.v * a.dir * dir
-		l.nearer(gap, max(0, v))
 	}
-	if self == nil || !w.egoInWay(self, s, d, half, dir) {
-		return l
+	for _, a := range w.actors {
+		look(a)
 	}
-	gap := (w.ego.s+egoMiddle-s)*dir - egoLength/2
-	if gap > -2 {
-		l.nearer(gap, max(0, w.ego.v*dir))
-	}
+	look(w.self)
 	return l
+}
+
+// footroom is how far before a standing vehicle's front a person's middle must be
+// to walk past it, metres.
+const footroom = 0.2
+
+// precedence is how far ahead of its middle a thing's claim to the road reaches,
+// for who drives in direction dir: he whose front has passed it need not wait.
+// Of any two only one waits, or both would for ever.
+func (a *actor) precedence(dir float64) float64 {
+	switch {
+	case a.kind >= person: // waits in turn for the front that has passed him, see blocked
+		return -footroom
+	case a.vehicle() && a.dir == dir, a.kind == bicycle && dir > 0: // the first goes first
+		return a.mesh.size.x / 2
+	}
+	return -a.mesh.size.x / 2 // parked or oncoming: who is beside it passes
 }
 
 // The vehicle that carries the camera, metres: its length and width, and its
@@ -85,11 +104,6 @@ const (
 	egoWidth  = 1.85
 	egoMiddle = -0.4
 )
-
-func (w *World) egoInWay(self *actor, s, d, half, dir float64) bool {
-	gap := (w.ego.s + egoMiddle - s) * dir
-	return gap > 0 && gap < 120 && math.Abs(w.ego.d-d) < egoWidth/2+half
-}
 
 // atSignal takes a red light ahead as a leader that stands.
 func (w *World) atSignal(l *leader, s, v, dir float64) {
@@ -148,7 +162,7 @@ func (w *World) drive(a *actor, dt float64) {
 	a.s += a.dir * a.v * dt / max(0.5, 1-st.curvature*a.d)
 
 	want := w.laneMiddle(&st, a.lane, a.dir)
-	a.across = clamp((want-a.d)*0.9, min(1.1, 0.25*a.v))
+	a.across = clamp((want-a.d)*0.9, min(1.1, l.sideways(a.v)))
 	if w.beside(a, a.across) {
 		// Wait for who is there, and let him go ahead.
 		a.across = 0
@@ -180,7 +194,8 @@ func (w *World) beside(self *actor, toward float64) bool {
 			return true
 		}
 	}
-	return self != w.self && touches(w.ego.s+egoMiddle, w.ego.d, w.ego.v*self.dir, egoLength, egoWidth)
+	e := w.self
+	return self != e && touches(e.s, e.d, e.v*self.dir, e.mesh.size.x, e.mesh.size.y)
 }
 
 // laneMiddle is d of the middle of a lane, counted from the centre outward.
@@ -199,9 +214,13 @@ func (st *station) lanesAt(dir float64) int {
 	return int(math.Round(-st.right / st.width))
 }
 
+// laneEnds is how far ahead a lane's end is seen by who stands, metres: as far as
+// he needs to get into the next one.
+const laneEnds = 40.0
+
 // chooseLane leaves a lane that ends, and overtakes who is slow.
 func (w *World) chooseLane(a *actor, st *station, l leader, dt float64) {
-	soon := w.road.at(a.s + a.dir*(15+2.5*a.v))
+	soon := w.road.at(a.s + a.dir*(laneEnds+2.5*a.v))
 	if n := max(1, soon.lanesAt(a.dir)); a.lane >= n {
 		a.lane = n - 1 // who is beside and behind brakes: a zip
 		return
@@ -242,6 +261,16 @@ func (w *World) free(self *actor, lane int, st *station) bool {
 	return clear(w.ego.s+egoMiddle, w.ego.v*self.dir, egoLength, w.ego.d)
 }
 
+const rideInside = 0.55 // of the edge line, metres
+
+// rideOff is where a cyclist rides, from the right edge.
+func rideOff(sec *section) float64 {
+	if sec.Parked > 0 { // between parked cars and traffic
+		return rideInside
+	}
+	return -0.75
+}
+
 // walk moves a person, a cyclist or a bicycle's rider.
 func (w *World) walk(a *actor, dt float64) {
 	if a.edge != 0 && !a.walking { // the road may grow wider or narrower
@@ -254,6 +283,15 @@ func (w *World) walk(a *actor, dt float64) {
 	}
 	if a.kind == bicycle {
 		l := w.inWay(a, a.front(), a.d, 0.5, 1)
+		// Where cars park or cones stand he moves over in time, when nobody is beside him.
+		soon := w.road.at(a.s + laneEnds)
+		to := rideOff(soon.sec)
+		if l.v == 0 && l.gap < laneEnds {
+			to = rideInside
+		}
+		if move := clamp(to-a.off, l.sideways(a.v)); !w.beside(a, move) {
+			a.off += move * dt
+		}
 		a.v = max(0, a.v+idm(a.v, a.wanted, l.v, l.gap)*dt)
 		a.s += a.dir * a.v * dt
 		a.phase += 4.5 * dt * min(1, a.v)
@@ -281,16 +319,24 @@ func (w *World) walk(a *actor, dt float64) {
 	a.phase += 2.6 * a.v * dt
 }
 
-// blocked says that a vehicle stands or drives right before a walking person.
+// blocked says that a vehicle or a bicycle is right before a walking person. One that stands
+// and has not reached him lets him cross.
 func (w *World) blocked(self *actor) bool {
-	before := func(s, d, long, wide float64) bool {
-		off := (d - self.d) * math.Copysign(1, self.across)
-		return off > 0 && off < wide/2+0.7 && math.Abs(s-self.s) < long/2+0.6
+	before := func(a *actor) bool {
+		off := (a.d - self.d) * math.Copysign(1, self.across)
+		if off <= 0 || off >= a.mesh.size.y/2+0.7 {
+			return false
+		}
+		ahead, half := (self.s-a.s)*math.Copysign(1, a.dir), a.mesh.size.x/2
+		if a.v < 0.3 && ahead > half+footroom {
+			return false
+		}
+		return math.Abs(ahead) < half+0.6
 	}
 	for _, a := range w.actors {
-		if a.kind < person && before(a.s, a.d, a.mesh.size.x, a.mesh.size.y) {
+		if a.kind < person && before(a) {
 			return true
 		}
 	}
-	return before(w.ego.s+egoMiddle, w.ego.d, egoLength, egoWidth)
+	return before(w.self)
 }

@@ -1,6 +1,9 @@
 package synth
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 const (
 	spawnAhead  = 350.0 // metres from the vehicle where traffic appears
@@ -176,11 +179,13 @@ func (w *World) block(s float64) {
 func (w *World) roadside(s float64, st *station) {
 	sec, d := st.sec, w.dice
 	share := blockLength / 1000
-	if d.chance(sec.Parked * share) {
+	// Nobody parks where a lane ends: who leaves it late could not get past.
+	even := w.even(s)
+	if d.chance(sec.Parked*share) && even {
 		m := newCar(d)
 		w.add(&actor{kind: car, mesh: m, s: s + 5, d: st.right - m.size.y/2 - 0.25, parked: true, turn: 0.02 * d.NormFloat64()})
 	}
-	if sec.oncoming > 0 && st.median < 1 && d.chance(sec.Parked*share) {
+	if sec.oncoming > 0 && st.median < 1 && d.chance(sec.Parked*share) && even {
 		m := newCar(d)
 		w.add(&actor{kind: car, mesh: m, s: s + 5, d: st.left + m.size.y/2 + 0.25, parked: true, turn: math.Pi})
 	}
@@ -204,21 +209,33 @@ func (w *World) roadside(s float64, st *station) {
 	}
 	if d.chance(sec.Cyclists * share) {
 		v := d.in([2]float64{3.5, 6.5})
-		off := -0.75
-		if sec.Parked > 0 { // between parked cars and traffic
-			off = 0.55
-		}
+		off := rideOff(sec)
 		w.add(&actor{kind: bicycle, mesh: newBicycle(d), s: s, d: st.right + off, dir: 1, v: v, edge: -1, off: off, wanted: v, phase: 6 * d.Float64()})
 	}
 	on := w.road.at(s + 80)
 	if sec.RoadWorks > 0 && math.Abs(on.right-st.right) < 0.1 && d.chance(sec.RoadWorks*share) {
-		// A row that closes the shoulder, up to the edge line.
-		n := 4 + d.IntN(8)
+		// A row that closes the shoulder, up to the edge line or to where cyclists ride.
+		n, edge := 4+d.IntN(8), st.right-0.75
+		if ride := rideOff(sec); sec.Cyclists > 0 && ride < 0 {
+			edge += ride - 0.4
+		}
 		for k := range n {
 			in := 0.4 * smooth64(float64(k)/4)
-			w.add(&actor{kind: cone, mesh: newCone(), s: s + 3.5*float64(k), d: st.right - 0.75 + in})
+			w.add(&actor{kind: cone, mesh: newCone(), s: s + 3.5*float64(k), d: edge + in})
 		}
 	}
+}
+
+// even says that the road is as wide before and behind s as there, and its lanes
+// as wide as it.
+func (w *World) even(s float64) bool {
+	st := w.road.at(s)
+	for _, off := range []float64{-60, -30, 30, 60} {
+		if o := w.road.at(s + off); math.Abs(o.right-st.right) > 0.1 || math.Abs(o.left-st.left) > 0.1 {
+			return false
+		}
+	}
+	return math.Abs(st.right+float64(st.lanesAt(1))*st.width) < 0.3
 }
 
 func (w *World) lamp(s float64) {
@@ -262,7 +279,7 @@ func (w *World) serve(c *crossing) {
 func (w *World) events() {
 	st := w.road.at(w.ego.s)
 	for _, a := range w.actors {
-		if a.kind == person && !a.walking && a.to != 0 && a.v == 0 && a.s-w.ego.s < 70 && a.d != a.to && w.mayCross(a) {
+		if a.kind == person && !a.walking && a.to != 0 && a.v == 0 && (a.s-w.ego.s < 70 || w.waitedFor(a)) && a.d != a.to && w.mayCross(a) {
 			a.walking = true
 		}
 	}
@@ -280,6 +297,13 @@ func (w *World) events() {
 	}
 }
 
+// waitedFor says that a vehicle stands before a person: he had better go.
+func (w *World) waitedFor(self *actor) bool {
+	return slices.ContainsFunc(w.actors, func(a *actor) bool {
+		return a.vehicle() && a.v < 0.3 && math.Abs(a.d-self.d) < 3 && math.Abs(a.s-self.s) < a.mesh.size.x/2+4
+	})
+}
+
 // mayCross: at lights people walk when the road has red.
 func (w *World) mayCross(a *actor) bool {
 	for i := range w.road.crossings {
@@ -295,7 +319,8 @@ func (w *World) cutIn() {
 	for _, a := range w.actors {
 		if off := a.s - w.ego.s; a.vehicle() && a.dir > 0 && off > 7 && off < 30 && abs(a.lane-w.ego.lane) == 1 {
 			a.lane = w.ego.lane
-			a.wanted = max(4, w.ego.v*0.9)
+			// Not slower at each cut-in, or all would crawl in the end.
+			a.wanted = max(0.6*w.road.at(a.s).sec.speed, w.ego.v*0.9)
 			return
 		}
 	}
@@ -315,8 +340,12 @@ func (w *World) brakeHard() {
 }
 
 // stepOut makes a person at the right walk into the road, from behind a parked
-// car where there is one.
+// car where there is one. Before a vehicle that hardly moves it is no event, and
+// one after another would hold it for ever.
 func (w *World) stepOut() {
+	if w.ego.v < 3 {
+		return
+	}
 	st := w.road.at(w.ego.s + 12 + 1.4*w.ego.v)
 	s := w.ego.s + 12 + 1.4*w.ego.v
 	at := st.right - st.sec.shoulder - 0.5

@@ -81,6 +81,9 @@ type road struct {
 
 func newRoad(sc *Scenario, seed uint64) *road {
 	r := &road{scenario: sc, dice: newDice(seed, 1), first: -int(behind / stationStep), nextMerge: math.Inf(1), nextCrossing: math.Inf(1)}
+	if sc.Anywhere {
+		r.sceneCount = r.dice.IntN(len(sc.Scenes))
+	}
 	r.section(float64(r.first) * stationStep)
 	sec := r.sections[0]
 	r.stations = append(r.stations, station{sec: sec, width: sec.width, median: sec.median,

@@ -25,7 +25,8 @@ type Scenario struct {
 	FPS      float64 `yaml:"fps" min:"1" max:"240"`
 	Duration float64 `yaml:"duration" min:"0.1" max:"86400"` // of a drive, seconds
 	Camera   Camera  `yaml:"camera"`
-	Scenes   []Scene `yaml:"scenes"` // met one after the other, then from the first again
+	Scenes   []Scene `yaml:"scenes"`         // met one after the other, then from the first again
+	Anywhere bool    `yaml:"start_anywhere"` // the seed draws the scene that a drive begins in
 }
 
 // Camera is a lens, where it is mounted, and the sensor behind it.

@@ -57,6 +57,7 @@ func New(sc Scenario, seed uint64) (*World, error) {
 	p := w.road.point(0, w.ego.d)
 	w.ego.x, w.ego.y, w.ego.yaw = p.x, p.y, st.yaw
 	w.ego.v = st.sec.speed * (0.85 + 0.15*w.dice.Float64())
+	w.meet()
 	w.ego.nextLane = 4 + 12*w.dice.Float64()
 	for i := range w.ego.shake {
 		w.ego.shake[i] = 2 * math.Pi * w.dice.Float64()
@@ -114,9 +115,9 @@ func (w *World) step(dt float64, c *Control) {
 func (w *World) ownDriver() Control {
 	e := &w.ego
 	st := w.road.at(e.s)
-	l := w.inWay(nil, e.s+egoMiddle+egoLength/2, e.d, egoWidth/2+0.25, 1)
+	l := w.inWay(w.self, e.s+egoMiddle+egoLength/2, e.d, egoWidth/2+0.25, 1)
 	w.atSignal(&l, e.s+egoMiddle+egoLength/2, e.v, 1)
-	soon := w.road.at(e.s + 15 + 2.5*e.v)
+	soon := w.road.at(e.s + laneEnds + 2.5*e.v)
 	n := min(st.lanesAt(1), soon.lanesAt(1))
 	if e.lane >= n {
 		e.lane = n - 1
@@ -129,7 +130,6 @@ func (w *World) ownDriver() Control {
 	want := w.laneMiddle(&st, e.lane, 1) + 0.12*math.Sin(w.time*0.31+e.shake[0])
 	far := max(9, 1.1*e.v)
 	off := clamp(e.d-want, 2.2)
-	w.self.s, w.self.d, w.self.v = e.s+egoMiddle, e.d, e.v
 	if math.Abs(off) > 0.4 && w.beside(w.self, -off) {
 		off, l.gap = 0, min(l.gap, 12)
 		l.v = min(l.v, max(0, e.v-2))
@@ -150,6 +150,11 @@ func (w *World) freeForEgo(lane int, st *station) bool {
 	return true
 }
 
+// meet places the vehicle where others meet it.
+func (w *World) meet() {
+	w.self.s, w.self.d, w.self.v = w.ego.s+egoMiddle, w.ego.d, w.ego.v
+}
+
 func (w *World) moveEgo(c Control, dt float64) {
 	e := &w.ego
 	accel := clamp(c.Accel, 10)
@@ -163,6 +168,7 @@ func (w *World) moveEgo(c Control, dt float64) {
 	e.yaw += e.yawRate * dt
 	e.v = v
 	e.s, e.d = w.road.project(e.x, e.y, e.s+step)
+	w.meet()
 
 	// The body dives under the brakes and leans out of curves.
 	follow := min(1, dt*3)

@@ -99,6 +99,38 @@ func TestTrafficFlows(t *testing.T) {
 	}
 }
 
+// Nobody waits for who waits for him: in any minutes of a long drive the vehicle
+// moves on. Seconds are simulated, not waited for.
+func TestTrafficNeverLocksUp(t *testing.T) {
+	minutes := few(24)
+	for _, c := range []struct {
+		name string
+		seed uint64
+		km   float64 // in an hour
+	}{{"city", 2, 9}, {"mixed", 3, 10}, {"step-out", 1, 8}, {"highway", 1, 24}}[:few(4)] {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w, err := New(builtin(t, c.name), c.seed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stood := 0.0
+			for range minutes * 60 * 10 {
+				w.Step(0.1, nil)
+				if stood += 0.1; w.ego.v > 0.3 {
+					stood = 0
+				}
+				if stood > 120 {
+					t.Fatalf("at %.0f s the vehicle has stood at s %.0f for two minutes", w.time, w.ego.s)
+				}
+			}
+			if km := w.ego.s / 1000; km < c.km*float64(minutes)/60 {
+				t.Errorf("%d minutes take the vehicle %.1f km, want %.0f in an hour", minutes, km, c.km)
+			}
+		})
+	}
+}
+
 // A driver of one's own steers and brakes.
 func TestControl(t *testing.T) {
 	w, err := New(builtin(t, "highway"), 3)
@@ -152,6 +184,9 @@ func TestAllocatedMemoryStaysFlat(t *testing.T) {
 	late := heap()
 	t.Logf("heap %.1f MB after 5 minutes, %.1f MB after 60; %d and %d actors, %d stations, %d sections; %.1f km",
 		float64(early)/1e6, float64(late)/1e6, actors, len(w.actors), len(w.road.stations), len(w.road.sections), w.ego.s/1000)
+	if w.ego.s < 10e3 {
+		t.Errorf("an hour takes the vehicle %.1f km: it hardly drove", w.ego.s/1000)
+	}
 	if float64(late) > 1.25*float64(early) {
 		t.Errorf("the heap grew from %d to %d bytes", early, late)
 	}
