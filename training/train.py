@@ -54,7 +54,7 @@ def machine(p: argparse.ArgumentParser) -> None:
 
 def size(p: argparse.ArgumentParser, width: float) -> None:
     p.add_argument("--width", type=float, default=width, help="multiplier of the numbers of filters (default: %(default)s)")
-    p.add_argument("--input", default="384x224", metavar="WxH", help="of the network, multiples of 32 (default: %(default)s)")
+    p.add_argument("--input", default="512x288", metavar="WxH", help="of the network, multiples of 32 (default: %(default)s)")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -67,12 +67,12 @@ def parser() -> argparse.ArgumentParser:
         return p
 
     p = command("detector", "YOLOv3 with a width multiplier, on labels", "train.py detector --data out/synth/train --val out/synth/val", commands.detector)
-    common(p, samples=72000, batch=16, rate=0.04)
+    common(p, samples=112000, batch=16, rate=0.04)
     size(p, 0.25)
     p.set_defaults(topology="full", teacher=None)
 
     p = command("tiny", "YOLOv3-tiny with a width multiplier, on labels", "train.py tiny --data out/synth/train --val out/synth/val", commands.detector)
-    common(p, samples=72000, batch=16, rate=0.04)
+    common(p, samples=60000, batch=16, rate=0.04)
     size(p, 0.25)
     p.set_defaults(topology="tiny", teacher=None)
 
@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
         "distill", "YOLOv3-tiny on labels and on what a larger detector says and sees; all else as in tiny",
         "train.py distill --data out/synth/train --val out/synth/val --teacher out/train/detector", commands.detector,
     )  # fmt: skip
-    common(p, samples=72000, batch=16, rate=0.04)
+    common(p, samples=60000, batch=16, rate=0.04)
     size(p, 0.25)
     p.add_argument("--teacher", type=Path, required=True, metavar="PATH", help="a cfg with its weights beside it, or the folder of a run")
     p.set_defaults(topology="tiny")
@@ -101,7 +101,7 @@ def parser() -> argparse.ArgumentParser:
     p = command("widths", "the full topology at several widths on the same samples, and the table of their cost", "train.py widths --data out/synth/train --val out/synth/val", commands.widths)
     common(p, samples=9600, batch=16, rate=0.04)
     p.add_argument("--widths", type=float, nargs="+", default=[0.25, 0.125, 0.0625], help="multipliers of the numbers of filters (default: %(default)s)")
-    p.add_argument("--input", default="384x224", metavar="WxH", help="of the network, multiples of 32 (default: %(default)s)")
+    p.add_argument("--input", default="512x288", metavar="WxH", help="of the network, multiples of 32 (default: %(default)s)")
 
     p = command("report", "the table of all finished runs, and a card and curves in each one's folder", "train.py report > table.md", commands.reported)
     p.add_argument("--out", type=Path, default=Path("out/train"), help="where runs live (default: %(default)s)")

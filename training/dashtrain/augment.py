@@ -50,6 +50,17 @@ def random_warp(rng: np.random.Generator, source: tuple[int, int], target: tuple
     return np.vstack([stretch(source, target), (0, 0, 1)])[:2] @ m
 
 
+def look(rng: np.random.Generator, m: np.ndarray, whole: tuple[int, int], window: tuple[int, int], aim: np.ndarray | None) -> np.ndarray:
+    """The warp to a window somewhere in the whole, over the point aim if there is one."""
+    out = m.copy()
+    for k in range(2):
+        low, high = 0, whole[k] - window[k]
+        if aim is not None:
+            low, high = np.clip((aim[k] - window[k], aim[k]), low, high)
+        out[k, 2] -= rng.uniform(low, high)
+    return out
+
+
 def warp(picture: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The picture under the warp, (height, width, 3)."""
     to_centres = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])

@@ -17,13 +17,18 @@ def split(raw: Tensor, head: Head) -> Tensor:
     return raw.view(n, len(head.anchors), 5 + head.classes, h, w).permute(0, 1, 3, 4, 2)
 
 
-def decode(p: Tensor, head: Head, width: int, height: int) -> Tensor:
+def input_size(raw: Tensor, head: Head) -> tuple[int, int]:
+    """Width and height of the input that a head's raw output is of."""
+    return raw.shape[3] * head.stride, raw.shape[2] * head.stride
+
+
+def decode(p: Tensor, head: Head) -> Tensor:
     """Boxes of split outputs p as x0, y0, x1, y1 in shares of the picture, (N, anchors, H, W, 4).
 
     Redmon and Farhadi, "YOLOv3", 2018, section 2.1. Sizes are bounded at e^6 anchors.
     """
     h, w = p.shape[2:4]
-    anchor = torch.tensor(head.anchors, dtype=p.dtype) / torch.tensor([width, height], dtype=p.dtype)
+    anchor = torch.tensor(head.anchors, dtype=p.dtype) / torch.tensor([w * head.stride, h * head.stride], dtype=p.dtype)
     grid = torch.stack(torch.meshgrid(torch.arange(w), torch.arange(h), indexing="xy"), -1).to(p.dtype)
     s = head.scale_xy
     centre = (p[..., :2].sigmoid() * s - (s - 1) / 2 + grid) / torch.tensor([w, h], dtype=p.dtype)
@@ -68,7 +73,7 @@ def detections(net: Network, raw: list[Tensor], floor: float = 0.01, nms: float 
     for r, head in zip(raw, net.heads):
         p = split(r, head)
         n = p.shape[0]
-        boxes.append(decode(p, head, net.width, net.height).reshape(n, -1, 4))
+        boxes.append(decode(p, head).reshape(n, -1, 4))
         scores.append((p[..., 4:5].sigmoid() * p[..., 5:].sigmoid()).reshape(n, -1, head.classes))
     every = torch.cat(boxes, 1).numpy(), torch.cat(scores, 1).numpy()
     found = []

@@ -32,7 +32,7 @@ def dimensions(text: str) -> tuple[int, int]:
     try:
         width, height = (int(v) for v in text.lower().split("x"))
     except ValueError:
-        raise ValueError(f"--input {text}: write it as WIDTHxHEIGHT, such as 384x224") from None
+        raise ValueError(f"--input {text}: write it as WIDTHxHEIGHT, such as 512x288") from None
     return width, height
 
 

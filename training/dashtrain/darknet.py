@@ -159,9 +159,10 @@ class MaxPool(nn.Module):
 class Network(nn.Module):
     """A network as its cfg says. forward gives the raw outputs of its heads.
 
-    Input: (N, channels, height, width), RGB / 255. Output: for each [yolo] in
-    order (N, anchors * (5 + classes), height / stride, width / stride), before
-    any sigmoid, always float32.
+    Input: (N, channels, height, width), RGB / 255, of the cfg's size or of any
+    other that all strides divide. Output: for each [yolo] in order (N, anchors *
+    (5 + classes), height / stride, width / stride), before any sigmoid, always
+    float32.
     """
 
     def __init__(self, cfg: str):

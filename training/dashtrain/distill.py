@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .boxes import complete_iou, decode, split
+from .boxes import complete_iou, decode, input_size, split
 from .darknet import Head, Network
 from .detector import Batch
 from .loop import Parts
@@ -77,10 +77,11 @@ def blocks(x: Tensor, ratio: int) -> Tensor:
 
 def lessons(student: Network, teacher: Network, raw: list[Tensor]) -> list[Lesson]:
     """The teacher's raw outputs, moved to the student's places."""
+    width, height = input_size(raw[0], teacher.heads[0])
     said = []
     for r, head in zip(raw, teacher.heads):
         p = split(r, head)
-        said.append(torch.cat([decode(p, head, teacher.width, teacher.height), p[..., 4:]], -1))
+        said.append(torch.cat([decode(p, head), p[..., 4:]], -1))
     out = []
     for head, anchors in zip(student.heads, pairing(student, teacher)):
         rows, known = [], []
@@ -88,7 +89,7 @@ def lessons(student: Network, teacher: Network, raw: list[Tensor]) -> list[Lesso
             known.append(bool(sources))
             choice = [blocks(said[th][:, ta], head.stride // teacher.heads[th].stride) for th, ta in sources]
             if not choice:
-                n, size = raw[0].shape[0], (student.height // head.stride, student.width // head.stride)
+                n, size = raw[0].shape[0], (height // head.stride, width // head.stride)
                 rows.append(raw[0].new_zeros(n, *size, 5 + head.classes))
                 continue
             candidates = torch.cat(choice, 3)
@@ -110,6 +111,7 @@ def spoken_loss(student: Network, raw: list[Tensor], taught: list[Lesson], gains
     """How far the student's raw outputs are from the lessons, divided by the teacher's objectness in all."""
     parts = {k: raw[0].new_zeros(()) for k in ("taught_objectness", "taught_box", "taught_class")}
     weight = raw[0].new_zeros(())
+    width, height = input_size(raw[0], student.heads[0])
     for r, head, t in zip(raw, student.heads, taught):
         p = split(r, head)
         known = t.known[None, :, None, None].float()
@@ -119,8 +121,8 @@ def spoken_loss(student: Network, raw: list[Tensor], taught: list[Lesson], gains
         # A teacher that is hardly sure has nothing to say about box and class.
         at = sure > 0.05
         if at.any():
-            box = decode(p, head, student.width, student.height)[at]
-            parts["taught_box"] = parts["taught_box"] + ((1 - complete_iou(box, t.box[at], student.width / student.height)) * sure[at]).sum()
+            box = decode(p, head)[at]
+            parts["taught_box"] = parts["taught_box"] + ((1 - complete_iou(box, t.box[at], width / height)) * sure[at]).sum()
             parts["taught_class"] = parts["taught_class"] + (divergence(p[..., 5:][at], t.cls[at]).sum(-1) * sure[at]).sum()
     scale = {"taught_objectness": gains.objectness, "taught_box": gains.box, "taught_class": gains.cls}
     least = float(raw[0].shape[0])

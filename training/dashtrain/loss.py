@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .boxes import complete_iou, corners, decode, overlap, split
-from .darknet import Network
+from .boxes import complete_iou, corners, decode, input_size, overlap, split
+from .darknet import Head, Network
 
 ASSIGN = 0.4
 FORGIVE = 0.6
@@ -43,14 +43,14 @@ class Assigned:
     cls: Tensor
 
 
-def assign(net: Network, truth: Truth) -> list[Assigned]:
-    """The cells and anchors that each truth box belongs to, for each head."""
+def assign(net: Network, truth: Truth, size: tuple[int, int]) -> list[Assigned]:
+    """The cells and anchors that each truth box belongs to, for each head; size is the input's."""
     anchors = np.array([a for h in net.heads for a in h.anchors])
     owner = np.array([k for k, h in enumerate(net.heads) for _ in h.anchors])
     place = np.array([j for h in net.heads for j in range(len(h.anchors))])
     rows = [np.concatenate([np.full((len(b), 1), i), b], 1) for i, b in enumerate(truth.boxes)]
     rows = np.concatenate(rows) if rows else np.zeros((0, 6))
-    sizes = rows[:, 4:6] * (net.width, net.height)
+    sizes = rows[:, 4:6] * size
     shared = np.minimum(sizes[:, None], anchors).prod(2)
     iou = shared / (sizes.prod(1)[:, None] + anchors.prod(1) - shared + 1e-9)
     chosen = iou > ASSIGN
@@ -59,7 +59,7 @@ def assign(net: Network, truth: Truth) -> list[Assigned]:
     which, anchor = np.nonzero(chosen)
     out = []
     for k, head in enumerate(net.heads):
-        w, h = net.width // head.stride, net.height // head.stride
+        w, h = size[0] // head.stride, size[1] // head.stride
         mine = owner[anchor] == k
         r, a = rows[which[mine]], place[anchor[mine]]
         fit = iou[which[mine], anchor[mine]]
@@ -109,18 +109,19 @@ def detector_loss(net: Network, raw: list[Tensor], truth: Truth) -> tuple[Tensor
     wanted, ignored = padded(truth.boxes), padded(truth.ignored)
     total = {"box": raw[0].new_zeros(()), "objectness": raw[0].new_zeros(()), "class": raw[0].new_zeros(())}
     count = 0
-    unasked = assign(net, Truth(truth.ignored, []))
-    for r, head, t, u in zip(raw, net.heads, assign(net, truth), unasked):
+    size = input_size(raw[0], net.heads[0])
+    unasked = assign(net, Truth(truth.ignored, []), size)
+    for r, head, t, u in zip(raw, net.heads, assign(net, truth, size), unasked):
         p = split(r, head)
         with torch.no_grad():
-            free = forgiven(decode(p, head, net.width, net.height), wanted, ignored)
+            free = forgiven(decode(p, head), wanted, ignored)
         goal = torch.zeros_like(p[..., 4])
         weight = (~free).to(p.dtype)
         weight[u.at] = 0  # the places that would hold the ignored boxes
         if len(t.cls):
             mine = p[t.at]  # (k, 5 + classes)
-            found = decode_at(mine, t, head, net)
-            total["box"] = total["box"] + (1 - complete_iou(found, t.box, net.width / net.height)).sum()
+            found = decode_at(mine, t, head, size)
+            total["box"] = total["box"] + (1 - complete_iou(found, t.box, size[0] / size[1])).sum()
             one_hot = F.one_hot(t.cls, head.classes).to(p.dtype)
             total["class"] = total["class"] + F.binary_cross_entropy_with_logits(mine[:, 5:], one_hot, reduction="sum")
             good = overlap(found.detach(), t.box)
@@ -133,11 +134,11 @@ def detector_loss(net: Network, raw: list[Tensor], truth: Truth) -> tuple[Tensor
     return sum(parts.values()), {k: float(v) for k, v in parts.items()}
 
 
-def decode_at(p: Tensor, t: Assigned, head, net: Network) -> Tensor:
-    """Corners of the predictions p (k, 5 + classes) at the places of t."""
+def decode_at(p: Tensor, t: Assigned, head: Head, size: tuple[int, int]) -> Tensor:
+    """Corners of the predictions p (k, 5 + classes) at the places of t, for an input of that size."""
     _, a, y, x = t.at
-    w, h = net.width // head.stride, net.height // head.stride
-    anchor = torch.tensor(head.anchors)[a] / torch.tensor([net.width, net.height])
+    w, h = size[0] // head.stride, size[1] // head.stride
+    anchor = torch.tensor(head.anchors)[a] / torch.tensor(size)
     s = head.scale_xy
     centre = (p[:, :2].sigmoid() * s - (s - 1) / 2 + torch.stack([x, y], 1)) / torch.tensor([w, h])
     half = p[:, 2:4].clamp(max=6).exp() * anchor / 2

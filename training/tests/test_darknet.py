@@ -118,7 +118,7 @@ def decoded(net: darknet.Network, pictures: np.ndarray) -> list[np.ndarray]:
     with torch.no_grad():
         for raw, head in zip(net(torch.from_numpy(pictures)), net.heads):
             p = split(raw, head)
-            box = decode(p, head, net.width, net.height)
+            box = decode(p, head)
             objectness = p[..., 4:5].sigmoid()
             scores = objectness * p[..., 5:].sigmoid()
             rows = torch.cat([(box[..., :2] + box[..., 2:]) / 2, box[..., 2:] - box[..., :2], objectness, scores], -1)

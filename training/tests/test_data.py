@@ -99,6 +99,27 @@ class Warps(unittest.TestCase):
         self.assertEqual((1, 2), (len(kept), len(lost)))
         self.assertTrue((lost[:, 1] + lost[:, 3] / 2 <= 1 + 1e-6).all())
 
+    def test_a_window_lies_on_its_aim(self):
+        rng, whole, window = np.random.default_rng(1), (512, 288), (384, 224)
+        m = augment.stretch((640, 360), whole)
+        for aim in ([0, 0], [511, 287], [300, 140], None):
+            corners = []
+            for _ in range(50):
+                at = augment.look(rng, m, whole, window, None if aim is None else np.array(aim, float))
+                np.testing.assert_array_equal(m[:, :2], at[:, :2])  # the scale stays
+                corners.append(m[:, 2] - at[:, 2])
+                self.assertTrue((corners[-1] >= 0).all() and (corners[-1] <= np.subtract(whole, window)).all())
+                if aim is not None:
+                    self.assertTrue((corners[-1] <= aim).all() and (corners[-1] + window >= aim).all())
+            if aim in ([300, 140], None):
+                self.assertGreater(np.std(corners, 0).min(), 8)
+
+    def test_most_batches_are_windows(self):
+        with tempfile.TemporaryDirectory() as d:
+            samples = data.load([blocks.write(Path(d) / "a", 6, 1)], Path(d) / "cache")
+            make = detector.Batches(samples, 192, 128, 4, 5)
+            self.assertEqual([(128, 192), (96, 160), (96, 160), (96, 160), (128, 192)], [tuple(make(k).pictures.shape[2:]) for k in range(5)])
+
     def test_a_step_is_the_same_again(self):
         with tempfile.TemporaryDirectory() as d:
             samples = data.load([blocks.write(Path(d) / "a", 6, 1)], Path(d) / "cache")

@@ -29,7 +29,7 @@ class Loss(unittest.TestCase):
 
     def test_each_box_is_assigned_where_its_middle_is(self):
         boxes = np.array([[0, 0.01, 0.01, 0.1, 0.12], [1, 0.999, 0.999, 0.9, 0.9], [0, 0.5, 0.5, 0.3, 0.25]], np.float32)
-        places = assign(self.net, Truth([boxes], [NONE]))
+        places = assign(self.net, Truth([boxes], [NONE]), (self.net.width, self.net.height))
         for wanted in boxes:
             mine = 0
             for head, t in zip(self.net.heads, places):
@@ -64,7 +64,7 @@ class Loss(unittest.TestCase):
         truth = Truth([BOX], [NONE])
         loss, _ = detector_loss(self.net, raw, truth)
         loss.backward()
-        at = assign(self.net, truth)
+        at = assign(self.net, truth, (self.net.width, self.net.height))
         k = next(i for i, t in enumerate(at) if len(t.cls))
         _, a, y, x = (int(v[0]) for v in at[k].at)
         wide = 5 + self.net.heads[k].classes
