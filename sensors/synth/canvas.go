@@ -36,8 +36,12 @@ type brush struct {
 type paint struct {
 	color rgb
 	alpha float32
-	id    uint16 // marks pixels that are covered to half and more; 0: none
+	id    uint16 // marks pixels that are covered to half; 0: none
 }
+
+// half is when a pixel counts as covered, of 255: a little early, so that of two
+// faces that share a pixel one has it whatever the rounding.
+const half = 126
 
 // polygon fills a polygon given in pixels and returns how many pixels it marked
 // that did not have its id before.
@@ -81,7 +85,7 @@ func (b *brush) polygon(pts [][2]float32, p paint) (marked int) {
 				continue
 			}
 			b.blend(at+x, float32(m)*(1./255), p)
-			if p.id != 0 && m >= 128 && b.id[at+x] != p.id {
+			if p.id != 0 && m >= half && b.id[at+x] != p.id {
 				b.id[at+x] = p.id
 				marked++
 			}

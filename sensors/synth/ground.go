@@ -135,7 +135,7 @@ func (g *ground) hit(h, rise, side, guess float64) (x float64, ok bool) {
 }
 
 // gap is how many columns lie between those in which rays are followed to the
-// ground. Between them 1/x, s/x and d/x are interpolated, which is exact on a
+// ground. Between them 1/x, s/x, d/x and y/x are interpolated, which is exact on a
 // plane with a straight road; eight columns of a curved one are that to a
 // millimetre or two.
 const gap = 8
@@ -144,7 +144,7 @@ const gap = 8
 type aim struct {
 	col       int
 	x, rise   float64 // of the last ray that met the ground; x is 0 before the first
-	s, d      float64 // where it did
+	s, d, y   float64 // where it did
 	sky       bool    // the latest one met none
 	justBelow bool    // the one before it did
 	dome      skyColumn
@@ -189,8 +189,8 @@ func (g *ground) follow(a *aim, r *rays, row, width int) {
 		a.sky = true
 		return
 	}
-	a.x, a.rise = x, rise
-	a.s, a.d = g.frenet(x, r.eye.y+(x-r.eye.x)*side)
+	a.x, a.rise, a.y = x, rise, r.eye.y+(x-r.eye.x)*side
+	a.s, a.d = g.frenet(x, a.y)
 }
 
 // draw paints ground and sky in the brush's columns, from the bottom up.
@@ -227,24 +227,24 @@ func (g *ground) span(b *brush, r *rays, from, to *aim, row int) {
 	wide := 1 / float64(to.col-from.col)
 	for col := from.col; col < end; col++ {
 		i := row*b.w + col
-		side, rise := r.at(i)
 		t := float64(col-from.col) * wide
-		x, s, d, ok := 0.0, 0.0, 0.0, false
-		switch {
-		case !from.sky && !to.sky:
-			a, b := (1-t)/from.x, t/to.x
-			x, ok = 1/(a+b), true
-			s, d = (from.s*a+to.s*b)*x, (from.d*a+to.d*b)*x
-		case from.justBelow || to.justBelow || from.sky != to.sky:
-			// The horizon runs through here: each ray is followed by itself.
-			if x, ok = g.hit(r.eye.z-r.eye.x*rise, rise, side, max(from.x, to.x)); ok {
-				s, d = g.frenet(x, r.eye.y+(x-r.eye.x)*side)
-			}
-		}
-		if ok {
+		if !from.sky && !to.sky {
+			u, v := (1-t)/from.x, t/to.x
+			x := 1 / (u + v)
 			b.depth[i] = float32(x)
-			g.shade(b, i, spot{s, d, x, r.eye.y + (x-r.eye.x)*side}, r.eye.z)
+			g.shade(b, i, spot{(from.s*u + to.s*v) * x, (from.d*u + to.d*v) * x, x, (from.y*u + to.y*v) * x}, r.eye.z)
 			continue
+		}
+		side, rise := r.at(i)
+		if from.justBelow || to.justBelow || from.sky != to.sky {
+			// The horizon runs through here: each ray is followed by itself.
+			if x, ok := g.hit(r.eye.z-r.eye.x*rise, rise, side, max(from.x, to.x)); ok {
+				y := r.eye.y + (x-r.eye.x)*side
+				s, d := g.frenet(x, y)
+				b.depth[i] = float32(x)
+				g.shade(b, i, spot{s, d, x, y}, r.eye.z)
+				continue
+			}
 		}
 		b.depth[i] = float32(math.Inf(1))
 		dome := from.dome.toward(&to.dome, float32(t))

@@ -9,6 +9,8 @@ type lighting struct {
 	haze [432]float32 // share of a thing's own light that is lost, by whole metres
 	lamp float32      // the vehicle's own lamps, 0 to 1
 	fade [432]float32 // of their light, by whole metres
+	bell [256]float32 // exp(-q) for q in [0, 9)
+	lane [256]float32 // light of street lamps along their distance
 }
 
 func newLighting(k sky) lighting {
@@ -18,6 +20,12 @@ func newLighting(k sky) lighting {
 		l.haze[i] = float32(1 - math.Exp(-k.air*float64(i)))
 		if l.lamp > 0 {
 			l.fade[i] = float32(2.2 / (1 + math.Pow(float64(i)/17, 2.2)))
+		}
+	}
+	for i := range l.bell {
+		if l.lamp > 0 {
+			l.bell[i] = float32(math.Exp(-(float64(i) + 0.5) * 9 / float64(len(l.bell))))
+			l.lane[i] = k.night * float32(0.10*(0.55+0.45*math.Cos((float64(i)+0.5)*2*math.Pi/float64(len(l.lane)))))
 		}
 	}
 	return l
@@ -40,11 +48,17 @@ func (l *lighting) beam(x, y, z float64) float32 {
 	}
 	i := min(len(l.fade)-2, int(x))
 	fade := mix(float64(l.fade[i]), float64(l.fade[i+1]), min(1, x-float64(i)))
-	b := fade * math.Exp(-y*y/(wide*wide))
+	q := y * y / (wide * wide)
+	b := fade * float64(l.bell[min(len(l.bell)-1, int(q*float64(len(l.bell))/9))])
 	if cut := 0.75 + 0.004*x; z > cut {
 		b *= max(0.12, 1-1.4*(z-cut))
 	}
 	return l.lamp * float32(b)
+}
+
+// pool is the light of the street lamps on the ground at s, right below them.
+func (l *lighting) pool(s float64) float32 {
+	return l.lane[int(s*float64(len(l.lane))/lampEvery)&(len(l.lane)-1)]
 }
 
 // face is the light on a surface by its normal, a unit vector of the world.

@@ -91,7 +91,8 @@ func (g *ground) shade(b *brush, i int, at spot, lens float64) {
 		a := asphalt.times(1 + 0.16*coarse + 0.20*fine)
 		// Tyres polish two tracks a lane.
 		if d > right && d < left {
-			lane := math.Mod(math.Abs(d), m.width)/m.width - 0.5
+			lane := math.Abs(d) / m.width
+			lane -= math.Floor(lane) + 0.5
 			track := float32(math.Abs(math.Abs(lane)-0.23) * 6)
 			a = a.times(1.05 - 0.13*max(0, 1-track))
 		}
@@ -110,7 +111,7 @@ func (g *ground) shade(b *brush, i int, at spot, lens float64) {
 		lamp := g.light.beam(x, at.y, 0)
 		lit = lit.add(rgb{1, 0.97, 0.88}.times(lamp))
 		if m.sec.walk {
-			pool := float32(0.10*(0.55+0.45*math.Cos(s*2*math.Pi/lampEvery))) * g.light.night
+			pool := g.light.pool(s)
 			if a := math.Abs(d - (right+left)/2); a < 30 {
 				lit = lit.add(streetLight.times(pool * float32(1-a/30)))
 			}

@@ -16,7 +16,7 @@ from .loss import Truth, detector_loss
 
 LEAST_HEIGHT = 6.0 / 224  # of a box that is still to be found after the warp, share of the picture
 WINDOW = 0.75  # side of a window to the picture's
-WHOLE_EVERY = 4  # steps, of which the other three look through windows
+WHOLE_EVERY = 6  # steps, of which the others look through windows
 AIMED = 0.8  # probability that a window is laid on a box
 
 

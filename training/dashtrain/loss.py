@@ -21,6 +21,7 @@ from .darknet import Head, Network
 
 ASSIGN = 0.4
 FORGIVE = 0.6
+QUIET = -4.0  # logit of objectness below which a place hardly causes loss anyhow
 INSIDE = 0.5  # share of a prediction inside an ignored box from which it is no error
 BOX_GAIN, CLASS_GAIN = 4.0, 1.0
 IOU_SHARE = 0.5  # of the objectness target that is the box's IoU; the rest is 1
@@ -84,24 +85,26 @@ def padded(boxes: list[np.ndarray]) -> Tensor:
     return torch.from_numpy(out)
 
 
-def forgiven(boxes: Tensor, truth: Tensor, ignored: Tensor) -> Tensor:
-    """Which places cause no objectness loss. boxes: (N, A, H, W, 4) decoded; result (N, A, H, W).
+def forgiven(boxes: Tensor, loud: Tensor, truth: Tensor, ignored: Tensor) -> Tensor:
+    """Which places cause no objectness loss. boxes: (N, A, H, W, 4) decoded; loud, result: (N, A, H, W).
 
-    Those whose prediction overlaps some truth well or lies in an ignored box,
-    and those whose cell has its middle in one.
+    Those, if loud, whose prediction overlaps some truth well or lies in an
+    ignored box, and those whose cell has its middle in one.
     """
-    n, a, h, w, _ = boxes.shape
-    flat = boxes.reshape(n, -1, 1, 4)
-    free = (overlap(flat, truth[:, None]) > FORGIVE).any(2)
-    lo = torch.maximum(flat[..., :2], ignored[:, None, :, :2])
-    hi = torch.minimum(flat[..., 2:], ignored[:, None, :, 2:])
-    area = (flat[..., 2:] - flat[..., :2]).prod(-1)
-    free |= ((hi - lo).clamp(min=0).prod(-1) > INSIDE * area).any(2)
+    _, _, h, w, _ = boxes.shape
+    free = torch.zeros_like(loud)
+    picture = loud.nonzero()[:, 0]
+    some = boxes[loud][:, None]
+    lo = torch.maximum(some[..., :2], ignored[picture, :, :2])
+    hi = torch.minimum(some[..., 2:], ignored[picture, :, 2:])
+    area = (some[..., 2:] - some[..., :2]).prod(-1)
+    inside = ((hi - lo).clamp(min=0).prod(-1) > INSIDE * area).any(1)
+    free[loud] = inside | (overlap(some, truth[picture]) > FORGIVE).any(1)
     gx, gy = (torch.arange(w) + 0.5) / w, (torch.arange(h) + 0.5) / h
     in_x = (gx > ignored[:, :, None, 0]) & (gx < ignored[:, :, None, 2])
     in_y = (gy > ignored[:, :, None, 1]) & (gy < ignored[:, :, None, 3])
     cell = (in_y[..., :, None] & in_x[..., None, :]).any(1)
-    return free.view(n, a, h, w) | cell[:, None]
+    return free | cell[:, None]
 
 
 def detector_loss(net: Network, raw: list[Tensor], truth: Truth) -> tuple[Tensor, dict[str, float]]:
@@ -114,7 +117,7 @@ def detector_loss(net: Network, raw: list[Tensor], truth: Truth) -> tuple[Tensor
     for r, head, t, u in zip(raw, net.heads, assign(net, truth, size), unasked):
         p = split(r, head)
         with torch.no_grad():
-            free = forgiven(decode(p, head), wanted, ignored)
+            free = forgiven(decode(p, head), p[..., 4] > QUIET, wanted, ignored)
         goal = torch.zeros_like(p[..., 4])
         weight = (~free).to(p.dtype)
         weight[u.at] = 0  # the places that would hold the ignored boxes

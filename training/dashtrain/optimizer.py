@@ -16,9 +16,14 @@ BETAS = (0.9, 0.99)
 MOMENTUM = 0.95
 
 
+SMALL = 192  # rows and columns up to which a matrix is not worth the way to bfloat16 and back
+
+
 def orthogonal(g: Tensor, precision: torch.dtype, steps: int = 5) -> Tensor:
     """A matrix with g's singular vectors and singular values near 1, by Newton-Schulz iteration in a precision."""
     a, b, c = 3.4445, -4.7750, 2.0315  # steepest at 0, see the paper
+    if min(g.shape) <= SMALL:
+        precision = torch.float32
     x = (g / (g.norm() + 1e-7)).to(precision)
     tall = x.shape[0] > x.shape[1]
     if tall:
