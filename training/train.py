@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
         return p
 
     p = command("detector", "YOLOv3 with a width multiplier, on labels", "train.py detector --data out/synth/train --val out/synth/val", commands.detector)
-    common(p, samples=96000, batch=16, rate=0.04)
+    common(p, samples=64000, batch=16, rate=0.04)
     size(p, 0.25)
     p.set_defaults(topology="full", teacher=None)
 
