@@ -48,6 +48,11 @@ func (a *actor) vehicle() bool {
 	return a.kind <= motorcycle && !a.parked
 }
 
+// stays says that it does not mean to move.
+func (a *actor) stays() bool {
+	return a.parked || a.kind == cone || a.kind == person && !a.walking && a.v == 0
+}
+
 // leans says that it stands on its length and follows the road's grade; all else
 // is upright.
 func (a *actor) leans() bool {

@@ -39,9 +39,9 @@ type paint struct {
 	id    uint16 // marks pixels that are covered to half; 0: none
 }
 
-// half is when a pixel counts as covered, of 255: a little early, so that of two
-// faces that share a pixel one has it whatever the rounding.
-const half = 126
+// covered is from when on a pixel counts as covered, of 255: just under half, as
+// the halves of two faces that share a pixel can be rounded to 127 each.
+const covered = 126
 
 // polygon fills a polygon given in pixels and returns how many pixels it marked
 // that did not have its id before.
@@ -85,7 +85,7 @@ func (b *brush) polygon(pts [][2]float32, p paint) (marked int) {
 				continue
 			}
 			b.blend(at+x, float32(m)*(1./255), p)
-			if p.id != 0 && m >= half && b.id[at+x] != p.id {
+			if p.id != 0 && m >= covered && b.id[at+x] != p.id {
 				b.id[at+x] = p.id
 				marked++
 			}

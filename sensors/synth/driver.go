@@ -1,6 +1,9 @@
 package synth
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // The intelligent driver model: Treiber, Hennecke and Helbing, "Congested
 // traffic states in empirical observations and microscopic simulations",
@@ -25,20 +28,23 @@ func idm(v, v0, vl, gap float64) float64 {
 }
 
 // leader is what is next ahead in one's way.
-type leader struct{ gap, v float64 }
+type leader struct {
+	gap, v float64
+	stays  bool // it does not mean to move
+}
 
 // nearer takes another candidate.
-func (l *leader) nearer(gap, v float64) {
-	if gap < l.gap {
-		l.gap, l.v = gap, v
+func (l *leader) nearer(c leader) {
+	if c.gap < l.gap {
+		*l = c
 	}
 }
 
 // sideways is how fast who drives at v can move across. He steers out at a crawl
-// from behind what stands, a parked car where his lane has ended or a cone: he
-// would stand there for ever, and all who wait for him.
+// from behind what stays, such as a cone, or a parked car where his lane has ended:
+// he would stand there for ever, and all who wait for him.
 func (l leader) sideways(v float64) float64 {
-	if l.v == 0 && l.gap < 2*idmGap {
+	if l.stays && l.gap < 2*idmGap {
 		return max(0.25*v, 0.3)
 	}
 	return 0.25 * v
@@ -70,7 +76,7 @@ func (w *World) inWay(self *actor, s, d, half, dir float64) leader {
 			off = 0
 		}
 		if off <= reach {
-			l.nearer(gap-a.mesh.size.x/2, max(0, a.v*a.dir*dir))
+			l.nearer(leader{gap - a.mesh.size.x/2, max(0, a.v*a.dir*dir), a.stays()})
 		}
 	}
 	for _, a := range w.actors {
@@ -86,15 +92,15 @@ const footroom = 0.2
 
 // precedence is how far ahead of its middle a thing's claim to the road reaches,
 // for who drives in direction dir: he whose front has passed it need not wait.
-// Of any two only one waits, or both would for ever.
+// Of two who are side by side only one waits, or both would for ever.
 func (a *actor) precedence(dir float64) float64 {
 	switch {
-	case a.kind >= person: // waits in turn for the front that has passed him, see blocked
+	case a.kind == person: // waits in turn for the front that has passed him, see blocked
 		return -footroom
-	case a.vehicle() && a.dir == dir, a.kind == bicycle && dir > 0: // the first goes first
+	case a.kind <= bicycle && a.dir == dir: // the first goes first
 		return a.mesh.size.x / 2
 	}
-	return -a.mesh.size.x / 2 // parked or oncoming: who is beside it passes
+	return -a.mesh.size.x / 2 // it stays, or comes toward one: who is beside it passes
 }
 
 // The vehicle that carries the camera, metres: its length and width, and its
@@ -122,10 +128,10 @@ func (w *World) atSignal(l *leader, s, v, dir float64) {
 		}
 		switch w.signalAt(c) {
 		case 1:
-			l.nearer(gap, 0)
+			l.nearer(leader{gap: gap})
 		case 2:
 			if gap > v*v/(2*3.5) { // there is room to stop
-				l.nearer(gap, 0)
+				l.nearer(leader{gap: gap})
 			}
 		}
 	}
@@ -181,21 +187,22 @@ func (w *World) beside(self *actor, toward float64) bool {
 	if math.Abs(toward) < 0.05 {
 		return false
 	}
-	touches := func(s, d, v, long, wide float64) bool {
-		if off := (d - self.d) * math.Copysign(1, toward); off < 0.3 || off > (wide+self.mesh.size.y)/2+0.45 {
+	return w.anyRider(self, func(a *actor) bool {
+		if off := (a.d - self.d) * math.Copysign(1, toward); off < 0.3 || off > (a.mesh.size.y+self.mesh.size.y)/2+0.45 {
 			return false
 		}
-		ahead := (s - self.s) * self.dir
-		closing := max(0, (self.v-v)*math.Copysign(1, ahead))
-		return math.Abs(ahead) < (long+self.mesh.size.x)/2+1+2*closing
-	}
-	for _, a := range w.actors {
-		if a != self && a.kind < person && touches(a.s, a.d, a.v*a.dir*self.dir, a.mesh.size.x, a.mesh.size.y) {
-			return true
-		}
-	}
-	e := w.self
-	return self != e && touches(e.s, e.d, e.v*self.dir, e.mesh.size.x, e.mesh.size.y)
+		ahead := (a.s - self.s) * self.dir
+		closing := max(0, (self.v-a.v*a.dir*self.dir)*math.Copysign(1, ahead))
+		return math.Abs(ahead) < (a.mesh.size.x+self.mesh.size.x)/2+1+2*closing
+	})
+}
+
+// anyRider says that some vehicle or bicycle other than self, the one that carries
+// the camera among them, is as is says.
+func (w *World) anyRider(self *actor, is func(*actor) bool) bool {
+	return self != w.self && is(w.self) || slices.ContainsFunc(w.actors, func(a *actor) bool {
+		return a != self && a.kind < person && is(a)
+	})
 }
 
 // laneMiddle is d of the middle of a lane, counted from the centre outward.
@@ -242,23 +249,13 @@ func (w *World) chooseLane(a *actor, st *station, l leader, dt float64) {
 // free says that a vehicle may change into a lane without hindering anyone much.
 func (w *World) free(self *actor, lane int, st *station) bool {
 	d := w.laneMiddle(st, lane, self.dir)
-	clear := func(s, v, size, at float64) bool {
-		if math.Abs(at-d) > 1.9 {
-			return true
-		}
-		off := (s - self.s) * self.dir
-		room := 4 + (size+self.mesh.size.x)/2
-		if off < 0 {
-			return -off > room+max(0, v-self.v)*2.5
-		}
-		return off > room+max(0, self.v-v)*2.5
-	}
-	for _, a := range w.actors {
-		if a != self && a.kind < signal && !clear(a.s, a.v*a.dir*self.dir, a.mesh.size.x, a.d) {
+	return !w.anyRider(self, func(a *actor) bool {
+		if math.Abs(a.d-d) > 1.9 {
 			return false
 		}
-	}
-	return clear(w.ego.s+egoMiddle, w.ego.v*self.dir, egoLength, w.ego.d)
+		off, faster := (a.s-self.s)*self.dir, a.v*a.dir*self.dir-self.v
+		return math.Abs(off) < 4+(a.mesh.size.x+self.mesh.size.x)/2+2.5*max(0, -faster*math.Copysign(1, off))
+	})
 }
 
 const rideInside = 0.55 // of the edge line, metres
@@ -271,7 +268,33 @@ func rideOff(sec *section) float64 {
 	return -0.75
 }
 
-// walk moves a person, a cyclist or a bicycle's rider.
+// inSight is how far ahead a cyclist sees what he has to pass, metres.
+const inSight = 40.0
+
+// ride moves a bicycle along the road's edge.
+func (w *World) ride(a *actor, dt float64) {
+	l := w.inWay(a, a.front(), a.d, a.mesh.size.y/2+0.05, 1) // he squeezes past
+	// Where cars park or something stays he moves over in time, when nobody is beside him.
+	soon := w.road.at(a.s + inSight)
+	to := rideOff(soon.sec)
+	if l.stays && l.gap < inSight {
+		to = rideInside
+	}
+	a.across = clamp(to-a.off, l.sideways(a.v))
+	if w.beside(a, a.across) {
+		a.across = 0
+	}
+	a.off += a.across * dt
+	a.v = max(0, a.v+idm(a.v, a.wanted, l.v, l.gap)*dt)
+	a.s += a.dir * a.v * dt
+	a.turn = 0
+	if a.v > 0.5 {
+		a.turn = math.Atan(a.across / a.v)
+	}
+	a.phase += 4.5 * dt * min(1, a.v)
+}
+
+// walk moves a person, or a bicycle with its rider.
 func (w *World) walk(a *actor, dt float64) {
 	if a.edge != 0 && !a.walking { // the road may grow wider or narrower
 		st := w.road.at(a.s)
@@ -282,19 +305,7 @@ func (w *World) walk(a *actor, dt float64) {
 		a.d = edge + a.off
 	}
 	if a.kind == bicycle {
-		l := w.inWay(a, a.front(), a.d, 0.5, 1)
-		// Where cars park or cones stand he moves over in time, when nobody is beside him.
-		soon := w.road.at(a.s + laneEnds)
-		to := rideOff(soon.sec)
-		if l.v == 0 && l.gap < laneEnds {
-			to = rideInside
-		}
-		if move := clamp(to-a.off, l.sideways(a.v)); !w.beside(a, move) {
-			a.off += move * dt
-		}
-		a.v = max(0, a.v+idm(a.v, a.wanted, l.v, l.gap)*dt)
-		a.s += a.dir * a.v * dt
-		a.phase += 4.5 * dt * min(1, a.v)
+		w.ride(a, dt)
 		return
 	}
 	if a.walking {
@@ -319,10 +330,10 @@ func (w *World) walk(a *actor, dt float64) {
 	a.phase += 2.6 * a.v * dt
 }
 
-// blocked says that a vehicle or a bicycle is right before a walking person. One that stands
-// and has not reached him lets him cross.
+// blocked says that a vehicle or a bicycle is right before a walking person. One
+// that stands and has not reached him lets him cross.
 func (w *World) blocked(self *actor) bool {
-	before := func(a *actor) bool {
+	return w.anyRider(self, func(a *actor) bool {
 		off := (a.d - self.d) * math.Copysign(1, self.across)
 		if off <= 0 || off >= a.mesh.size.y/2+0.7 {
 			return false
@@ -332,11 +343,5 @@ func (w *World) blocked(self *actor) bool {
 			return false
 		}
 		return math.Abs(ahead) < half+0.6
-	}
-	for _, a := range w.actors {
-		if a.kind < person && before(a) {
-			return true
-		}
-	}
-	return before(w.self)
+	})
 }

@@ -2,6 +2,13 @@ package synth
 
 import "math"
 
+// Tables take the place of functions that are asked for at each pixel. From one
+// entry to the next the light changes by at most 3.5 %.
+const (
+	tableSize = 256 // a power of two
+	bellEnd   = 9.0 // three widths of a lamp's lobe, squared
+)
+
 // lighting is a sky, ready to shade with in one picture.
 type lighting struct {
 	sky
@@ -9,8 +16,9 @@ type lighting struct {
 	haze [432]float32 // share of a thing's own light that is lost, by whole metres
 	lamp float32      // the vehicle's own lamps, 0 to 1
 	fade [432]float32 // of their light, by whole metres
-	bell [256]float32 // exp(-q) for q in [0, 9)
-	lane [256]float32 // light of street lamps along their distance
+
+	bell   [tableSize]float32 // exp(-q) for q in [0, bellEnd)
+	street [tableSize]float32 // light of street lamps, over the way from one to the next
 }
 
 func newLighting(k sky) lighting {
@@ -22,10 +30,11 @@ func newLighting(k sky) lighting {
 			l.fade[i] = float32(2.2 / (1 + math.Pow(float64(i)/17, 2.2)))
 		}
 	}
-	for i := range l.bell {
-		if l.lamp > 0 {
-			l.bell[i] = float32(math.Exp(-(float64(i) + 0.5) * 9 / float64(len(l.bell))))
-			l.lane[i] = k.night * float32(0.10*(0.55+0.45*math.Cos((float64(i)+0.5)*2*math.Pi/float64(len(l.lane)))))
+	if l.lamp > 0 {
+		for i := range tableSize {
+			share := (float64(i) + 0.5) / tableSize
+			l.bell[i] = float32(math.Exp(-share * bellEnd))
+			l.street[i] = k.night * float32(0.10*(0.55+0.45*math.Cos(share*2*math.Pi)))
 		}
 	}
 	return l
@@ -43,22 +52,22 @@ func (l *lighting) beam(x, y, z float64) float32 {
 		return 0
 	}
 	wide := 1.6 + 0.24*x
-	if math.Abs(y) > 3*wide {
+	q := y * y / (wide * wide)
+	if q >= bellEnd {
 		return 0
 	}
 	i := min(len(l.fade)-2, int(x))
 	fade := mix(float64(l.fade[i]), float64(l.fade[i+1]), min(1, x-float64(i)))
-	q := y * y / (wide * wide)
-	b := fade * float64(l.bell[min(len(l.bell)-1, int(q*float64(len(l.bell))/9))])
+	b := fade * float64(l.bell[int(q*(tableSize/bellEnd))])
 	if cut := 0.75 + 0.004*x; z > cut {
 		b *= max(0.12, 1-1.4*(z-cut))
 	}
 	return l.lamp * float32(b)
 }
 
-// pool is the light of the street lamps on the ground at s, right below them.
+// pool is the light of the street lamps on the middle of the road at s.
 func (l *lighting) pool(s float64) float32 {
-	return l.lane[int(s*float64(len(l.lane))/lampEvery)&(len(l.lane)-1)]
+	return l.street[int(s*(tableSize/lampEvery))&(tableSize-1)]
 }
 
 // face is the light on a surface by its normal, a unit vector of the world.

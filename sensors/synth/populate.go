@@ -213,21 +213,19 @@ func (w *World) roadside(s float64, st *station) {
 		w.add(&actor{kind: bicycle, mesh: newBicycle(d), s: s, d: st.right + off, dir: 1, v: v, edge: -1, off: off, wanted: v, phase: 6 * d.Float64()})
 	}
 	on := w.road.at(s + 80)
-	if sec.RoadWorks > 0 && math.Abs(on.right-st.right) < 0.1 && d.chance(sec.RoadWorks*share) {
-		// A row that closes the shoulder, up to the edge line or to where cyclists ride.
-		n, edge := 4+d.IntN(8), st.right-0.75
-		if ride := rideOff(sec); sec.Cyclists > 0 && ride < 0 {
-			edge += ride - 0.4
-		}
+	works := sec.RoadWorks > 0 && (sec.Cyclists == 0 || rideOff(sec) > 0) // not where cyclists ride
+	if works && math.Abs(on.right-st.right) < 0.1 && d.chance(sec.RoadWorks*share) {
+		// A row that closes the shoulder, up to the edge line.
+		n := 4 + d.IntN(8)
 		for k := range n {
 			in := 0.4 * smooth64(float64(k)/4)
-			w.add(&actor{kind: cone, mesh: newCone(), s: s + 3.5*float64(k), d: edge + in})
+			w.add(&actor{kind: cone, mesh: newCone(), s: s + 3.5*float64(k), d: st.right - 0.75 + in})
 		}
 	}
 }
 
-// even says that the road is as wide before and behind s as there, and its lanes
-// as wide as it.
+// even says that the road keeps its width for some way before and behind s, and is
+// just as wide as its lanes.
 func (w *World) even(s float64) bool {
 	st := w.road.at(s)
 	for _, off := range []float64{-60, -30, 30, 60} {
@@ -235,7 +233,8 @@ func (w *World) even(s float64) bool {
 			return false
 		}
 	}
-	return math.Abs(st.right+float64(st.lanesAt(1))*st.width) < 0.3
+	right, left := float64(st.lanesAt(1))*st.width, st.median+float64(st.lanesAt(-1))*st.width
+	return math.Abs(st.right+right) < 0.3 && math.Abs(st.left-left) < 0.3
 }
 
 func (w *World) lamp(s float64) {
@@ -279,7 +278,7 @@ func (w *World) serve(c *crossing) {
 func (w *World) events() {
 	st := w.road.at(w.ego.s)
 	for _, a := range w.actors {
-		if a.kind == person && !a.walking && a.to != 0 && a.v == 0 && (a.s-w.ego.s < 70 || w.waitedFor(a)) && a.d != a.to && w.mayCross(a) {
+		if w.setsOut(a) {
 			a.walking = true
 		}
 	}
@@ -297,7 +296,14 @@ func (w *World) events() {
 	}
 }
 
-// waitedFor says that a vehicle stands before a person: he had better go.
+// setsOut says that a person who wants to cross begins to, as the vehicle comes
+// near or as another one stands and waits for him.
+func (w *World) setsOut(a *actor) bool {
+	waits := a.kind == person && !a.walking && a.v == 0 && a.to != 0 && a.d != a.to
+	return waits && (a.s-w.ego.s < 70 || w.waitedFor(a)) && w.mayCross(a)
+}
+
+// waitedFor says that a vehicle stands within a few steps of a person.
 func (w *World) waitedFor(self *actor) bool {
 	return slices.ContainsFunc(w.actors, func(a *actor) bool {
 		return a.vehicle() && a.v < 0.3 && math.Abs(a.d-self.d) < 3 && math.Abs(a.s-self.s) < a.mesh.size.x/2+4
@@ -346,16 +352,27 @@ func (w *World) stepOut() {
 	if w.ego.v < 3 {
 		return
 	}
-	st := w.road.at(w.ego.s + 12 + 1.4*w.ego.v)
 	s := w.ego.s + 12 + 1.4*w.ego.v
+	st := w.road.at(s)
 	at := st.right - st.sec.shoulder - 0.5
 	for _, a := range w.actors {
-		if a.parked && a.d < 0 && math.Abs(a.s-s) < 15 {
+		if a.parked && a.d < 0 && math.Abs(a.s-s) < 15 && w.openAcross(a.front()+0.7) {
 			s, at = a.front()+0.7, a.d-0.3
 			break
 		}
 	}
+	if !w.openAcross(s) {
+		return
+	}
 	w.add(&actor{kind: person, mesh: newPerson(w.dice), s: s, d: at, to: st.left + st.sec.shoulder + 0.8, wanted: 1.7, dir: 1, walking: true})
+}
+
+// openAcross says that no car is parked at the left where a person who crosses at s
+// leaves the road.
+func (w *World) openAcross(s float64) bool {
+	return !slices.ContainsFunc(w.actors, func(a *actor) bool {
+		return a.parked && a.d > 0 && math.Abs(a.s-s) < a.mesh.size.x/2+1
+	})
 }
 
 func abs(x int) int {

@@ -57,7 +57,7 @@ func New(sc Scenario, seed uint64) (*World, error) {
 	p := w.road.point(0, w.ego.d)
 	w.ego.x, w.ego.y, w.ego.yaw = p.x, p.y, st.yaw
 	w.ego.v = st.sec.speed * (0.85 + 0.15*w.dice.Float64())
-	w.meet()
+	w.placeSelf()
 	w.ego.nextLane = 4 + 12*w.dice.Float64()
 	for i := range w.ego.shake {
 		w.ego.shake[i] = 2 * math.Pi * w.dice.Float64()
@@ -115,8 +115,8 @@ func (w *World) step(dt float64, c *Control) {
 func (w *World) ownDriver() Control {
 	e := &w.ego
 	st := w.road.at(e.s)
-	l := w.inWay(w.self, e.s+egoMiddle+egoLength/2, e.d, egoWidth/2+0.25, 1)
-	w.atSignal(&l, e.s+egoMiddle+egoLength/2, e.v, 1)
+	l := w.inWay(w.self, w.self.front(), e.d, egoWidth/2+0.25, 1)
+	w.atSignal(&l, w.self.front(), e.v, 1)
 	soon := w.road.at(e.s + laneEnds + 2.5*e.v)
 	n := min(st.lanesAt(1), soon.lanesAt(1))
 	if e.lane >= n {
@@ -150,8 +150,8 @@ func (w *World) freeForEgo(lane int, st *station) bool {
 	return true
 }
 
-// meet places the vehicle where others meet it.
-func (w *World) meet() {
+// placeSelf puts the vehicle where others meet it.
+func (w *World) placeSelf() {
 	w.self.s, w.self.d, w.self.v = w.ego.s+egoMiddle, w.ego.d, w.ego.v
 }
 
@@ -168,7 +168,7 @@ func (w *World) moveEgo(c Control, dt float64) {
 	e.yaw += e.yawRate * dt
 	e.v = v
 	e.s, e.d = w.road.project(e.x, e.y, e.s+step)
-	w.meet()
+	w.placeSelf()
 
 	// The body dives under the brakes and leans out of curves.
 	follow := min(1, dt*3)
