@@ -15,8 +15,8 @@ from .loop import Parts, Task
 from .loss import Truth, detector_loss
 
 LEAST_HEIGHT = 6.0 / 224  # of a box that is still to be found after the warp, share of the picture
-WINDOW = 0.75  # side of a window to the picture's
-WHOLE_EVERY = 6  # steps, of which the others look through windows
+WINDOW = 0.75  # sides of a window to the picture's, then up to the next 32 pixels
+WHOLE_EVERY = 6  # steps; the others look through windows
 AIMED = 0.8  # probability that a window is laid on a box
 
 
@@ -35,8 +35,9 @@ class Batches:
     """Makes the batch of a step from the seed and the step's number alone.
 
     Most batches look through a window of the picture, at the scale of the whole:
-    most of what is outside is sky and road, and a step takes half the time.
-    Every few batches are whole pictures, so that wholes and their edges stay known.
+    most of what is outside is sky and road, and a step takes little more than half
+    the time. Each sixth batch is of whole pictures, so that wholes and their edges
+    stay known.
     """
 
     def __init__(self, data: Data, width: int, height: int, batch: int, seed: int, strength: augment.Strength = augment.Strength()):

@@ -21,7 +21,7 @@ from .darknet import Head, Network
 
 ASSIGN = 0.4
 FORGIVE = 0.6
-QUIET = -4.0  # logit of objectness below which a place hardly causes loss anyhow
+QUIET = -4.0  # logit of objectness below which no place is forgiven: its pull, at most .018, is not worth looking for its overlaps
 INSIDE = 0.5  # share of a prediction inside an ignored box from which it is no error
 BOX_GAIN, CLASS_GAIN = 4.0, 1.0
 IOU_SHARE = 0.5  # of the objectness target that is the box's IoU; the rest is 1

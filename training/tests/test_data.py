@@ -114,6 +114,22 @@ class Warps(unittest.TestCase):
             if aim in ([300, 140], None):
                 self.assertGreater(np.std(corners, 0).min(), 8)
 
+    def test_aims_are_boxes(self):
+        """Over mirrors and zooms, what a window is laid on is the middle of a box."""
+        with tempfile.TemporaryDirectory() as d:
+            samples = data.load([blocks.write(Path(d) / "a", 6, 1)], Path(d) / "cache")
+            make = detector.Batches(samples, 192, 128, 4, 5)
+            rng, aimed = np.random.default_rng(2), 0
+            for k in range(60):
+                m = augment.random_warp(rng, (640, 360), (192, 128), augment.Strength())
+                aim = make.aim(rng, k % 6, m)
+                if aim is None:
+                    continue
+                aimed += 1
+                moved = augment.move_points(samples.boxes(k % 6)[0][:, 1:3] * (640, 360), m)
+                self.assertLess(np.abs(moved - aim).sum(1).min(), 1e-3)
+            self.assertGreater(aimed, 30)
+
     def test_most_batches_are_windows(self):
         with tempfile.TemporaryDirectory() as d:
             samples = data.load([blocks.write(Path(d) / "a", 6, 1)], Path(d) / "cache")

@@ -108,6 +108,21 @@ class Loss(unittest.TestCase):
         self.assertEqual([0, 0], freed[:2])
         self.assertTrue(1 <= freed[2] <= 3, freed)
 
+    def test_only_loud_places_are_forgiven(self):
+        """A box that reaches into an ignored one from a cell outside of it is left alone, unless it is quiet anyhow."""
+        net = common.full(192, 128)
+        head = net.heads[0]
+        ignored = Truth([NONE], [np.array([[0, 100 / 192, 0.5, 100 / 192, 1]], np.float32)])  # columns 50 to 150
+        for objectness, most in ((0.0, 0.0), (-6.0, 1 / (1 + np.exp(6)))):
+            raw = [r.detach() * 0 for r in heads(net)]
+            raw[0][0, 0, 1, 1] = 2.2  # column 1 of stride 32: its middle is at 48, the box's now at 61
+            raw[0][0, 2:4, 1, 1] = -0.3
+            raw[0][0, 4, 1, 1] = objectness
+            half = head.anchors[0][0] * np.exp(-0.3) / 2
+            self.assertGreater(61 + half - max(50, 61 - half), half)  # more than half of it lies inside
+            gradient = float(self.gradients(net, raw, ignored)[0][0, 0, 1, 1, 4])
+            self.assertAlmostEqual(most, gradient, places=5)
+
     @staticmethod
     def gradients(net, raw, truth):
         raw = [r.clone().requires_grad_() for r in raw]

@@ -12,7 +12,7 @@ from dashtrain.optimizer import Optimizer, kernels, orthogonal
 class Orthogonal(unittest.TestCase):
     def test_singular_values_are_near_one_and_vectors_stay(self):
         g = torch.Generator().manual_seed(1)
-        for shape in ((16, 144), (64, 9), (32, 32)):
+        for shape in ((16, 144), (64, 9), (32, 32), (256, 1152)):
             m = torch.randn(*shape, generator=g)
             for precision, slack in ((torch.float32, 0.0), (torch.bfloat16, 0.05)):
                 with self.subTest(shape=shape, precision=precision):
