@@ -59,7 +59,7 @@ oracles: ## make the Python oracles' committed output again (needs python3-openc
 drives: build ## make the drives in testdata/drives again
 	@scripts/drives
 
-train-data: build ## render the pictures that networks are trained on (2 GB in out/synth)
+train-data: build ## render the pictures that networks are trained on (0.9 GB in out/synth)
 	bin/dashline synth mixed --export yolo --seeds 2001-2012 --every 60 -o out/synth/val
 	bin/dashline synth mixed --export yolo --seeds 1001-1300 --every 60 -o out/synth/train
 	bin/dashline synth busy --export yolo --seeds 3001-3120 --every 60 -o out/synth/busy

@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
     p.set_defaults(topology="full", teacher=None)
 
     p = command("tiny", "YOLOv3-tiny with a width multiplier, on labels", "train.py tiny --data out/synth/train out/synth/busy --val out/synth/val", commands.detector)
-    common(p, samples=40000, batch=16, rate=0.04)
+    common(p, samples=32000, batch=16, rate=0.04)
     size(p, 0.375)
     p.set_defaults(topology="tiny", teacher=None)
 
@@ -80,13 +80,13 @@ def parser() -> argparse.ArgumentParser:
         "distill", "YOLOv3-tiny on labels and on what a larger detector says and sees; all else as in tiny",
         "train.py distill --data out/synth/train out/synth/busy --val out/synth/val --teacher out/train/detector", commands.detector,
     )  # fmt: skip
-    common(p, samples=40000, batch=16, rate=0.04)
+    common(p, samples=32000, batch=16, rate=0.04)
     size(p, 0.375)
     p.add_argument("--teacher", type=Path, required=True, metavar="PATH", help="a cfg with its weights beside it, or the folder of a run")
     p.set_defaults(topology="tiny")
 
     p = command("lanes", "lane lines and drivable area", "train.py lanes --data out/synth/train out/synth/busy --val out/synth/val", commands.lanes)
-    common(p, samples=80000, batch=8, rate=0.04)
+    common(p, samples=64000, batch=8, rate=0.04)
 
     p = command(
         "finetune", "train a given cfg and weights on, such as a pruned one; cfg and weights come back",
@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--result", type=Path, metavar="PREFIX", help="also write PREFIX.cfg and PREFIX.weights")
 
     p = command("widths", "the full topology at several widths on the same samples, and the table of their cost", "train.py widths --data out/synth/train out/synth/busy --val out/synth/val", commands.widths)
-    common(p, samples=9600, batch=16, rate=0.04)
+    common(p, samples=6400, batch=16, rate=0.04)
     p.add_argument("--widths", type=float, nargs="+", default=[0.25, 0.125, 0.0625], help="multipliers of the numbers of filters (default: %(default)s)")
     p.add_argument("--input", default="512x288", metavar="WxH", help="of the network, multiples of 32 (default: %(default)s)")
 

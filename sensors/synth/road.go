@@ -2,6 +2,7 @@ package synth
 
 import (
 	"math"
+	"strings"
 )
 
 const (
@@ -112,6 +113,11 @@ func (r *road) section(s0 float64) *section {
 	}
 	if sec.oncoming == 0 {
 		sec.median = 0
+	}
+	if sec.lanes > 1 || sec.oncoming > 1 {
+		// A broken line to oncoming traffic would look just like one between lanes of a
+		// way: road codes have it only where each way has one lane.
+		sec.centre = strings.Replace(sec.centre, "dashed", "double", 1)
 	}
 	fast := sec.speed > 17
 	sec.dash, sec.gap = 3, one(d, []float64{3, 6, 4.5})
