@@ -46,7 +46,7 @@ func (synthMakeCmd) Help() string {
   dashline synth city -o drive.mp4 --seed 7 --duration 30s
   dashline synth city --show-truth -o look.mp4           boxes, lines and road drawn onto it
   dashline synth my.yaml --export yolo -o data --seeds 1-100 --every 15
-  dashline synth mixed -o reel.mp4 --seeds 1-30 --every 120     pictures far apart, to judge networks on
+  dashline synth mixed -o reel.mp4 --seeds 1-24 --every 120     pictures far apart, to judge networks on
   dashline synth --list
   dashline synth --sheet scenarios.png
   dashline synth verify drive.mp4                        video, truth and hashes are of each other
