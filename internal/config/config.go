@@ -62,7 +62,7 @@ func (r Runtime) Options() infer.Options {
 
 // Detect configures object detection.
 type Detect struct {
-	Network string `yaml:"network" default:"auto" placeholder:"NAME" help:"Network: a name that dashline networks lists, the path of a description, or auto: dashline-tiny-labels on synthetic drives, yolo-fastest-1.1-xl on all others."`
+	Network string `yaml:"network" default:"auto" placeholder:"NAME" help:"Network: a name that dashline networks lists, the path of a description, or auto: dashline-tiny on synthetic drives, yolo-fastest-1.1-xl on all others."`
 	Runtime
 	Score float64 `yaml:"score" default:"0.30" min:"0.01" max:"0.99" help:"Least score of an object."`
 	NMS   float64 `yaml:"nms" name:"nms" default:"0.45" min:"0.01" max:"1" help:"Two boxes of a class that overlap more (IoU) are one object."`

@@ -27,7 +27,7 @@ const auto = "auto"
 // On an error all but the source is decided.
 func Chosen(cfg config.Config) (config.Config, error) {
 	made := cfg.Source == "" || synthetic(cfg.Source)
-	cfg.Detect.Network = choose(cfg.Detect.Network, made, "dashline-tiny-labels", "yolo-fastest-1.1-xl")
+	cfg.Detect.Network = choose(cfg.Detect.Network, made, "dashline-tiny", "yolo-fastest-1.1-xl")
 	cfg.Lanes.Network = choose(cfg.Lanes.Network, made, "dashline-lanes", "twinlitenet-cv46")
 	if cfg.Source != "" {
 		return cfg, nil

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"dashline/internal/testkit"
+)
+
+// TestShippedLargeNetworks holds the shipped networks to what docs/eval.md says of
+// them, rounded down, on pictures of seeds that none was trained or chosen on. By
+// its name scripts/check runs it without the race detector.
+func TestShippedLargeNetworks(t *testing.T) {
+	if testing.Short() || race {
+		t.Skip("takes minutes: scripts/check runs it without -short and the race detector")
+	}
+	drive := filepath.Join(testkit.Root(), "testdata", "drives", "heldout.mp4")
+	for _, tt := range []struct {
+		network string
+		least   float64
+	}{{"dashline-full", .85}, {"dashline-tiny", .70}} {
+		var got struct {
+			AP50   float64
+			Images int
+		}
+		evaluated(t, &got, "detect", "--network", tt.network, "--data", drive, "--json")
+		t.Logf("%s: AP50 %.3f on %d pictures", tt.network, got.AP50, got.Images)
+		if got.AP50 < tt.least || got.Images != 360 {
+			t.Errorf("%s: AP50 %.3f on %d pictures, at least %.2f on 360 is promised", tt.network, got.AP50, got.Images, tt.least)
+		}
+	}
+	var taught struct {
+		Compare struct {
+			Difference struct {
+				AP50         float64
+				AP50Interval [2]float64 `json:"ap50_interval"`
+			}
+		}
+	}
+	evaluated(t, &taught, "detect", "--network", "dashline-tiny", "--compare", "dashline-tiny-labels", "--data", drive, "--json")
+	if d := taught.Compare.Difference; d.AP50Interval[0] <= 0 {
+		t.Errorf("the distilled network is better than its like without a teacher by %.3f, interval %.3f: that may be chance", d.AP50, d.AP50Interval)
+	} else {
+		t.Logf("distilled less label-only: AP50 %.3f, interval %.3f", d.AP50, d.AP50Interval)
+	}
+	var lanes struct {
+		F1       float64
+		Drivable float64 `json:"drivable_iou"`
+	}
+	evaluated(t, &lanes, "lanes", "--network", "dashline-lanes", "--data", drive, "--json")
+	t.Logf("dashline-lanes: F1 %.3f, drivable IoU %.3f", lanes.F1, lanes.Drivable)
+	if lanes.F1 < .90 || lanes.Drivable < .95 {
+		t.Errorf("dashline-lanes: F1 %.3f, drivable IoU %.3f; at least .90 and .95 are promised", lanes.F1, lanes.Drivable)
+	}
+}
