@@ -17,7 +17,7 @@ import (
 	"dashline/pipeline"
 )
 
-const frames = 771
+const frames = 751
 
 func main() {
 	if err := picture(os.Args[1]); err != nil {
