@@ -99,7 +99,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--result", type=Path, metavar="PREFIX", help="also write PREFIX.cfg and PREFIX.weights")
 
     p = command("widths", "the full topology at several widths on the same samples, and the table of their cost", "train.py widths --data out/synth/train out/synth/busy --val out/synth/val", commands.widths)
-    common(p, samples=6400, batch=16, rate=0.04)
+    common(p, samples=4800, batch=16, rate=0.04)
     p.add_argument("--widths", type=float, nargs="+", default=[0.25, 0.125, 0.0625], help="multipliers of the numbers of filters (default: %(default)s)")
     p.add_argument("--input", default="512x288", metavar="WxH", help="of the network, multiples of 32 (default: %(default)s)")
 
