@@ -53,21 +53,22 @@ type Scene struct {
 	Oncoming  [2]int     `yaml:"oncoming" min:"0" max:"4"` // in the other
 	Median    [2]float64 `yaml:"median" min:"0" max:"30"`  // between the directions, metres; 0: a line
 	LaneWidth [2]float64 `yaml:"lane_width" min:"2.6" max:"4.5"`
-	Curvature float64    `yaml:"curvature" min:"0" max:"0.02"`                                                                 // tightest, 1/m
-	Grade     float64    `yaml:"grade" min:"0" max:"0.08"`                                                                     // steepest
-	Centre    []string   `yaml:"centre" enum:"double_yellow,solid_yellow,dashed_yellow,double_white,solid_white,dashed_white"` // dashed ones are drawn double where a way has more than one lane
-	Worn      [2]float64 `yaml:"worn" min:"0" max:"0.8"`                                                                       // share of paint that is gone
-	Merges    float64    `yaml:"merges" min:"0" max:"10"`                                                                      // lanes that join from the right, a kilometre
-	Crossings float64    `yaml:"crossings" min:"0" max:"10"`                                                                   // crossings, a kilometre
-	Signals   float64    `yaml:"signals" min:"0" max:"1"`                                                                      // share of crossings with traffic lights
-	RoadWorks float64    `yaml:"road_works" min:"0" max:"10"`                                                                  // rows of cones, a kilometre
-	Speed     [2]float64 `yaml:"speed" min:"2" max:"45"`                                                                       // wanted by the vehicle, m/s
-	Traffic   [2]float64 `yaml:"traffic" min:"0" max:"60"`                                                                     // vehicles a kilometre and lane
-	Heavy     float64    `yaml:"heavy" min:"0" max:"1"`                                                                        // share of trucks and buses in it
-	Two       float64    `yaml:"two_wheelers" min:"0" max:"1"`                                                                 // share of motorcycles in it
-	Cyclists  float64    `yaml:"cyclists" min:"0" max:"60"`                                                                    // at the right edge, a kilometre
-	People    float64    `yaml:"pedestrians" min:"0" max:"200"`                                                                // beside the road, a kilometre
-	Parked    float64    `yaml:"parked" min:"0" max:"100"`                                                                     // cars at the roadside, a kilometre
+	Curvature float64    `yaml:"curvature" min:"0" max:"0.02"` // tightest, 1/m
+	Grade     float64    `yaml:"grade" min:"0" max:"0.08"`     // steepest
+	// Centre is the line between the ways. A dashed one is drawn double where a way has more than one lane.
+	Centre    []string   `yaml:"centre" enum:"double_yellow,solid_yellow,dashed_yellow,double_white,solid_white,dashed_white"`
+	Worn      [2]float64 `yaml:"worn" min:"0" max:"0.8"`        // share of paint that is gone
+	Merges    float64    `yaml:"merges" min:"0" max:"10"`       // lanes that join from the right, a kilometre
+	Crossings float64    `yaml:"crossings" min:"0" max:"10"`    // crossings, a kilometre
+	Signals   float64    `yaml:"signals" min:"0" max:"1"`       // share of crossings with traffic lights
+	RoadWorks float64    `yaml:"road_works" min:"0" max:"10"`   // rows of cones, a kilometre
+	Speed     [2]float64 `yaml:"speed" min:"2" max:"45"`        // wanted by the vehicle, m/s
+	Traffic   [2]float64 `yaml:"traffic" min:"0" max:"60"`      // vehicles a kilometre and lane
+	Heavy     float64    `yaml:"heavy" min:"0" max:"1"`         // share of trucks and buses in it
+	Two       float64    `yaml:"two_wheelers" min:"0" max:"1"`  // share of motorcycles in it
+	Cyclists  float64    `yaml:"cyclists" min:"0" max:"60"`     // at the right edge, a kilometre
+	People    float64    `yaml:"pedestrians" min:"0" max:"200"` // beside the road, a kilometre
+	Parked    float64    `yaml:"parked" min:"0" max:"100"`      // cars at the roadside, a kilometre
 	Events    []string   `yaml:"events" enum:"cut_in,hard_brake,step_out"`
 	Every     float64    `yaml:"event_every" min:"0" max:"3600"` // seconds between events; 0: none
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"math"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -100,7 +101,7 @@ func TestTrafficFlows(t *testing.T) {
 }
 
 // Nobody waits for who waits for him: in any two minutes of a long drive the vehicle
-// moves on, and it comes at least two thirds as far as it did when this was written.
+// moves on, and it comes about two thirds as far as it did when this was written.
 // Seconds are simulated, not waited for.
 func TestTrafficNeverLocksUp(t *testing.T) {
 	minutes := few(24)
@@ -150,6 +151,32 @@ func TestStartsAnywhere(t *testing.T) {
 		if want := map[bool]int{true: len(sc.Scenes), false: 1}[anywhere]; len(first) != want || !first[sc.Scenes[0].Name] {
 			t.Errorf("start_anywhere: %v: drives begin in %v", anywhere, first)
 		}
+	}
+}
+
+// A broken line to oncoming traffic is only where each way has one lane.
+func TestBrokenCentreLines(t *testing.T) {
+	broken, wide := 0, 0
+	for seed := range uint64(60) {
+		w, err := New(builtin(t, "mixed"), seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sec := range w.road.sections {
+			dashed, several := strings.HasPrefix(sec.centre, "dashed"), sec.lanes > 1 || sec.oncoming > 1
+			if dashed && several {
+				t.Errorf("seed %d: %s with %d and %d lanes", seed, sec.centre, sec.lanes, sec.oncoming)
+			}
+			if dashed {
+				broken++
+			}
+			if several {
+				wide++
+			}
+		}
+	}
+	if broken == 0 || wide == 0 {
+		t.Errorf("%d sections with a broken line, %d with several lanes a way: too few to tell", broken, wide)
 	}
 }
 
