@@ -187,7 +187,7 @@ func (w *World) beside(self *actor, toward float64) bool {
 	if math.Abs(toward) < 0.05 {
 		return false
 	}
-	return w.anyRider(self, func(a *actor) bool {
+	return w.someone(self, person, func(a *actor) bool {
 		if off := (a.d - self.d) * math.Copysign(1, toward); off < 0.3 || off > (a.mesh.size.y+self.mesh.size.y)/2+0.45 {
 			return false
 		}
@@ -197,11 +197,11 @@ func (w *World) beside(self *actor, toward float64) bool {
 	})
 }
 
-// anyRider says that some vehicle or bicycle other than self, the one that carries
-// the camera among them, is as is says.
-func (w *World) anyRider(self *actor, is func(*actor) bool) bool {
+// someone says that one of the kinds before end, other than self, is as is says: the
+// vehicle that carries the camera is one of them.
+func (w *World) someone(self *actor, end kind, is func(*actor) bool) bool {
 	return self != w.self && is(w.self) || slices.ContainsFunc(w.actors, func(a *actor) bool {
-		return a != self && a.kind < person && is(a)
+		return a != self && a.kind < end && is(a)
 	})
 }
 
@@ -249,7 +249,7 @@ func (w *World) chooseLane(a *actor, st *station, l leader, dt float64) {
 // free says that a vehicle may change into a lane without hindering anyone much.
 func (w *World) free(self *actor, lane int, st *station) bool {
 	d := w.laneMiddle(st, lane, self.dir)
-	return !w.anyRider(self, func(a *actor) bool {
+	return !w.someone(self, signal, func(a *actor) bool {
 		if math.Abs(a.d-d) > 1.9 {
 			return false
 		}
@@ -333,7 +333,7 @@ func (w *World) walk(a *actor, dt float64) {
 // blocked says that a vehicle or a bicycle is right before a walking person. One
 // that stands and has not reached him lets him cross.
 func (w *World) blocked(self *actor) bool {
-	return w.anyRider(self, func(a *actor) bool {
+	return w.someone(self, person, func(a *actor) bool {
 		off := (a.d - self.d) * math.Copysign(1, self.across)
 		if off <= 0 || off >= a.mesh.size.y/2+0.7 {
 			return false
