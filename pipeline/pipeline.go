@@ -102,6 +102,9 @@ type Timing struct{ Preprocess, Forward, Decode time.Duration }
 type FrameError struct {
 	Reason string // a stable word for the account, for example "corrupt"
 	Err    error
+	// Dropped says that nothing was wrong with the frame: it was let go, for
+	// example because it was too old. Its outcome is then dropped, not failed.
+	Dropped bool
 }
 
 func (e *FrameError) Error() string { return fmt.Sprintf("%s: %v", e.Reason, e.Err) }

@@ -114,7 +114,11 @@ func (r *runner) feed(ctx context.Context) error {
 		case ok:
 			r.account.Produced()
 			lease.Arrived = r.now()
-			r.lose(&lease.Header, msg.Failed, StageSource, lost.Reason, lost.Err.Error())
+			outcome, detail := msg.Failed, lost.Err.Error()
+			if lost.Dropped {
+				outcome, detail = msg.Dropped, ""
+			}
+			r.lose(lease.Frame, outcome, StageSource, lost.Reason, detail)
 		case ctx.Err() != nil:
 			return nil
 		default:
@@ -128,7 +132,7 @@ func (r *runner) feed(ctx context.Context) error {
 func (r *runner) next(ctx context.Context, f *frame.Frame) (err error) {
 	defer func() { f.Camera = r.cfg.Camera }() // also of a lost frame
 	defer contain(&err)
-	f.Header, f.Idle = msg.Header{}, 0
+	f.Header, f.Idle, f.Lag = msg.Header{}, 0, 0
 	return r.st.Source.Next(ctx, f)
 }
 
@@ -161,16 +165,19 @@ func (r *runner) offer(ctx context.Context, j job) frame.Lease {
 }
 
 func (r *runner) drop(j job, reason string) {
-	r.lose(&j.lease.Header, msg.Dropped, StageAdmission, reason, "")
+	r.lose(j.lease.Frame, msg.Dropped, StageAdmission, reason, "")
 }
 
 // lose closes the account of a frame that was not worked on.
-func (r *runner) lose(h *msg.Header, outcome msg.Outcome, stage, reason, detail string) {
+func (r *runner) lose(f *frame.Frame, outcome msg.Outcome, stage, reason, detail string) {
 	r.report(&msg.FrameReport{
-		Header: *h, Outcome: outcome, Stage: stage, Reason: reason, Detail: detail,
-		Age: r.now() - h.Arrived, Deadline: r.cfg.Deadline,
+		Header: f.Header, Outcome: outcome, Stage: stage, Reason: reason, Detail: detail,
+		Age: r.age(f), Deadline: r.cfg.Deadline,
 	})
 }
+
+// age is the time since capture, or since arrival where capture is not known.
+func (r *runner) age(f *frame.Frame) time.Duration { return r.now() - f.Arrived + f.Lag }
 
 // report tells a frame's outcome to everybody.
 func (r *runner) report(rep *msg.FrameReport) {

@@ -40,7 +40,7 @@ func (r *runner) process(j job) {
 		rep.Outcome, rep.Stage, rep.Reason, rep.Detail = msg.Failed, stage, reasonOf(err), err.Error()
 	}
 
-	rep.Age = r.now() - f.Arrived
+	rep.Age = r.age(f)
 	switch {
 	case rep.Outcome == msg.Failed:
 	case rep.Age > r.cfg.Deadline:
@@ -108,7 +108,7 @@ func (r *runner) stages(f *frame.Frame, v *View) (stage string, err error) {
 // plan for a moment that has passed. A file's frames are planned on whatever
 // they took.
 func (r *runner) stale(f *frame.Frame) bool {
-	return r.cfg.Policy == Newest && r.now()-f.Arrived > r.cfg.Deadline
+	return r.cfg.Policy == Newest && r.age(f) > r.cfg.Deadline
 }
 
 func (r *runner) detect(f *frame.Frame) (d *msg.Detections, stage string, err error) {

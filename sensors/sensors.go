@@ -19,6 +19,7 @@ import (
 	"dashline/lanes/ground"
 	"dashline/pipeline"
 	"dashline/pipeline/frame"
+	"dashline/pipeline/msg"
 )
 
 // Limits on one picture. The larger side covers 16K panoramas; the area keeps
@@ -43,6 +44,21 @@ type Source interface {
 	pipeline.Source
 	Info() Info
 	Close() error
+}
+
+// Live is a source whose camera can come and go. Watch is called before the
+// first Next; the function is called from the source's own goroutines, one call
+// at a time, and must not wait.
+type Live interface {
+	Watch(func(msg.CameraState))
+}
+
+// Recordable is a source that can hand out its pictures as they came, before
+// they are decoded. Tap is called before the first Next; the function is called
+// from Next or from the source's own goroutine, one call at a time, must not
+// wait, and copies what it keeps.
+type Recordable interface {
+	Tap(func(*msg.Packet))
 }
 
 // Open opens a video file, a folder of images, or a synthetic drive by the name

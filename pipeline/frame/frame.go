@@ -32,6 +32,9 @@ type Frame struct {
 	// Idle is the part of reading in which the source only waited for the picture
 	// to be there. The source sets it.
 	Idle time.Duration
+	// Lag is how old the picture was when reading it was done: the time since its
+	// capture, never negative, 0 where that is not known. The source sets it.
+	Lag time.Duration
 
 	generation atomic.Uint64 // odd while leased
 }

@@ -19,15 +19,30 @@ type Header struct {
 	// Seq counts frames at the source from 0, gaps included: a frame that the
 	// source skipped or could not decode still takes a number.
 	Seq uint64
-	// CapturedAt is when the picture was taken by the sender's clock; zero
-	// where that is not known.
+	// CapturedAt is when the picture was taken, by the clock that CaptureClock
+	// names; zero where that is not known.
 	CapturedAt time.Time
+	// CaptureClock says how CapturedAt is known; empty where it is not.
+	CaptureClock CaptureClock
 	// Arrived is when the whole frame was in this process, on the pipeline's
 	// monotonic clock (time since the pipeline started).
 	Arrived time.Duration
 	// PTS is the frame's presentation time in its stream, from the first frame.
 	PTS time.Duration
 }
+
+// CaptureClock says by which clock a capture time was told.
+type CaptureClock string
+
+// The capture clocks.
+const (
+	// SenderClock is the camera's own: RTCP sender reports tie RTP time to it
+	// (RFC 3550, 6.4.1). It need not agree with the clock of this machine.
+	SenderClock CaptureClock = "sender"
+	// ArrivalClock is this machine's: arrival less what the picture was delayed
+	// beyond the fastest of the recent ones.
+	ArrivalClock CaptureClock = "arrival"
+)
 
 // Network says which network made a result and what it really ran on.
 type Network struct {
