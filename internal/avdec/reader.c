@@ -1,28 +1,15 @@
 #include "reader.h"
+#include "picture.h"
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/avstring.h>
 #include <libavutil/display.h>
-#include <libavutil/imgutils.h>
 #include <libavutil/opt.h>
-#include <libavutil/pixdesc.h>
-#include <libswscale/swscale.h>
 
-#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-#ifdef __GLIBC__
-// Go opens, reads and closes a file on whichever threads it has, and glibc gives
-// threads heaps of their own, up to eight a core. A looped video then visits one
-// heap after the other and leaves its largest decoder's worth in each: memory
-// that is not lost but grows for an hour. One heap for all stays where it is;
-// what is allocated while frames flow is too little to queue for it. It has to
-// be said before the first thread asks for memory.
-__attribute__((constructor)) static void one_heap(void) { mallopt(M_ARENA_MAX, 1); }
-#endif
 
 struct dv_reader {
     AVFormatContext *format;
@@ -30,10 +17,7 @@ struct dv_reader {
     AVStream *stream;
     AVPacket *packet;
     AVFrame *frame;
-    struct SwsContext *scale;
-    uint8_t *rows[4]; // for widths that swscale would write beyond
-    int row_step[4];
-    int rows_width, rows_height;
+    dv_converter converter;
     int64_t max_pixels;
     int64_t packets; // of the stream, read so far
     int64_t bad;     // of them, as far as the decoder said
@@ -42,13 +26,6 @@ struct dv_reader {
     int draining;
     int lost; // a picture was damaged: what refers to it is, too
 };
-
-static int fail(char *err, size_t len, const char *what, int code) {
-    char text[AV_ERROR_MAX_STRING_SIZE] = "";
-    if (code < 0) av_strerror(code, text, sizeof text);
-    snprintf(err, len, "%s%s%s", what, code < 0 ? ": " : "", text);
-    return -1;
-}
 
 // Where the index names bytes that the file does not have, it is cut off. Only
 // files with an index of their own at hand (MP4, MOV, AVI, MKV) say so.
@@ -88,10 +65,10 @@ static int open_file(dv_reader *r, const char *path, char *err, size_t len) {
     int code = url ? avformat_open_input(&r->format, url, NULL, &options) : AVERROR(ENOMEM);
     av_dict_free(&options);
     av_free(url);
-    if (code < 0) return fail(err, len, "it is not a video that FFmpeg can read, or it is cut off before its index", code);
-    if ((code = avformat_find_stream_info(r->format, NULL)) < 0) return fail(err, len, "its streams cannot be read", code);
+    if (code < 0) return dv_fail(err, len, "it is not a video that FFmpeg can read, or it is cut off before its index", code);
+    if ((code = avformat_find_stream_info(r->format, NULL)) < 0) return dv_fail(err, len, "its streams cannot be read", code);
     int best = av_find_best_stream(r->format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
-    if (best < 0) return fail(err, len, "there is no video in it", 0);
+    if (best < 0) return dv_fail(err, len, "there is no video in it", 0);
     r->stream = r->format->streams[best];
     return 0;
 }
@@ -102,16 +79,14 @@ static int open_codec(dv_reader *r, char *err, size_t len) {
         snprintf(err, len, "this FFmpeg has no decoder for %s", avcodec_get_name(r->stream->codecpar->codec_id));
         return -1;
     }
-    if (!(r->codec = avcodec_alloc_context3(codec))) return fail(err, len, "out of memory", 0);
+    if (!(r->codec = avcodec_alloc_context3(codec))) return dv_fail(err, len, "out of memory", 0);
     int code = avcodec_parameters_to_context(r->codec, r->stream->codecpar);
-    if (code < 0) return fail(err, len, "its stream makes no sense", code);
+    if (code < 0) return dv_fail(err, len, "its stream makes no sense", code);
     r->codec->pkt_timebase = r->stream->time_base;
-    r->codec->max_pixels = r->max_pixels;
     r->codec->thread_count = 0; // one a core
     r->codec->thread_type = FF_THREAD_FRAME | FF_THREAD_SLICE;
-    // A picture with errors in it is to be an error, not a concealed picture.
-    r->codec->err_recognition = AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER | AV_EF_EXPLODE;
-    if ((code = avcodec_open2(r->codec, codec, NULL)) < 0) return fail(err, len, "its decoder does not open", code);
+    dv_strict(r->codec, r->max_pixels);
+    if ((code = avcodec_open2(r->codec, codec, NULL)) < 0) return dv_fail(err, len, "its decoder does not open", code);
     return 0;
 }
 
@@ -130,7 +105,7 @@ int dv_open(const char *path, int64_t max_pixels, dv_reader **out, dv_facts *fac
     av_log_set_level(AV_LOG_QUIET); // errors are returned; a log would break the status line
     dv_reader *r = av_mallocz(sizeof *r);
     *out = NULL;
-    if (!r) return fail(err, len, "out of memory", 0);
+    if (!r) return dv_fail(err, len, "out of memory", 0);
     r->max_pixels = max_pixels;
     if (open_file(r, path, err, len) < 0 || open_codec(r, err, len) < 0) {
         dv_close(r);
@@ -140,27 +115,19 @@ int dv_open(const char *path, int64_t max_pixels, dv_reader **out, dv_facts *fac
     r->frame = av_frame_alloc();
     if (!r->packet || !r->frame) {
         dv_close(r);
-        return fail(err, len, "out of memory", 0);
+        return dv_fail(err, len, "out of memory", 0);
     }
     describe(r, facts);
     *out = r;
     return 0;
 }
 
-static int is_key(const AVFrame *f) {
-#if LIBAVUTIL_VERSION_INT >= AV_VERSION_INT(58, 7, 100)
-    return (f->flags & AV_FRAME_FLAG_KEY) != 0;
-#else
-    return f->key_frame;
-#endif
-}
-
 // judge says what is wrong with the decoded frame. After damage nothing counts
 // as whole until the next key frame.
 static int judge(dv_reader *r) {
     const AVFrame *f = r->frame;
-    if (is_key(f)) r->lost = 0;
-    if ((f->flags & AV_FRAME_FLAG_CORRUPT) || f->decode_error_flags) {
+    if (dv_is_key(f)) r->lost = 0;
+    if (dv_is_damaged(f)) {
         r->lost = 1;
         return DV_CORRUPT;
     }
@@ -230,7 +197,7 @@ static int feed(dv_reader *r, dv_picture *p, char *err, size_t len) {
     code = avcodec_send_packet(r->codec, r->packet);
     av_packet_unref(r->packet);
     if (code == AVERROR(ENOMEM)) {
-        fail(err, len, "out of memory", 0);
+        dv_fail(err, len, "out of memory", 0);
         return DV_BROKEN;
     }
     if (bad) r->lost = 1;
@@ -246,7 +213,7 @@ int dv_next(dv_reader *r, dv_picture *p, char *err, size_t len) {
         if (code == AVERROR_EOF) return r->cut ? DV_CUT : DV_END;
         if (code != AVERROR(EAGAIN)) {
             if (code != AVERROR(ENOMEM)) return damaged(r, p);
-            fail(err, len, "out of memory", 0);
+            dv_fail(err, len, "out of memory", 0);
             return DV_BROKEN;
         }
         if (r->draining) return r->cut ? DV_CUT : DV_END;
@@ -254,47 +221,13 @@ int dv_next(dv_reader *r, dv_picture *p, char *err, size_t len) {
     }
 }
 
-// The conversion is the one that OpenCV's reader makes (bicubic flag, swscale's
-// default matrix): networks are trained and compared on such pictures.
-int dv_bgr(dv_reader *r, uint8_t *dst, int step, char *err, size_t len) {
-    const AVFrame *f = r->frame;
-    r->scale = sws_getCachedContext(r->scale, f->width, f->height, f->format, f->width, f->height, AV_PIX_FMT_BGR24, SWS_BICUBIC, NULL, NULL, NULL);
-    if (!r->scale) return fail(err, len, "its pixel format cannot be converted", 0);
-    // swscale's vector code writes whole blocks of pixels.
-    if (f->width % 32 == 0) {
-        uint8_t *planes[4] = {dst};
-        int steps[4] = {step};
-        return sws_scale(r->scale, (const uint8_t *const *)f->data, f->linesize, 0, f->height, planes, steps) == f->height ? 0 : fail(err, len, "its picture cannot be converted", 0);
-    }
-    if (r->rows_width != f->width || r->rows_height != f->height) {
-        av_freep(&r->rows[0]);
-        r->rows_width = r->rows_height = 0;
-        int code = av_image_alloc(r->rows, r->row_step, f->width + 64, f->height, AV_PIX_FMT_BGR24, 64);
-        if (code < 0) return fail(err, len, "out of memory", 0);
-        r->rows_width = f->width;
-        r->rows_height = f->height;
-    }
-    if (sws_scale(r->scale, (const uint8_t *const *)f->data, f->linesize, 0, f->height, r->rows, r->row_step) != f->height)
-        return fail(err, len, "its picture cannot be converted", 0);
-    av_image_copy_plane(dst, step, r->rows[0], r->row_step[0], f->width * 3, f->height);
-    return 0;
-}
+int dv_bgr(dv_reader *r, uint8_t *dst, int step, char *err, size_t len) { return dv_to_bgr(&r->converter, r->frame, dst, step, err, len); }
 
-int dv_gray(dv_reader *r, uint8_t *dst, char *err, size_t len) {
-    const AVFrame *f = r->frame;
-    const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(f->format);
-    // One byte of luma a pixel, in a plane of its own.
-    int plain = d && !(d->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_BITSTREAM)) &&
-                d->comp[0].plane == 0 && d->comp[0].step == 1 && d->comp[0].depth == 8;
-    if (!plain) return fail(err, len, "its luma is not of 8 bits in a plane of its own", 0);
-    av_image_copy_plane(dst, f->width, f->data[0], f->linesize[0], f->width, f->height);
-    return 0;
-}
+int dv_gray(dv_reader *r, uint8_t *dst, char *err, size_t len) { return dv_to_gray(r->frame, dst, err, len); }
 
 void dv_close(dv_reader *r) {
     if (!r) return;
-    sws_freeContext(r->scale);
-    av_freep(&r->rows[0]);
+    dv_converter_free(&r->converter);
     av_frame_free(&r->frame);
     av_packet_free(&r->packet);
     avcodec_free_context(&r->codec);

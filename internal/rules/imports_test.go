@@ -49,7 +49,7 @@ var mayImport = map[string][]string{
 	"planner/...":     {"planner/...", "pipeline/msg", "lanes/ground"},
 	"internal/...":    {"...", "!cmd/...", "!bench/..."},
 	"internal/obs":    {"pipeline/msg"},
-	"internal/avdec":  {},
+	"internal/avdec":  {"pipeline/msg"},
 	"internal/avenc":  {},
 	"internal/config": {"...", "!cmd/...", "!bench/...", "!infer/engine", "!sensors/..."},
 }
