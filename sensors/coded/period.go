@@ -1,0 +1,63 @@
+package coded
+
+import "time"
+
+// maxMissing bounds how many pictures one gap can be said to have lost.
+const maxMissing = 1000
+
+// periodMeter knows the usual time between pictures: the median of the latest.
+type periodMeter struct {
+	deltas [9]time.Duration
+	n      int
+}
+
+func (m *periodMeter) add(delta time.Duration) {
+	if delta > 0 {
+		m.deltas[m.n%len(m.deltas)] = delta
+		m.n++
+	}
+}
+
+// period is 0 while it is not known.
+func (m *periodMeter) period() time.Duration {
+	n := min(m.n, len(m.deltas))
+	if n < 3 {
+		return 0
+	}
+	sorted := m.deltas
+	for i := 1; i < n; i++ { // a handful: insertion sort
+		for j := i; j > 0 && sorted[j-1] > sorted[j]; j-- {
+			sorted[j-1], sorted[j] = sorted[j], sorted[j-1]
+		}
+	}
+	return sorted[n/2]
+}
+
+// between is how many pictures are missing in a gap of delta.
+func (m *periodMeter) between(delta time.Duration) int {
+	p := m.period()
+	if p <= 0 || delta <= 0 {
+		return 0
+	}
+	return int(min(max(0, (delta+p/2)/p-1), maxMissing))
+}
+
+// depthMeter knows how many pictures can come, in the order of decoding, between
+// a picture and one that is shown before it: 0 for a stream without B pictures.
+type depthMeter struct {
+	latest [16]time.Duration
+	n      int
+	depth  int
+}
+
+func (m *depthMeter) add(pts time.Duration) {
+	later := 0
+	for i := range min(m.n, len(m.latest)) {
+		if m.latest[i] > pts {
+			later++
+		}
+	}
+	m.depth = max(m.depth, later)
+	m.latest[m.n%len(m.latest)] = pts
+	m.n++
+}
