@@ -1,0 +1,9 @@
+package camera_test
+
+import (
+	"testing"
+
+	"dashline/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }

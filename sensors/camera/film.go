@@ -1,0 +1,231 @@
+package camera
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"dashline/internal/avdec"
+)
+
+// maxShots bounds a film: three days at 30 frames a second.
+const maxShots = 8 << 20
+
+// shot is a frame of a film, without its data.
+type shot struct {
+	pts, dts time.Duration // from the first picture that is shown
+	index    int           // in the order of presentation
+	key      bool
+}
+
+// film is a file that was looked through once. It is not changed afterwards and
+// shared by the cameras.
+type film struct {
+	path   string
+	info   avdec.Info
+	shots  []shot        // in the order of decoding
+	length time.Duration // from its beginning to where it begins again
+	delay  time.Duration // from when a picture is taken until all are sent in the order of decoding
+	sets   [][]byte      // parameter sets of the first key frame
+	frames int           // of the source: an index beyond is one of its again
+}
+
+// openFilm looks through a file.
+func openFilm(path string) (*film, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	p, err := avdec.OpenPackets(abs)
+	if err != nil {
+		return nil, fmt.Errorf("open film %s: %w", path, err)
+	}
+	defer p.Close()
+	f := &film{path: abs, info: p.Info()}
+	if err := f.look(p); err != nil {
+		return nil, fmt.Errorf("open film %s: %w", path, err)
+	}
+	return f, nil
+}
+
+func (f *film) look(p *avdec.Packets) error {
+	var last time.Duration // of the picture that is shown last
+	for {
+		k, err := p.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("frame %d: %w", len(f.shots), err)
+		}
+		switch {
+		case len(f.shots) == maxShots:
+			return fmt.Errorf("more than %d frames: cut it (ffmpeg -i IN -t 60 -c copy OUT.mp4)", maxShots)
+		case len(f.shots) == 0 && !k.Key:
+			return errors.New("it does not begin with a key frame, so it cannot be begun again: have it encoded (--codec h264)")
+		case len(f.shots) == 0:
+			f.sets = parameterSets(f.info.Codec, nalus(k.Data))
+		case k.DTS <= f.shots[len(f.shots)-1].dts:
+			return fmt.Errorf("frame %d: its time of decoding runs backwards: have it encoded (--codec h264)", len(f.shots))
+		}
+		if k.PTS >= last {
+			last, f.length = k.PTS, k.PTS+k.Duration
+		}
+		f.shots = append(f.shots, shot{pts: k.PTS, dts: k.DTS, key: k.Key})
+	}
+	if len(f.shots) == 0 {
+		return errors.New("there is no frame in it")
+	}
+	f.number(last)
+	return nil
+}
+
+// number gives shots their order of presentation and moves the first of them to
+// time 0.
+func (f *film) number(last time.Duration) {
+	order := make([]int, len(f.shots))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return int(f.shots[a].pts - f.shots[b].pts) })
+	first := f.shots[order[0]].pts
+	for index, i := range order {
+		f.shots[i].index = index
+	}
+	for i := range f.shots {
+		s := &f.shots[i]
+		s.pts -= first
+		s.dts -= first
+		f.delay = max(f.delay, s.pts-s.dts)
+	}
+	if f.length == last { // the container does not say how long the last one is shown
+		f.length += f.period(last - first)
+	}
+	f.length -= first
+	f.frames = len(f.shots)
+}
+
+// period is the usual time between pictures.
+func (f *film) period(shown time.Duration) time.Duration {
+	if n := len(f.shots) - 1; n > 0 && shown > 0 {
+		return shown / time.Duration(n)
+	}
+	if f.info.FPS > 0 {
+		return time.Duration(float64(time.Second) / f.info.FPS)
+	}
+	return time.Second / 30
+}
+
+// reel reads a film again and again. It belongs to one camera.
+type reel struct {
+	film    *film
+	packets *avdec.Packets
+	at      int // number of the next shot
+}
+
+func (f *film) open() (*reel, error) {
+	p, err := avdec.OpenPackets(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("open film: %w", err)
+	}
+	return &reel{film: f, packets: p}, nil
+}
+
+// next gives the data of the next shot, valid until the next call. After the last
+// comes the first.
+func (r *reel) next() (shot, []byte, error) {
+	if r.at == len(r.film.shots) {
+		if err := r.seek(0); err != nil {
+			return shot{}, nil, err
+		}
+	}
+	k, err := r.packets.Next()
+	if err != nil {
+		return shot{}, nil, fmt.Errorf("frame %d of the film, which was there before: %w", r.at, err)
+	}
+	s := r.film.shots[r.at]
+	r.at++
+	return s, k.Data, nil
+}
+
+// seek makes shot n the next.
+func (r *reel) seek(n int) error {
+	if err := r.packets.Rewind(); err != nil {
+		return err
+	}
+	for r.at = 0; r.at < n; r.at++ {
+		if _, err := r.packets.Next(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keyBefore is the number of the last key frame at or before the picture of an
+// index.
+func (f *film) keyBefore(index int) int {
+	at := 0
+	for i, s := range f.shots {
+		if s.key && s.index <= index {
+			at = i
+		}
+	}
+	return at
+}
+
+func (r *reel) close() { _ = r.packets.Close() }
+
+// nalus splits an access unit in Annex B form into its units, without start codes.
+func nalus(au []byte) [][]byte {
+	var units [][]byte
+	start := -1 // of the unit that is being looked through
+	for i := 0; ; {
+		n := bytes.Index(au[i:], []byte{0, 0, 1})
+		if n < 0 {
+			break
+		}
+		if start >= 0 {
+			units = addUnit(units, au[start:i+n])
+		}
+		i += n + 3
+		start = i
+	}
+	if start >= 0 {
+		units = addUnit(units, au[start:])
+	}
+	return units
+}
+
+// addUnit drops zeros at a unit's end, which belong to the next start code.
+func addUnit(units [][]byte, u []byte) [][]byte {
+	if u = bytes.TrimRight(u, "\x00"); len(u) > 0 {
+		units = append(units, u)
+	}
+	return units
+}
+
+// parameterSets are an access unit's sets by their order in the SDP: SPS and PPS,
+// or VPS, SPS and PPS; nil where one is missing.
+func parameterSets(codec string, units [][]byte) [][]byte {
+	types := map[string][]byte{H264: {7, 8}, H265: {32, 33, 34}}[codec]
+	var sets [][]byte
+	for _, want := range types {
+		i := slices.IndexFunc(units, func(u []byte) bool { return unitType(codec, u) == want })
+		if i < 0 {
+			return nil
+		}
+		sets = append(sets, bytes.Clone(units[i]))
+	}
+	return sets
+}
+
+func unitType(codec string, u []byte) byte {
+	if codec == H265 {
+		return u[0] >> 1 & 0x3f
+	}
+	return u[0] & 0x1f
+}
