@@ -13,9 +13,6 @@ import (
 	"unsafe"
 )
 
-// MaxPacket is the size of the largest packet that [Packets] hands out, bytes.
-const MaxPacket = 32 << 20
-
 // Packet is one compressed picture of a file.
 type Packet struct {
 	// Data is one access unit in Annex B form with its parameter sets before key
