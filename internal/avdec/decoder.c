@@ -99,6 +99,8 @@ int dv_decoder_receive(dv_decoder *d, dv_decoded *p, char *err, size_t len) {
 
 void dv_decoder_reset(dv_decoder *d) { avcodec_flush_buffers(d->codec); }
 
+int dv_decoder_delay(const dv_decoder *d) { return d->codec->has_b_frames; }
+
 int dv_decoder_bgr(dv_decoder *d, uint8_t *dst, int step, char *err, size_t len) {
     return dv_to_bgr(&d->converter, d->frame, dst, step, err, len);
 }

@@ -98,6 +98,10 @@ func (d *Decoder) error(code C.int) error {
 	return nil
 }
 
+// Delay is by how many pictures the order of presentation differs from that of
+// decoding, as far as the stream has said; 0 for one without B pictures.
+func (d *Decoder) Delay() int { return int(C.dv_decoder_delay(d.c)) }
+
 // Reset forgets all packets and pictures: what comes next is decoded as the
 // beginning of a stream.
 func (d *Decoder) Reset() { C.dv_decoder_reset(d.c) }

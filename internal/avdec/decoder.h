@@ -30,6 +30,10 @@ int dv_decoder_receive(dv_decoder *d, dv_decoded *p, char *err, size_t len);
 // dv_decoder_reset forgets all packets and pictures, as before the first.
 void dv_decoder_reset(dv_decoder *d);
 
+// dv_decoder_delay is how many pictures the stream says may come before one that
+// is shown earlier; 0 before the first key picture.
+int dv_decoder_delay(const dv_decoder *d);
+
 int dv_decoder_bgr(dv_decoder *d, uint8_t *dst, int step, char *err, size_t len);
 
 void dv_decoder_close(dv_decoder *d);

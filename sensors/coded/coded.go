@@ -64,6 +64,7 @@ type Options struct {
 	Live      bool          // pictures have an age: the time since Arrived, and their lag
 	Deadline  time.Duration // age from which a live picture is stale; 0: never
 	Threads   int           // of the decoder; 0: 1
+	Period    time.Duration // between pictures, until it has been measured; 0: unknown
 }
 
 // At most so many pictures wait for one that the decoder holds back. The
@@ -76,13 +77,17 @@ type Stream struct {
 	dec     *avdec.Decoder
 	seq     uint64
 	id      int64
-	waiting bool          // for a key picture
-	drained bool          // the decoder has to be reset before it is fed
-	feeding bool          // the decoder may have pictures
+	unit    *Unit         // put in, and not yet taken
 	ended   bool          // nothing more comes
+	broken  bool          // decoding has to begin anew, with a key picture
+	drained bool          // broken, and the decoder was asked for what it holds back
+	feeding bool          // the decoder may have pictures
+	start   time.Duration // PTS of the key picture at which decoding began
 	pending []pending     // in the order of presentation
 	held    avdec.Decoded // the picture that is to be shown next; its ID is 0 where there is none
 	lossy   bool          // pictures may be missing between those that came
+	taken   int           // units so far
+	gapAt   int           // the latest of them before which something was missing
 	begun   bool          // a picture has been told, the latest with this PTS:
 	last    time.Duration
 	period  periodMeter
@@ -92,7 +97,8 @@ type Stream struct {
 // pending is a picture whose outcome is not yet told.
 type pending struct {
 	header msg.Header
-	id     int64
+	taken  int                  // its place in the order of decoding
+	id     int64                // by which the decoder knows it
 	born   time.Time            // captured, by this machine's clock; arrival less its lag
 	err    *pipeline.FrameError // why it is not shown; nil while the decoder has it
 	stale  bool                 // decode it, do not show it
@@ -106,7 +112,7 @@ func New(o Options) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stream{o: o, dec: dec, waiting: true}, nil
+	return &Stream{o: o, dec: dec, broken: true, drained: true, period: periodMeter{nominal: o.Period}}, nil
 }
 
 // Continue goes on with the numbers of the stream before this one, which may be
@@ -117,99 +123,15 @@ func (s *Stream) Continue(before *Stream) {
 	}
 }
 
-// Put gives the stream its next picture. Next must have had no more before. The
-// unit's data may be used again when Put returns. An error is final.
-func (s *Stream) Put(u *Unit) error {
-	s.ended = false
-	s.depth.add(u.PTS)
-	s.lossy = s.lossy || u.Gap && s.begun
-	p := pending{
-		header: msg.Header{PTS: u.PTS, CapturedAt: u.CapturedAt, CaptureClock: u.CaptureClock},
-		born:   u.Arrived.Add(-u.Lag),
-		key:    u.Key && !u.Damaged,
-		first:  u.Restart,
-	}
-	if s.breaks(u) && !s.waiting {
-		if err := s.interrupt(); err != nil {
-			return err
-		}
-	}
-	switch {
-	case u.Skip:
-		p.err = drop()
-	case u.Damaged:
-		p.err = s.lose(Incomplete, "parts of it did not arrive")
-	case s.waiting && !u.Key:
-		p.err = s.lose(Reference, "a picture that it refers to was not whole")
-	}
-	if p.err != nil {
-		s.insert(p)
-		return nil
-	}
-	stale := s.o.Live && s.o.Deadline > 0 && time.Since(p.born) > s.o.Deadline
-	if stale && u.Kind.Disposable {
-		p.err = drop()
-		s.insert(p)
-		return nil
-	}
-	return s.decode(u, p, stale)
-}
+// Put gives the stream its next picture. Next must have had no more before, and
+// the unit must stay as it is until Next has no more again.
+func (s *Stream) Put(u *Unit) { s.unit, s.ended = u, false }
 
-// breaks says that pictures after u, or u itself, may refer to one that is not there.
-func (s *Stream) breaks(u *Unit) bool {
-	return u.Gap || u.Restart || (u.Damaged || u.Skip) && !u.Kind.Disposable
-}
-
-func (s *Stream) decode(u *Unit, p pending, stale bool) error {
-	if s.drained {
-		s.dec.Reset()
-		s.drained = false
-	}
-	s.waiting = false
-	s.id++
-	p.id, p.stale = s.id, stale
-	err := s.dec.Send(u.Data, p.id)
-	switch {
-	case errors.Is(err, avdec.ErrCorrupt):
-		p.err = s.lose(Corrupt, err.Error())
-		s.insert(p)
-		return s.interrupt()
-	case err != nil:
-		return err
-	}
-	s.feeding = true
-	s.insert(p)
-	return nil
-}
-
-// interrupt ends the run of pictures that refer to each other. What the decoder
-// holds back of it is whole and still comes out.
-func (s *Stream) interrupt() error {
-	s.waiting = true
-	if s.drained {
-		return nil
-	}
-	s.drained, s.feeding = true, true
-	if err := s.dec.Drain(); err != nil && !errors.Is(err, avdec.ErrCorrupt) {
-		return err
-	}
-	return nil
-}
-
-// End asks for the pictures that the decoder still holds back: Next gives them
-// until it has no more. Then the stream waits for a key picture again.
-func (s *Stream) End() error {
+// End says that nothing more comes: Next gives what is held back. After it the
+// stream waits for a key picture.
+func (s *Stream) End() {
 	s.ended = true
-	return s.interrupt()
-}
-
-// insert keeps the pending pictures in the order of presentation.
-func (s *Stream) insert(p pending) {
-	at := len(s.pending)
-	for at > 0 && s.pending[at-1].header.PTS > p.header.PTS {
-		at--
-	}
-	s.pending = slices.Insert(s.pending, at, p)
+	s.interrupt()
 }
 
 // Next makes the next picture a frame. ok is false when another has to be put
@@ -223,20 +145,134 @@ func (s *Stream) Next(f *frame.Frame) (ok bool, err error) {
 			return true, s.pop(f).err
 		case s.held.ID != 0:
 			return true, s.show(f)
-		case !s.feeding:
+		case s.feeding && (!s.broken || s.complete()):
+			err = s.receive()
+		case s.broken && !s.drained && s.holding() && s.complete():
+			err = s.drain()
+		case s.unit != nil:
+			u := s.unit
+			s.unit = nil
+			err = s.take(u)
+		default:
 			return false, nil
 		}
-		if err := s.receive(); err != nil {
+		if err != nil {
 			return false, err
 		}
 	}
 }
 
-// told says that the first pending picture's outcome can be told: it is known,
-// and no picture that is shown before it can still come.
+// take decides what becomes of a unit, and gives it to the decoder if it is to be
+// decoded.
+func (s *Stream) take(u *Unit) error {
+	if s.breaks(u) {
+		s.interrupt()
+	}
+	s.depth.add(u.PTS)
+	s.taken++
+	if u.Gap && s.begun {
+		s.lossy, s.gapAt = true, s.taken
+	}
+	p := pending{
+		taken:  s.taken,
+		header: msg.Header{PTS: u.PTS, CapturedAt: u.CapturedAt, CaptureClock: u.CaptureClock},
+		born:   u.Arrived.Add(-u.Lag),
+		key:    u.starts(),
+		first:  u.Restart,
+	}
+	stale := s.o.Live && s.o.Deadline > 0 && time.Since(p.born) > s.o.Deadline
+	switch {
+	case u.Skip, stale && u.Kind.Disposable:
+		p.err = drop()
+	case u.Damaged:
+		p.err = s.lose(Incomplete, "parts of it did not arrive")
+	case s.broken && !u.Key:
+		p.err = s.lose(Reference, "a picture that it refers to was not whole")
+	case u.PTS < s.start:
+		// It is shown before the key picture at which decoding began, and refers
+		// to what was before that.
+		p.err = s.lose(Reference, "it refers to pictures before the first whole one")
+	}
+	if p.err != nil {
+		s.insert(p)
+		return nil
+	}
+	p.stale = stale
+	return s.decode(u, p)
+}
+
+// breaks says that pictures after u, or u itself, may refer to one that is not there.
+func (s *Stream) breaks(u *Unit) bool {
+	return u.Gap || u.Restart || (u.Damaged || u.Skip) && !u.Kind.Disposable
+}
+
+// starts says that decoding can begin with u.
+func (u *Unit) starts() bool { return u.Key && !u.Damaged && !u.Skip }
+
+func (s *Stream) decode(u *Unit, p pending) error {
+	if s.broken { // all that the decoder held back is out, see complete
+		s.dec.Reset()
+		s.broken, s.drained, s.start = false, false, u.PTS
+	}
+	s.id++
+	p.id = s.id
+	err := s.dec.Send(u.Data, p.id)
+	switch {
+	case errors.Is(err, avdec.ErrCorrupt):
+		p.err = s.lose(Corrupt, err.Error())
+		s.interrupt()
+	case err != nil:
+		return err
+	default:
+		s.feeding = true
+	}
+	s.depth.atLeast(s.dec.Delay())
+	s.insert(p)
+	return nil
+}
+
+// interrupt ends the run of pictures that refer to each other: nothing is decoded
+// until the next key picture. What the decoder holds back is whole, and comes out
+// in its time.
+func (s *Stream) interrupt() {
+	if !s.broken {
+		s.broken, s.drained = true, false
+	}
+}
+
+// drain asks the decoder for all that it holds back.
+func (s *Stream) drain() error {
+	s.drained, s.feeding = true, true
+	if err := s.dec.Drain(); err != nil && !errors.Is(err, avdec.ErrCorrupt) {
+		return err
+	}
+	return nil
+}
+
+// holding says that the decoder has pictures that are not told.
+func (s *Stream) holding() bool {
+	return slices.ContainsFunc(s.pending, func(p pending) bool { return p.err == nil })
+}
+
+// complete says that no picture can still be put in that is shown before the
+// first pending one: as many are in as the order of decoding can differ by, or
+// decoding begins anew.
+func (s *Stream) complete() bool {
+	return len(s.pending) > s.depth.depth || s.ended || s.broken && s.unit != nil && s.unit.starts()
+}
+
+// insert keeps the pending pictures in the order of presentation.
+func (s *Stream) insert(p pending) {
+	at := len(s.pending)
+	for at > 0 && s.pending[at-1].header.PTS > p.header.PTS {
+		at--
+	}
+	s.pending = slices.Insert(s.pending, at, p)
+}
+
+// told says that the first pending picture's outcome can be told.
 func (s *Stream) told() bool {
-	return len(s.pending) > 0 && s.pending[0].err != nil &&
-		(s.held.ID != 0 || len(s.pending) > s.depth.depth || s.ended)
+	return len(s.pending) > 0 && s.pending[0].err != nil && (s.held.ID != 0 || s.complete())
 }
 
 // miss accounts for the pictures that are missing before the first pending one,
@@ -273,7 +309,8 @@ func (s *Stream) receive() error {
 		} else {
 			s.condemn(len(s.pending), Corrupt, err.Error()) // it does not say which
 		}
-		return s.interrupt()
+		s.interrupt()
+		return nil
 	}
 	if at < 0 {
 		return nil // told already
@@ -324,7 +361,9 @@ func (s *Stream) pop(f *frame.Frame) pending {
 		s.period.add(p.header.PTS - s.last)
 	}
 	s.begun, s.last = true, p.header.PTS
-	s.lossy = s.lossy && !p.key
+	if p.key && p.taken >= s.gapAt {
+		s.lossy = false // all that was lost is before it
+	}
 	if s.o.Live {
 		f.Lag = max(0, time.Since(p.born))
 	}

@@ -7,8 +7,9 @@ const maxMissing = 1000
 
 // periodMeter knows the usual time between pictures: the median of the latest.
 type periodMeter struct {
-	deltas [9]time.Duration
-	n      int
+	nominal time.Duration
+	deltas  [9]time.Duration
+	n       int
 }
 
 func (m *periodMeter) add(delta time.Duration) {
@@ -18,11 +19,11 @@ func (m *periodMeter) add(delta time.Duration) {
 	}
 }
 
-// period is 0 while it is not known.
+// period is the nominal one until another is known.
 func (m *periodMeter) period() time.Duration {
 	n := min(m.n, len(m.deltas))
 	if n < 3 {
-		return 0
+		return m.nominal
 	}
 	sorted := m.deltas
 	for i := 1; i < n; i++ { // a handful: insertion sort
@@ -61,3 +62,5 @@ func (m *depthMeter) add(pts time.Duration) {
 	m.latest[m.n%len(m.latest)] = pts
 	m.n++
 }
+
+func (m *depthMeter) atLeast(n int) { m.depth = max(m.depth, n) }

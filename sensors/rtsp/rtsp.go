@@ -74,6 +74,7 @@ type Source struct {
 	done sync.WaitGroup
 
 	queue  *queue
+	unit   unit          // that the stream has
 	stream *coded.Stream // of the session whose units Next is reading
 	of     *session      // that session
 	info   Info
@@ -165,21 +166,23 @@ func (s *Source) Next(ctx context.Context, f *frame.Frame) error {
 				return err
 			}
 		}
+		s.queue.recycle(s.unit.Data)
+		s.unit = unit{}
 		waited := time.Now()
 		u, err := s.queue.pop(ctx)
 		idle += time.Since(waited)
 		if err != nil {
 			return err
 		}
-		if err := s.put(u); err != nil {
+		s.unit = u
+		if err := s.put(&s.unit); err != nil {
 			return err
 		}
 	}
 }
 
 // put gives a unit to the decoder of its session.
-func (s *Source) put(u unit) error {
-	defer s.queue.recycle(u.Data)
+func (s *Source) put(u *unit) error {
 	if u.of != s.of {
 		if s.stream == nil || u.Codec != s.of.codec {
 			if s.stream != nil {
@@ -197,7 +200,8 @@ func (s *Source) put(u unit) error {
 		s.of = u.of
 		u.Restart = true
 	}
-	return s.stream.Put(&u.Unit)
+	s.stream.Put(&u.Unit)
+	return nil
 }
 
 // start begins the goroutine that keeps a session.
