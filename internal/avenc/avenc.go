@@ -1,9 +1,11 @@
-// Package avenc writes pictures as H.264 in an MP4 file, with libx264 through
-// libavcodec and libavformat (FFmpeg 5.1 to 7).
+// Package avenc writes pictures as H.264, H.265 or MJPEG in an MP4 file, with
+// libx264, libx265 and FFmpeg's own encoder through libavcodec and libavformat
+// (FFmpeg 5.1 to 7).
 //
 // OpenCV's own writer chooses quality, threads and key frames by itself, and
 // says no more than that it failed. Here the same pictures and options give the
-// same bytes with the same version of x264, and a full disk is an error that says so.
+// same bytes with the same version of x264 or FFmpeg (x265's vary a little from
+// run to run), and a full disk is an error that says so.
 //
 // Invariants:
 //   - A [Writer] belongs to one goroutine and owns all of its native memory.
@@ -11,7 +13,8 @@
 //   - Picture i is shown at i/FPS; package avdec reads back as many pictures as
 //     were written, at these times.
 //   - Colours are those that package avdec and OpenCV read: BT.601's matrix,
-//     limited range, and the file says so.
+//     limited range (full in MJPEG), and the file says so.
+//   - Nothing refers across a key frame.
 //   - The file has its name only once it is whole; until then it is PATH.part.
 package avenc
 
@@ -37,20 +40,31 @@ const (
 	MaxSide = 8192
 )
 
+// The codecs.
+const (
+	H264  = "h264"
+	H265  = "h265"
+	MJPEG = "mjpeg" // baseline JPEG with the standard's own Huffman tables, 4:2:0
+)
+
+var codecs = []string{H264, H265, MJPEG} // as C counts them
+
 // Options say how to encode.
 type Options struct {
+	Codec         string  // H264, H265 or MJPEG; "": H264
 	Width, Height int     // pixels: even, MinSide to MaxSide
 	FPS           float64 // pictures a second, 0.01 to 1000
-	CRF           int     // quality, 1 (best) to 51; 0: 20
-	Preset        string  // x264's name, "ultrafast" to "veryslow"; "": "veryfast"
+	CRF           int     // quality, 1 (best) to 51; 0: 20. Each codec has a scale of its own.
+	Preset        string  // x264's and x265's name, "ultrafast" to "veryslow"; "": "veryfast"
 	Keyframes     int     // at most this many pictures apart, 1 to 10000; 0: 250
+	BFrames       int     // between two others at most, 1 to 16; -1: none; 0: the preset's
 	Threads       int     // of the encoder, 1 to 16; 0: 1. Another number gives other bytes.
 }
 
 var presets = []string{"ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"}
 
-// ErrNoEncoder says that FFmpeg was built without libx264.
-var ErrNoEncoder = errors.New("this FFmpeg has no libx264: install the distribution's own libavcodec (scripts/setup), which has it")
+// ErrNoEncoder says that FFmpeg was built without the codec's encoder.
+var ErrNoEncoder = errors.New("this FFmpeg has no encoder for it (libx264, libx265, mjpeg): install the distribution's own libavcodec (scripts/setup), which has it")
 
 // Writer writes one file.
 type Writer struct {
@@ -91,6 +105,15 @@ func (o Options) complete() (Options, error) {
 	if o.Width%2 != 0 || o.Height%2 != 0 || min(o.Width, o.Height) < MinSide || max(o.Width, o.Height) > MaxSide {
 		return o, fmt.Errorf("pictures of %dx%d: give even sizes from %d to %d", o.Width, o.Height, MinSide, MaxSide)
 	}
+	if o.Codec == "" {
+		o.Codec = H264
+	}
+	if !slices.Contains(codecs, o.Codec) {
+		return o, fmt.Errorf("codec %q: give one of %s", o.Codec, strings.Join(codecs, ", "))
+	}
+	if o.BFrames < -1 || o.BFrames > 16 || o.BFrames > 0 && o.Codec == MJPEG {
+		return o, fmt.Errorf("%d B-frames in %s: give 1 to 16, -1 for none, 0 for the preset's; MJPEG has none", o.BFrames, o.Codec)
+	}
 	if !(o.FPS >= 0.01 && o.FPS <= 1000) {
 		return o, fmt.Errorf("%g pictures a second: give 0.01 to 1000", o.FPS)
 	}
@@ -123,7 +146,15 @@ func (w *Writer) open(o Options) error {
 	path, preset := C.CString(part(w.path)), C.CString(o.Preset)
 	defer C.free(unsafe.Pointer(path))
 	defer C.free(unsafe.Pointer(preset))
+	bframes := o.BFrames // C's -1 is the preset's, for Go's 0
+	switch bframes {
+	case 0:
+		bframes = -1
+	case -1:
+		bframes = 0
+	}
 	c := C.dw_options{
+		codec: C.int(slices.Index(codecs, o.Codec)), bframes: C.int(bframes),
 		width: C.int(o.Width), height: C.int(o.Height), fps: C.double(o.FPS),
 		crf: C.int(o.CRF), preset: preset, keyframes: C.int(o.Keyframes), threads: C.int(o.Threads),
 	}
@@ -144,7 +175,12 @@ func (w *Writer) said(code C.int) error {
 // Write appends a picture: 8-bit BGR, row after row without gaps, exactly
 // 3*Width*Height bytes, which are only read. After an error that is not about
 // the length nothing more can be written.
-func (w *Writer) Write(bgr []byte) error {
+func (w *Writer) Write(bgr []byte) error { return w.write(bgr, 0) }
+
+// WriteKey is Write, and makes the picture a key frame.
+func (w *Writer) WriteKey(bgr []byte) error { return w.write(bgr, 1) }
+
+func (w *Writer) write(bgr []byte, key C.int) error {
 	if w.failed != nil {
 		return w.failed
 	}
@@ -154,7 +190,7 @@ func (w *Writer) Write(bgr []byte) error {
 	if len(bgr) != w.size {
 		return fmt.Errorf("write video %s: a picture of %d bytes; want %d", w.path, len(bgr), w.size)
 	}
-	if err := w.said(C.dw_write(w.c, (*C.uint8_t)(&bgr[0]), &w.err[0], C.size_t(len(w.err)))); err != nil {
+	if err := w.said(C.dw_write(w.c, (*C.uint8_t)(&bgr[0]), key, &w.err[0], C.size_t(len(w.err)))); err != nil {
 		w.failed = fmt.Errorf("write video %s: picture %d: %w", w.path, w.pictures, err)
 		return w.failed
 	}

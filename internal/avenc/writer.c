@@ -23,34 +23,58 @@ static int fail(char *err, size_t len, const char *what, int code) {
     return DW_FAILED;
 }
 
+static const char *const encoders[] = {[DW_H264] = "libx264", [DW_H265] = "libx265", [DW_MJPEG] = "mjpeg"};
+
+// set_options sets what each encoder calls by its own name.
+static int set_options(AVCodecContext *c, const dw_options *o) {
+    char text[64];
+    if (o->codec == DW_MJPEG) {
+        c->flags |= AV_CODEC_FLAG_QSCALE;
+        c->global_quality = FF_QP2LAMBDA * (o->crf / 4 < 2 ? 2 : o->crf / 4);
+        return av_opt_set(c->priv_data, "huffman", "default", 0); // the tables that RTP takes for granted
+    }
+    int code = av_opt_set(c->priv_data, "preset", o->preset, 0);
+    snprintf(text, sizeof text, "%d", o->crf);
+    if (code >= 0) code = av_opt_set(c->priv_data, "crf", text, 0);
+    if (code >= 0) code = av_opt_set(c->priv_data, "forced-idr", "1", 0); // a key frame that is asked for is a whole one
+    if (code >= 0 && o->codec == DW_H265) {
+        // Key frames that nothing refers across, and as many threads as were asked
+        // for; its log would break the status line.
+        if (o->threads == 1)
+            snprintf(text, sizeof text, "log-level=none:open-gop=0:frame-threads=1:pools=none");
+        else
+            snprintf(text, sizeof text, "log-level=none:open-gop=0:frame-threads=1:pools=%d", o->threads);
+        code = av_opt_set(c->priv_data, "x265-params", text, 0);
+    }
+    // x264 164's macroblock tree with AVX-512 reads beyond its rows unless the
+    // width is a multiple of 128, so what was in memory before would decide the
+    // bytes. Without it they are the same whatever vector code a machine has.
+    if (code >= 0 && o->codec == DW_H264) code = av_opt_set(c->priv_data, "mbtree", "0", 0);
+    return code;
+}
+
 static int open_codec(dw_writer *w, const dw_options *o, char *err, size_t len) {
-    const AVCodec *codec = avcodec_find_encoder_by_name("libx264");
+    const AVCodec *codec = avcodec_find_encoder_by_name(encoders[o->codec]);
     if (!codec) return DW_NO_ENCODER;
     AVCodecContext *c = w->codec = avcodec_alloc_context3(codec);
     if (!c) return fail(err, len, "out of memory", 0);
     c->width = o->width;
     c->height = o->height;
-    c->pix_fmt = AV_PIX_FMT_YUV420P;
+    c->pix_fmt = o->codec == DW_MJPEG ? AV_PIX_FMT_YUVJ420P : AV_PIX_FMT_YUV420P;
     c->framerate = av_d2q(o->fps, 1001000);
     c->time_base = av_inv_q(c->framerate);
     c->gop_size = o->keyframes;
+    if (o->bframes >= 0) c->max_b_frames = o->bframes;
     c->thread_count = o->threads;
     // What the conversion below makes: BT.601's matrix over sRGB's primaries,
-    // limited range, one chroma sample in the middle of four pixels.
-    c->color_range = AVCOL_RANGE_MPEG;
+    // limited range (full in JPEG), one chroma sample in the middle of four pixels.
+    c->color_range = o->codec == DW_MJPEG ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG;
     c->colorspace = AVCOL_SPC_SMPTE170M;
     c->color_primaries = AVCOL_PRI_BT709;
     c->color_trc = AVCOL_TRC_BT709;
     c->chroma_sample_location = AVCHROMA_LOC_CENTER;
     c->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_BITEXACT;
-    char crf[16];
-    snprintf(crf, sizeof crf, "%d", o->crf);
-    int code = av_opt_set(c->priv_data, "preset", o->preset, 0);
-    if (code >= 0) code = av_opt_set(c->priv_data, "crf", crf, 0);
-    // x264 164's macroblock tree with AVX-512 reads beyond its rows unless the
-    // width is a multiple of 128, so what was in memory before would decide the
-    // bytes. Without it they are the same whatever vector code a machine has.
-    if (code >= 0) code = av_opt_set(c->priv_data, "mbtree", "0", 0);
+    int code = set_options(c, o);
     if (code >= 0) code = avcodec_open2(c, codec, NULL);
     return code < 0 ? fail(err, len, "the encoder does not start", code) : DW_OK;
 }
@@ -67,6 +91,7 @@ static int open_file(dw_writer *w, const char *path, char *err, size_t len) {
     w->stream->time_base = w->codec->time_base;
     w->stream->avg_frame_rate = w->codec->framerate;
     if ((code = avcodec_parameters_from_context(w->stream->codecpar, w->codec)) < 0) return fail(err, len, "the stream makes no sense", code);
+    if (w->codec->codec_id == AV_CODEC_ID_HEVC) w->stream->codecpar->codec_tag = MKTAG('h', 'v', 'c', '1'); // what all players know
     AVDictionary *options = NULL;
     av_dict_set(&options, "movflags", "faststart", 0); // the index first: players start before all is there
     code = avformat_write_header(w->format, &options);
@@ -112,37 +137,52 @@ static int drain(dw_writer *w, char *err, size_t len) {
     }
 }
 
-// convert writes a picture as the limited range of BT.601, what swscale's default
-// matrix and so package avdec reads. The coefficients are 65536 * 219/255 (luma)
-// and 65536 * 224/255 (chroma) of the matrix, rounded so that grey has no
-// colour. Chroma is the mean of four pixels, since unscaled conversion back
-// repeats it over the same four. Unlike swscale it is the same on every machine
-// and never reads beyond the last pixel.
+// matrix makes luma and chroma of BGR, times 65536.
+typedef struct {
+    int yb, yg, yr, y0;          // and what luma begins at
+    int ub, ug, ur, vr, vg, vb;
+} matrix;
+
+// BT.601's, in the limited range, what swscale's default matrix and so package
+// avdec reads, and in the full one of JPEG. The coefficients are 65536 * 219/255
+// (luma) and 65536 * 224/255 (chroma) of the matrix, or 65536 of it, rounded so
+// that grey has no colour.
+static const matrix limited = {6416, 33039, 16829, 16, 28784, 19070, 9714, 28784, 24103, 4681};
+static const matrix full = {7471, 38470, 19595, 0, 32768, 21709, 11059, 32768, 27439, 5329};
+
+static uint8_t clip(int v) { return v > 255 ? 255 : v; } // the full range's brightest chroma is half a step beyond
+
+// convert writes a picture. Chroma is the mean of four pixels, since unscaled
+// conversion back repeats it over the same four. Unlike swscale it is the same on
+// every machine and never reads beyond the last pixel.
 static void convert(AVFrame *f, const uint8_t *bgr) {
+    const matrix m = f->format == AV_PIX_FMT_YUVJ420P ? full : limited;
     const int w = f->width, h = f->height;
     for (int y = 0; y < h; y += 2) {
         const uint8_t *p0 = bgr + (size_t)y * w * 3, *p1 = p0 + (size_t)w * 3;
         uint8_t *y0 = f->data[0] + (ptrdiff_t)y * f->linesize[0], *y1 = y0 + f->linesize[0];
         uint8_t *u = f->data[1] + (ptrdiff_t)(y / 2) * f->linesize[1], *v = f->data[2] + (ptrdiff_t)(y / 2) * f->linesize[2];
         for (int x = 0; x < w; x += 2, p0 += 6, p1 += 6) {
-#define LUMA(p) (uint8_t)((6416 * (p)[0] + 33039 * (p)[1] + 16829 * (p)[2] + (16 << 16) + (1 << 15)) >> 16)
+#define LUMA(p) (uint8_t)((m.yb * (p)[0] + m.yg * (p)[1] + m.yr * (p)[2] + (m.y0 << 16) + (1 << 15)) >> 16)
             y0[x] = LUMA(p0);
             y0[x + 1] = LUMA(p0 + 3);
             y1[x] = LUMA(p1);
             y1[x + 1] = LUMA(p1 + 3);
 #undef LUMA
             const int b = p0[0] + p0[3] + p1[0] + p1[3], g = p0[1] + p0[4] + p1[1] + p1[4], r = p0[2] + p0[5] + p1[2] + p1[5];
-            u[x / 2] = (uint8_t)((28784 * b - 19070 * g - 9714 * r + (128 << 18) + (1 << 17)) >> 18);
-            v[x / 2] = (uint8_t)((28784 * r - 24103 * g - 4681 * b + (128 << 18) + (1 << 17)) >> 18);
+            u[x / 2] = clip((m.ub * b - m.ug * g - m.ur * r + (128 << 18) + (1 << 17)) >> 18);
+            v[x / 2] = clip((m.vr * r - m.vg * g - m.vb * b + (128 << 18) + (1 << 17)) >> 18);
         }
     }
 }
 
-int dw_write(dw_writer *w, const uint8_t *bgr, char *err, size_t len) {
+int dw_write(dw_writer *w, const uint8_t *bgr, int key, char *err, size_t len) {
     int code = av_frame_make_writable(w->frame); // the encoder may still hold it
     if (code < 0) return fail(err, len, "out of memory", code);
     convert(w->frame, bgr);
     w->frame->pts = w->pictures++;
+    w->frame->pict_type = key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+    w->frame->quality = w->codec->global_quality; // MJPEG's
     if ((code = avcodec_send_frame(w->codec, w->frame)) < 0) return fail(err, len, "the picture cannot be encoded", code);
     return drain(w, err, len);
 }
