@@ -170,7 +170,7 @@ func (s *Stream) take(u *Unit) error {
 	}
 	s.depth.add(u.PTS)
 	s.taken++
-	if u.Gap && s.begun {
+	if u.Gap {
 		s.lossy, s.gapAt = true, s.taken
 	}
 	p := pending{
