@@ -37,6 +37,7 @@ const (
 	TooLarge   = "too_large"  // failed: beyond the source's bounds
 	Format     = "format"     // failed: its pixel format cannot be converted
 	Stale      = "stale"      // dropped: older than the deadline before it was decoded
+	Join       = "join"       // dropped: came before the first key picture of its session
 )
 
 // Unit is the next picture of a stream, in the order of decoding.
@@ -80,6 +81,7 @@ type Stream struct {
 	unit    *Unit         // put in, and not yet taken
 	ended   bool          // nothing more comes
 	broken  bool          // decoding has to begin anew, with a key picture
+	joining bool          // the session has had no key picture yet
 	drained bool          // broken, and the decoder was asked for what it holds back
 	feeding bool          // the decoder may have pictures
 	start   time.Duration // PTS of the key picture at which decoding began
@@ -112,7 +114,7 @@ func New(o Options) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Stream{o: o, dec: dec, broken: true, drained: true, period: periodMeter{nominal: o.Period}}, nil
+	return &Stream{o: o, dec: dec, broken: true, drained: true, joining: true, period: periodMeter{nominal: o.Period}}, nil
 }
 
 // Continue goes on with the numbers of the stream before this one, which may be
@@ -168,6 +170,7 @@ func (s *Stream) take(u *Unit) error {
 	if s.breaks(u) {
 		s.interrupt()
 	}
+	s.joining = s.joining || u.Restart
 	s.depth.add(u.PTS)
 	s.taken++
 	if u.Gap {
@@ -183,9 +186,11 @@ func (s *Stream) take(u *Unit) error {
 	stale := s.o.Live && s.o.Deadline > 0 && time.Since(p.born) > s.o.Deadline
 	switch {
 	case u.Skip, stale && u.Kind.Disposable:
-		p.err = drop()
+		p.err = drop(Stale)
 	case u.Damaged:
 		p.err = s.lose(Incomplete, "parts of it did not arrive")
+	case s.broken && !u.Key && s.joining:
+		p.err = drop(Join)
 	case s.broken && !u.Key:
 		p.err = s.lose(Reference, "a picture that it refers to was not whole")
 	case u.PTS < s.start:
@@ -212,7 +217,7 @@ func (u *Unit) starts() bool { return u.Key && !u.Damaged && !u.Skip }
 func (s *Stream) decode(u *Unit, p pending) error {
 	if s.broken { // all that the decoder held back is out, see complete
 		s.dec.Reset()
-		s.broken, s.drained, s.start = false, false, u.PTS
+		s.broken, s.drained, s.joining, s.start = false, false, false, u.PTS
 	}
 	s.id++
 	p.id = s.id
@@ -320,7 +325,7 @@ func (s *Stream) receive() error {
 	case large || max(pic.Width, pic.Height) > s.o.MaxSide:
 		p.err = s.lose(TooLarge, fmt.Sprintf("it has %dx%d pixels", pic.Width, pic.Height))
 	case p.stale:
-		p.err = drop()
+		p.err = drop(Stale)
 	default:
 		s.held = pic
 	}
@@ -398,8 +403,8 @@ func (s *Stream) lose(reason, why string) *pipeline.FrameError {
 	return &pipeline.FrameError{Reason: reason, Err: fmt.Errorf("%s: %s", s.o.Name, why)}
 }
 
-func drop() *pipeline.FrameError {
-	return &pipeline.FrameError{Reason: Stale, Err: errors.New("older than the deadline"), Dropped: true}
+func drop(reason string) *pipeline.FrameError {
+	return &pipeline.FrameError{Reason: reason, Err: errors.New("let go"), Dropped: true}
 }
 
 // Close frees the decoder.

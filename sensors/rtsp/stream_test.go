@@ -1,0 +1,77 @@
+package rtsp_test
+
+import (
+	"testing"
+	"time"
+
+	"dashline/pipeline/msg"
+	"dashline/sensors/camera"
+	"dashline/sensors/coded"
+	"dashline/sensors/rtsp"
+)
+
+// Every codec over every transport: what is shown is what was sent, bit by bit,
+// and was taken when the camera says.
+func TestStreams(t *testing.T) {
+	for _, tt := range []struct {
+		codec   string
+		bframes int
+	}{{"h264", 0}, {"h264", 2}, {"h265", 0}, {"h265", 2}, {"mjpeg", 0}} {
+		f := newFilm(t, tt.codec, 60, 15, tt.bframes)
+		for _, transport := range []string{"udp", "tcp"} {
+			t.Run(name(tt.codec, tt.bframes, transport), func(t *testing.T) {
+				t.Parallel()
+				var c sent
+				cam := start(t, camera.Options{Source: f.path, OnFrame: c.add})
+				s := open(t, rtsp.Options{URL: cam.URLs()[0], Transport: transport})
+				events := shown(t, s, 60)
+				for len(events) > 0 && (events[0].CaptureClock != msg.SenderClock || events[0].reason == coded.Join) {
+					events = events[1:] // before the first report, or the first key picture
+				}
+				infos := account(t, f, &c, events)
+				for i, e := range events {
+					if e.reason != "" {
+						t.Errorf("frame %d: %s", e.Seq, e.reason)
+					}
+					if !near(e.CapturedAt, infos[i].NTP) {
+						t.Errorf("frame %d was taken at %v; the message says %v", e.Seq, infos[i].NTP, e.CapturedAt)
+					}
+					if e.lag < 0 || e.lag < infos[i].SentAt.Sub(infos[i].TakenAt) {
+						t.Errorf("frame %d is %v old, and waited %v in the camera alone", e.Seq, e.lag, infos[i].SentAt.Sub(infos[i].TakenAt))
+					}
+				}
+				if st := s.State(); st.Status != msg.CameraStreaming || st.Transport != transport || st.Codec != tt.codec || st.Lost != 0 {
+					t.Errorf("state %+v", st)
+				}
+				if in := s.Info(); tt.codec != "mjpeg" && (in.Width != 640 || in.Height != 360 || in.FPS != 30) {
+					t.Errorf("info %+v", in)
+				}
+			})
+		}
+	}
+}
+
+func name(codec string, bframes int, transport string) string {
+	if bframes > 0 {
+		codec += "+B"
+	}
+	return codec + "/" + transport
+}
+
+// Packets that overtake each other, come twice or come late lose no frame.
+func TestDisorderLosesNothing(t *testing.T) {
+	f := newFilm(t, "h264", 60, 10, 0)
+	var c sent
+	cam := start(t, camera.Options{Source: f.path, OnFrame: c.add, Seed: 3, Faults: camera.Faults{
+		Reorder: 0.1, ReorderDepth: 4, Duplicate: 0.1, Jitter: camera.Duration(5 * time.Millisecond),
+	}})
+	s := open(t, rtsp.Options{URL: cam.URLs()[0], Transport: "udp", Reorder: 500 * time.Millisecond})
+	events := shown(t, s, 150)
+	account(t, f, &c, events)
+	if got := reasons(events); len(got) > 0 && got[coded.Join] == 0 || len(got) > 1 {
+		t.Errorf("lost: %v", got)
+	}
+	if st := cam.Stats(0); st.Reordered < 5 || st.Duplicated < 5 {
+		t.Errorf("the camera did no wrong: %+v", st)
+	}
+}
