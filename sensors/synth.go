@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -35,29 +33,9 @@ type synthetic struct {
 // Without a duration the drive goes on for ever.
 func openSynth(path string) (*synthetic, error) {
 	fail := func(err error) (*synthetic, error) { return nil, fmt.Errorf("open source %s: %w", path, err) }
-	name, query, _ := strings.Cut(strings.TrimPrefix(path, synthScheme), "?")
-	sc, err := loadScenario(name)
+	sc, seed, length, err := synth.ByName(strings.TrimPrefix(path, synthScheme))
 	if err != nil {
 		return fail(err)
-	}
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return fail(fmt.Errorf("what follows the ? is not as in seed=3&duration=10s: %w", err))
-	}
-	seed, length := uint64(1), time.Duration(0)
-	for key, v := range values {
-		switch text := v[len(v)-1]; key {
-		case "seed":
-			if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-				return fail(fmt.Errorf("seed %q: give a whole number", text))
-			}
-		case "duration":
-			if length, err = time.ParseDuration(text); err != nil || length <= 0 {
-				return fail(fmt.Errorf("duration %q: give a time as in 10s", text))
-			}
-		default:
-			return fail(fmt.Errorf("there is no option %q: give seed or duration", key))
-		}
 	}
 	world, err := synth.New(sc, seed)
 	if err != nil {
@@ -81,13 +59,6 @@ func CameraOf(c *truth.Camera) ground.Camera {
 		K1: c.K1, K2: c.K2, P1: c.P1, P2: c.P2, K3: c.K3,
 		HeightM: c.Mount, Pitch: c.Pitch, Yaw: c.Yaw, Roll: c.Roll,
 	}
-}
-
-func loadScenario(name string) (synth.Scenario, error) {
-	if strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") {
-		return synth.Load(name)
-	}
-	return synth.Builtin(name)
 }
 
 func (s *synthetic) Info() Info { return s.info }

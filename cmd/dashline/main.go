@@ -51,6 +51,7 @@ type cli struct {
 	Config   configCmd   `cmd:"" help:"Print the effective configuration, or its JSON Schema."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what is installed, what will be used and what is missing."`
 	Synth    synthCmd    `cmd:"" help:"Make a synthetic drive: a video with its truth, or a folder to train from."`
+	Camera   cameraCmd   `cmd:"" help:"Serve a video as one or more RTSP cameras that can be told to misbehave."`
 	Eval     evalCmd     `cmd:"" help:"Measure how right a network is, or compare result files."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

@@ -57,6 +57,7 @@ type Options struct {
 	CRF           int     // quality, 1 (best) to 51; 0: 20. Each codec has a scale of its own.
 	Preset        string  // x264's and x265's name, "ultrafast" to "veryslow"; "": "veryfast"
 	Keyframes     int     // at most this many pictures apart, 1 to 10000; 0: 250
+	NoSceneCuts   bool    // and none where the scene changes: only where they are due or asked for
 	BFrames       int     // between two others at most, 1 to 16; -1: none; 0: the preset's
 	Threads       int     // of the encoder, 1 to 16; 0: 1. Another number gives other bytes.
 }
@@ -153,10 +154,14 @@ func (w *Writer) open(o Options) error {
 	case -1:
 		bframes = 0
 	}
+	noSceneCuts := C.int(0)
+	if o.NoSceneCuts {
+		noSceneCuts = 1
+	}
 	c := C.dw_options{
 		codec: C.int(slices.Index(codecs, o.Codec)), bframes: C.int(bframes),
 		width: C.int(o.Width), height: C.int(o.Height), fps: C.double(o.FPS),
-		crf: C.int(o.CRF), preset: preset, keyframes: C.int(o.Keyframes), threads: C.int(o.Threads),
+		crf: C.int(o.CRF), preset: preset, keyframes: C.int(o.Keyframes), no_scenecut: noSceneCuts, threads: C.int(o.Threads),
 	}
 	return w.said(C.dw_open(path, &c, &w.c, &w.err[0], C.size_t(len(w.err))))
 }

@@ -151,6 +151,30 @@ func TestKeyFramesWhereTheyAreAskedFor(t *testing.T) {
 	}
 }
 
+func TestNoKeyFramesAtSceneCuts(t *testing.T) {
+	for _, codec := range []string{avenc.H264, avenc.H265} {
+		for _, none := range []bool{false, true} {
+			path := filepath.Join(t.TempDir(), "x.mp4")
+			var pictures [][]byte
+			for i := range 60 {
+				p := scene(160, 96, 0)
+				if i >= 30 { // everything is another
+					for j := range p {
+						p[j] = byte(j * j >> 3 & 0xf8)
+					}
+				}
+				pictures = append(pictures, p)
+			}
+			write(t, path, avenc.Options{Codec: codec, Width: 160, Height: 96, FPS: 30, NoSceneCuts: none, Preset: "veryfast"}, pictures...)
+			_, all := compressed(t, path)
+			keys, _ := keysAndB(all)
+			if none && len(keys) != 1 || !none && len(keys) < 2 {
+				t.Errorf("%s, no scene cuts %v: key frames %v", codec, none, keys)
+			}
+		}
+	}
+}
+
 func TestCodecOptionsAreChecked(t *testing.T) {
 	for want, o := range map[string]avenc.Options{
 		"codec \"vp9\"":         {Codec: "vp9"},

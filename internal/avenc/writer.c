@@ -27,7 +27,7 @@ static const char *const encoders[] = {[DW_H264] = "libx264", [DW_H265] = "libx2
 
 // set_options sets what each encoder calls by its own name.
 static int set_options(AVCodecContext *c, const dw_options *o) {
-    char text[64];
+    char text[96];
     if (o->codec == DW_MJPEG) {
         c->flags |= AV_CODEC_FLAG_QSCALE;
         c->global_quality = FF_QP2LAMBDA * (o->crf / 4 < 2 ? 2 : o->crf / 4);
@@ -40,12 +40,14 @@ static int set_options(AVCodecContext *c, const dw_options *o) {
     if (code >= 0 && o->codec == DW_H265) {
         // Key frames that nothing refers across, and as many threads as were asked
         // for; its log would break the status line.
+        const char *cuts = o->no_scenecut ? ":scenecut=0" : "";
         if (o->threads == 1)
-            snprintf(text, sizeof text, "log-level=none:open-gop=0:frame-threads=1:pools=none");
+            snprintf(text, sizeof text, "log-level=none:open-gop=0:frame-threads=1:pools=none%s", cuts);
         else
-            snprintf(text, sizeof text, "log-level=none:open-gop=0:frame-threads=1:pools=%d", o->threads);
+            snprintf(text, sizeof text, "log-level=none:open-gop=0:frame-threads=1:pools=%d%s", o->threads, cuts);
         code = av_opt_set(c->priv_data, "x265-params", text, 0);
     }
+    if (code >= 0 && o->codec == DW_H264 && o->no_scenecut) code = av_opt_set(c->priv_data, "sc_threshold", "0", 0);
     // x264 164's macroblock tree with AVX-512 reads beyond its rows unless the
     // width is a multiple of 128, so what was in memory before would decide the
     // bytes. Without it they are the same whatever vector code a machine has.

@@ -17,6 +17,7 @@ typedef struct {
     int crf;
     const char *preset;
     int keyframes; // at most this many pictures apart
+    int no_scenecut; // and none where the scene changes
     int bframes;   // between two others, at most; -1: as the preset has it
     int threads;
 } dw_options;

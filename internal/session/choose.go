@@ -32,16 +32,25 @@ func Chosen(cfg config.Config) (config.Config, error) {
 	if cfg.Source != "" {
 		return cfg, nil
 	}
-	shipped := catalog.Shipped()
-	if shipped == "" {
-		return cfg, errors.New("no source named, and the default drive is not there: give a video file or a folder of images, run in the project's folder, or set DASHLINE_DATA to a copy of its testdata")
-	}
-	path := filepath.Join(shipped, filepath.FromSlash(defaultDrive))
-	if _, err := os.Stat(path); err != nil {
-		return cfg, fmt.Errorf("no source named, and the default drive is not there: give a video file or a folder of images (%w)", err)
+	path, err := DefaultDrive()
+	if err != nil {
+		return cfg, err
 	}
 	cfg.Source = path
 	return cfg, nil
+}
+
+// DefaultDrive is the drive that comes with the program.
+func DefaultDrive() (string, error) {
+	shipped := catalog.Shipped()
+	if shipped == "" {
+		return "", errors.New("no source named, and the default drive is not there: give a video file or a folder of images, run in the project's folder, or set DASHLINE_DATA to a copy of its testdata")
+	}
+	path := filepath.Join(shipped, filepath.FromSlash(defaultDrive))
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("no source named, and the default drive is not there: give a video file or a folder of images (%w)", err)
+	}
+	return path, nil
 }
 
 func choose(named string, made bool, synthetic, real string) string {

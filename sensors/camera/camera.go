@@ -32,8 +32,8 @@ type camera struct {
 
 	mu       sync.Mutex
 	faults   Faults
-	film     *film // that is to be shown
-	half     *film // that it changes with; nil where the size stays
+	film     *strip // that is to be shown
+	half     *strip // that it changes with; nil where the size stays
 	watching map[*gortsplib.ServerSession]*gortsplib.ServerConn
 	greet    []time.Time // when sender reports are due besides the usual ones
 	stats    Stats

@@ -38,7 +38,7 @@ func (c *clock) day(media time.Duration) time.Time {
 
 // ticks are media time in units of 1/90000 s.
 func ticks(media time.Duration) uint32 {
-	return uint32(int64(media) * 9 / 100000)
+	return uint32((int64(media)*9 + 50000) / 100000) // to the nearest
 }
 
 // ntp is a time of day as sender reports have it: seconds since 1900 and their

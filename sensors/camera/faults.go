@@ -30,6 +30,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 // What the SDP can be like.
 const (
 	SDPRight   = ""        // as the stream is
+	SDPNone    = "none"    // no fault: the same
 	SDPMissing = "missing" // without parameter sets
 	SDPGarbage = "garbage" // with parameter sets that are noise
 )
@@ -57,7 +58,7 @@ type Faults struct {
 	NoRTCP          bool     `json:"no_rtcp" name:"no-rtcp" help:"Send no sender reports."`
 	ClockDrift      float64  `json:"clock_drift" placeholder:"PPM" help:"By how much the camera's clock is too fast, parts per million."`
 	ClockJump       Duration `json:"clock_jump" placeholder:"TIME" help:"What is added to the camera's time of day; a change is a jump."`
-	SDP             string   `json:"sdp" name:"sdp" enum:",missing,garbage" default:"" placeholder:"KIND" help:"Parameter sets in the SDP: missing or garbage."`
+	SDP             string   `json:"sdp" name:"sdp" enum:",none,missing,garbage" default:"" placeholder:"KIND" help:"Wrong parameter sets in the SDP: none, missing or garbage."`
 	ResolutionEvery Duration `json:"resolution_every" placeholder:"TIME" help:"Go from full to half size or back each time this has passed."`
 	NoKeyFrames     Duration `json:"no_key_frames" placeholder:"TIME" help:"Send key frames only so far apart."`
 }
@@ -118,8 +119,8 @@ func (f Faults) Validate() error {
 		return fmt.Errorf("clock_drift %g: give -%d to %d parts per million", f.ClockDrift, maxDrift, maxDrift)
 	case time.Duration(f.ClockJump).Abs() > maxJump:
 		return fmt.Errorf("clock_jump %v: give less than %v", f.ClockJump, maxJump)
-	case !slices.Contains([]string{SDPRight, SDPMissing, SDPGarbage}, f.SDP):
-		return fmt.Errorf("sdp %.40q: give %s, or nothing for a right one", f.SDP, strings.Join([]string{SDPMissing, SDPGarbage}, " or "))
+	case !slices.Contains([]string{SDPRight, SDPNone, SDPMissing, SDPGarbage}, f.SDP):
+		return fmt.Errorf("sdp %.40q: give %s", f.SDP, strings.Join([]string{SDPNone, SDPMissing, SDPGarbage}, ", "))
 	}
 	return nil
 }
@@ -130,7 +131,7 @@ func (f Faults) validateFor(codec string) error {
 		return err
 	}
 	switch {
-	case f.SDP != SDPRight:
+	case f.SDP != SDPRight && f.SDP != SDPNone:
 		return errors.New("sdp: mjpeg has no parameter sets in its SDP: leave it out, or choose another codec")
 	case f.NoKeyFrames != 0:
 		return errors.New("no_key_frames: mjpeg has only key frames: leave it out, or choose another codec")

@@ -22,20 +22,21 @@ type shot struct {
 	key      bool
 }
 
-// film is a file that was looked through once. It is not changed afterwards and
+// strip is a film: a file that was looked through once. It is not changed afterwards and
 // shared by the cameras.
-type film struct {
-	path   string
-	info   avdec.Info
-	shots  []shot        // in the order of decoding
-	length time.Duration // from its beginning to where it begins again
-	delay  time.Duration // from when a picture is taken until all are sent in the order of decoding
-	sets   [][]byte      // parameter sets of the first key frame
-	frames int           // of the source: an index beyond is one of its again
+type strip struct {
+	path     string
+	info     avdec.Info
+	shots    []shot        // in the order of decoding
+	length   time.Duration // from its beginning to where it begins again
+	delay    time.Duration // from when a picture is taken until all are sent in the order of decoding
+	sets     [][]byte      // parameter sets of the first key frame
+	standard bool          // its JPEG pictures have the standard's Huffman tables
+	frames   int           // of the source: an index beyond is one of its again
 }
 
 // openFilm looks through a file.
-func openFilm(path string) (*film, error) {
+func openFilm(path string) (*strip, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -45,14 +46,14 @@ func openFilm(path string) (*film, error) {
 		return nil, fmt.Errorf("open film %s: %w", path, err)
 	}
 	defer p.Close()
-	f := &film{path: abs, info: p.Info()}
+	f := &strip{path: abs, info: p.Info()}
 	if err := f.look(p); err != nil {
 		return nil, fmt.Errorf("open film %s: %w", path, err)
 	}
 	return f, nil
 }
 
-func (f *film) look(p *avdec.Packets) error {
+func (f *strip) look(p *avdec.Packets) error {
 	var last time.Duration // of the picture that is shown last
 	for {
 		k, err := p.Next()
@@ -69,6 +70,10 @@ func (f *film) look(p *avdec.Packets) error {
 			return errors.New("it does not begin with a key frame, so it cannot be begun again: have it encoded (--codec h264)")
 		case len(f.shots) == 0:
 			f.sets = parameterSets(f.info.Codec, nalus(k.Data))
+			if f.sets == nil && (f.info.Codec == H264 || f.info.Codec == H265) {
+				return errors.New("its first key frame has no parameter sets: have it encoded (--codec h264)")
+			}
+			f.standard = f.info.Codec == MJPEG && standardHuffman(k.Data)
 		case k.DTS <= f.shots[len(f.shots)-1].dts:
 			return fmt.Errorf("frame %d: its time of decoding runs backwards: have it encoded (--codec h264)", len(f.shots))
 		}
@@ -86,7 +91,7 @@ func (f *film) look(p *avdec.Packets) error {
 
 // number gives shots their order of presentation and moves the first of them to
 // time 0.
-func (f *film) number(last time.Duration) {
+func (f *strip) number(last time.Duration) {
 	order := make([]int, len(f.shots))
 	for i := range order {
 		order[i] = i
@@ -109,8 +114,35 @@ func (f *film) number(last time.Duration) {
 	f.frames = len(f.shots)
 }
 
+// keys are the indices of the key frames.
+func (f *strip) keys() map[int]bool {
+	keys := map[int]bool{}
+	for _, s := range f.shots {
+		if s.key {
+			keys[s.index] = true
+		}
+	}
+	return keys
+}
+
+// rate is how many pictures a second it has.
+func (f *strip) rate() float64 { return float64(len(f.shots)) / f.length.Seconds() }
+
+// fitsRTP says what of a film of JPEG pictures RTP cannot carry, as far as their
+// first one shows.
+func (f *strip) fitsRTP() error {
+	const mend = "have it encoded (--codec mjpeg)"
+	switch w, h := f.info.Width, f.info.Height; {
+	case max(w, h) > maxJPEG || w%8 != 0 || h%8 != 0:
+		return fmt.Errorf("film %s: pictures of %dx%d: RTP carries JPEG of multiples of 8 up to %d: %s", f.path, w, h, maxJPEG, mend)
+	case !f.standard:
+		return fmt.Errorf("film %s: its pictures have Huffman tables of their own, which RTP does not carry: %s", f.path, mend)
+	}
+	return nil
+}
+
 // period is the usual time between pictures.
-func (f *film) period(shown time.Duration) time.Duration {
+func (f *strip) period(shown time.Duration) time.Duration {
 	if n := len(f.shots) - 1; n > 0 && shown > 0 {
 		return shown / time.Duration(n)
 	}
@@ -122,12 +154,12 @@ func (f *film) period(shown time.Duration) time.Duration {
 
 // reel reads a film again and again. It belongs to one camera.
 type reel struct {
-	film    *film
+	film    *strip
 	packets *avdec.Packets
 	at      int // number of the next shot
 }
 
-func (f *film) open() (*reel, error) {
+func (f *strip) open() (*reel, error) {
 	p, err := avdec.OpenPackets(f.path)
 	if err != nil {
 		return nil, fmt.Errorf("open film: %w", err)
@@ -167,7 +199,7 @@ func (r *reel) seek(n int) error {
 
 // keyBefore is the number of the last key frame at or before the picture of an
 // index.
-func (f *film) keyBefore(index int) int {
+func (f *strip) keyBefore(index int) int {
 	at := 0
 	for i, s := range f.shots {
 		if s.key && s.index <= index {

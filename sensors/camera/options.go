@@ -83,6 +83,13 @@ type FrameInfo struct {
 	Damaged       int       // of these, that were cut short or have a wrong bit
 }
 
+// Validate says what is wrong with o, as far as that can be said before the film
+// is open.
+func (o Options) Validate() error {
+	_, err := o.complete()
+	return err
+}
+
 // complete checks o and fills in what is zero.
 func (o Options) complete() (Options, error) {
 	if o.Listen == "" {
@@ -90,6 +97,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if _, _, err := net.SplitHostPort(o.Listen); err != nil {
 		return o, fmt.Errorf("address %q: give it as in 127.0.0.1:8554", o.Listen)
+	}
+	if o.Source == "" {
+		return o, errors.New("no film: give a video file, or synth:NAME")
 	}
 	if o.Count == 0 {
 		o.Count = 1
@@ -117,6 +127,9 @@ func (o Options) complete() (Options, error) {
 	}
 	if o.Codec == MJPEG && (o.GOP != 0 || o.BFrames != 0) {
 		return o, errors.New("mjpeg has only key frames: leave the key frame distance and B-frames out")
+	}
+	if o.Codec == MJPEG && o.Width != 0 && (max(o.Width, o.Height) > maxJPEG || o.Width%8 != 0 || o.Height%8 != 0) {
+		return o, fmt.Errorf("pictures of %dx%d: RTP carries JPEG of multiples of 8 up to %d", o.Width, o.Height, maxJPEG)
 	}
 	return o.completeAccess()
 }

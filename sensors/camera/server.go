@@ -25,8 +25,9 @@ type Server struct {
 	cert    []byte // PEM of a certificate that was made; nil where none was
 	cameras []*camera
 
+	base    *strip     // the film that is served
 	setting sync.Mutex // one change of faults at a time: it may encode a film
-	films   map[rendition]*film
+	films   map[rendition]*strip
 	once    sync.Once
 }
 
@@ -37,7 +38,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("camera: %w", err)
 	}
-	s := &Server{o: o, films: map[rendition]*film{}}
+	s := &Server{o: o, films: map[rendition]*strip{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	if s.dir, err = os.MkdirTemp("", "dashline-camera-*"); err != nil {
 		s.stop()
@@ -55,6 +56,7 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.base, s.films[rendition{}] = f, f
 	if err := s.o.Faults.validateFor(f.info.Codec); err != nil {
 		return err
 	}
@@ -83,7 +85,7 @@ func (s *Server) start(ctx context.Context) error {
 }
 
 // newCamera makes a camera that does not run yet.
-func (s *Server) newCamera(i int, f *film) (*camera, error) {
+func (s *Server) newCamera(i int, f *strip) (*camera, error) {
 	c := &camera{
 		number: i, path: fmt.Sprintf("/camera%d", i), chance: newChance(s.o.Seed, i),
 		tell: s.o.OnFrame, wake: make(chan struct{}, 1), film: f,
@@ -209,7 +211,7 @@ func (s *Server) Faults(i int) Faults {
 // need another encoding of the film it is made first, once, which can take as
 // long as the start.
 func (s *Server) SetFaults(i int, f Faults) error {
-	if err := f.validateFor(s.cameras[i].film.info.Codec); err != nil {
+	if err := f.validateFor(s.base.info.Codec); err != nil {
 		return fmt.Errorf("camera %d: %w", i, err)
 	}
 	if err := s.set(s.ctx, s.cameras[i], f); err != nil {
@@ -223,6 +225,8 @@ func (s *Server) Close() error {
 	var err error
 	s.once.Do(func() {
 		s.stop()
+		s.setting.Lock() // whoever encodes a film ends now, too
+		defer s.setting.Unlock()
 		s.wg.Wait()
 		for _, c := range s.cameras {
 			c.stream.Close()

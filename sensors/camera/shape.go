@@ -24,7 +24,7 @@ type shape struct {
 }
 
 // newShape is that of a film; the number of its first packet is by chance.
-func newShape(f *film, c chance) (*shape, error) {
+func newShape(f *strip, c chance) (*shape, error) {
 	first := uint16(c.bits(drawSequence, 0))
 	switch f.info.Codec {
 	case H264:
@@ -47,7 +47,7 @@ func newShape(f *film, c chance) (*shape, error) {
 		e := &rtpmjpeg.Encoder{InitialSequenceNumber: &first}
 		return &shape{
 			format:   &format.MJPEG{},
-			encode:   func(au []byte, _ [][]byte) ([]*rtp.Packet, error) { return e.Encode(au) },
+			encode:   func(au []byte, _ [][]byte) ([]*rtp.Packet, error) { return e.Encode(twoTables(au)) },
 			announce: func([][]byte) {},
 		}, e.Init()
 	}
@@ -62,7 +62,7 @@ func (s *shape) describe() *description.Session {
 }
 
 // sdp announces a film's parameter sets, or what the faults make of them.
-func (s *shape) sdp(f *film, kind string, c chance) {
+func (s *shape) sdp(f *strip, kind string, c chance) {
 	sets := slices.Clone(f.sets)
 	for i, set := range sets {
 		switch kind {
@@ -82,7 +82,7 @@ func (s *shape) sdp(f *film, kind string, c chance) {
 
 // cut makes packets of an access unit. A key frame has its parameter sets with
 // it, whatever the file has.
-func (s *shape) cut(f *film, next shot, au []byte) ([]*rtp.Packet, error) {
+func (s *shape) cut(f *strip, next shot, au []byte) ([]*rtp.Packet, error) {
 	var units [][]byte
 	if f.sets != nil {
 		units = nalus(au)

@@ -1,4 +1,4 @@
-package camera_test
+package camera
 
 import (
 	"testing"
