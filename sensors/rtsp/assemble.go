@@ -98,6 +98,8 @@ func (a *assembler) payload(p inOrder) {
 	}
 	data, err := a.jpeg.Decode(p.Packet)
 	switch {
+	case len(data) > maxUnit:
+		a.useless(errTooLong)
 	case err == nil:
 		a.depay.data = append(a.depay.data[:0], data...)
 	case !errors.Is(err, rtpmjpeg.ErrMorePacketsNeeded):

@@ -3,8 +3,9 @@ package rtsp_test
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -328,4 +329,11 @@ func descriptors(t testing.TB) int {
 	return len(entries)
 }
 
-var _ = fmt.Sprint
+// trust is a TLS configuration that takes one certificate.
+func trust(t testing.TB, pem []byte) *tls.Config {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		t.Fatal("no certificate")
+	}
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+}

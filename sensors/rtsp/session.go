@@ -224,6 +224,9 @@ func infoOf(f format.Format) Info {
 	if !(in.FPS > 0 && in.FPS <= 1000) {
 		in.FPS = defaultFPS
 	}
+	if min(in.Width, in.Height) < 1 || max(in.Width, in.Height) > defaultMaxSide {
+		in.Width, in.Height = 0, 0
+	}
 	return in
 }
 
