@@ -151,6 +151,8 @@ func (s *Stream) Next(f *frame.Frame) (ok bool, err error) {
 			err = s.receive()
 		case s.broken && !s.drained && s.holding() && s.complete():
 			err = s.drain()
+		case s.unit != nil && s.breaks(s.unit) && !s.broken:
+			s.interrupt()
 		case s.unit != nil:
 			u := s.unit
 			s.unit = nil
@@ -167,9 +169,6 @@ func (s *Stream) Next(f *frame.Frame) (ok bool, err error) {
 // take decides what becomes of a unit, and gives it to the decoder if it is to be
 // decoded.
 func (s *Stream) take(u *Unit) error {
-	if s.breaks(u) {
-		s.interrupt()
-	}
 	s.joining = s.joining || u.Restart
 	s.depth.add(u.PTS)
 	s.taken++

@@ -168,14 +168,15 @@ func TestNothingIsShownThatIsNotWhole(t *testing.T) {
 	f := load(t)
 	rapid.Check(t, func(t *rapid.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-		loss := rapid.SampledFrom([]float64{0.01, 0.05, 0.3}).Draw(t, "loss")
+		loss := rapid.SampledFrom([]float64{0, 0.01, 0.05, 0.3}).Draw(t, "loss")
+		one := rapid.IntRange(1, filmFrames-5).Draw(t, "one") // is always lost
 		var units []coded.Unit
 		gap := false
 		for i, u := range f.units {
 			// The ends stay: what is lost there is known by nobody.
 			ends := i == 0 || i >= len(f.units)-4
 			switch r := rng.Float64(); {
-			case !ends && r < loss/2:
+			case i == one, !ends && r < loss/2:
 				gap = true
 				continue
 			case !ends && r < loss:
@@ -186,8 +187,35 @@ func TestNothingIsShownThatIsNotWhole(t *testing.T) {
 			gap = false
 			units = append(units, u)
 		}
-		check(t, f, play(t, options, units))
+		events := play(t, options, units)
+		check(t, f, events)
+		for i, e := range events {
+			if want := model(units, f.times[i]); want != (e.reason == "") {
+				t.Fatalf("picture %d at %v is shown: %v (%s); want %v", i, e.pts, !want, e.reason, want)
+			}
+		}
 	})
+}
+
+// model says whether a picture is to be shown: it came whole, and so did all
+// since the last key picture that others may refer to.
+func model(units []coded.Unit, at time.Duration) bool {
+	sound := true
+	for _, u := range units {
+		if u.Gap {
+			sound = false
+		}
+		if u.Key && !u.Damaged {
+			sound = true
+		}
+		if u.PTS == at {
+			return sound && !u.Damaged
+		}
+		if u.Damaged && !u.Kind.Disposable {
+			sound = false
+		}
+	}
+	return false
 }
 
 // A picture whose end is missing, though nobody said so. (Wrong bits that still
