@@ -127,7 +127,12 @@ func (s *Stream) Continue(before *Stream) {
 
 // Put gives the stream its next picture. Next must have had no more before, and
 // the unit must stay as it is until Next has no more again.
-func (s *Stream) Put(u *Unit) { s.unit, s.ended = u, false }
+func (s *Stream) Put(u *Unit) {
+	s.unit, s.ended = u, false
+	if u.Gap {
+		s.lossy, s.gapAt = true, s.taken+1
+	}
+}
 
 // End says that nothing more comes: Next gives what is held back. After it the
 // stream waits for a key picture.
@@ -172,9 +177,6 @@ func (s *Stream) take(u *Unit) error {
 	s.joining = s.joining || u.Restart
 	s.depth.add(u.PTS)
 	s.taken++
-	if u.Gap {
-		s.lossy, s.gapAt = true, s.taken
-	}
 	p := pending{
 		taken:  s.taken,
 		header: msg.Header{PTS: u.PTS, CapturedAt: u.CapturedAt, CaptureClock: u.CaptureClock},
