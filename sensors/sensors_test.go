@@ -71,7 +71,7 @@ func readAll(t testing.TB, s sensors.Source, n int) []got {
 
 func open(t testing.TB, path string) sensors.Source {
 	t.Helper()
-	s, err := sensors.Open(path)
+	s, err := sensors.Open(path, sensors.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +286,7 @@ func TestOpenRefusesWithTheMend(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s, err := sensors.Open(tt.path)
+			s, err := sensors.Open(tt.path, sensors.Options{})
 			if err == nil {
 				_ = s.Close()
 				t.Fatal("opened")
@@ -316,7 +316,7 @@ func TestDamagedVideoComesToAnEnd(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := sensors.Open(path)
+		s, err := sensors.Open(path, sensors.Options{})
 		if err != nil {
 			continue
 		}
@@ -329,7 +329,7 @@ func TestDamagedVideoComesToAnEnd(t *testing.T) {
 
 func TestLoopCountsOnAndLimitEnds(t *testing.T) {
 	path := writeVideo(t, 5)
-	s, err := sensors.Loop(func() (sensors.Source, error) { return sensors.Open(path) })
+	s, err := sensors.Loop(func() (sensors.Source, error) { return sensors.Open(path, sensors.Options{}) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -359,7 +359,7 @@ func TestLoopOverACutOffVideoKeepsTime(t *testing.T) {
 	if err := os.WriteFile(path, whole[:len(whole)*6/10], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := sensors.Loop(func() (sensors.Source, error) { return sensors.Open(path) })
+	s, err := sensors.Loop(func() (sensors.Source, error) { return sensors.Open(path, sensors.Options{}) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -381,7 +381,7 @@ func TestLoopOverNothingEnds(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "a.png"), []byte("no"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := sensors.Loop(func() (sensors.Source, error) { return sensors.Open(dir) })
+	s, err := sensors.Loop(func() (sensors.Source, error) { return sensors.Open(dir, sensors.Options{}) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -186,7 +186,7 @@ func opens(path string) Check {
 	if path == "" {
 		return Check{"source", Missing, "none named, and the default drive is not there", "name a video or a folder of images: dashline run SOURCE"}
 	}
-	s, err := sensors.Open(path)
+	s, err := sensors.Open(path, sensors.Options{})
 	if err != nil {
 		return Check{"source", Missing, err.Error(), "name a video or a folder of images: dashline run SOURCE"}
 	}

@@ -96,7 +96,7 @@ func Open(ctx context.Context, cfg config.Config) (s *Session, err error) {
 
 func (s *Session) openSource() error {
 	path := s.Config.Source
-	open := func() (sensors.Source, error) { return sensors.Open(path) }
+	open := func() (sensors.Source, error) { return sensors.Open(path, sensors.Options{}) }
 	var err error
 	if s.Config.Loop {
 		s.source, err = sensors.Loop(open)
