@@ -449,7 +449,7 @@ func TestExamplesInTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := strings.Split(string(doc), "```yaml\n")[1:]
-	if len(blocks) != 2 {
+	if len(blocks) != 3 {
 		t.Fatalf("%d examples", len(blocks))
 	}
 	for i := range blocks {
@@ -458,7 +458,10 @@ func TestExamplesInTheDocument(t *testing.T) {
 	if c, err := Load(write(t, blocks[0])); err != nil || c.Vehicle != "truck7" {
 		t.Errorf("%+v, %v", c, err)
 	}
-	if _, err := LoadCamera(write(t, blocks[1])); err != nil {
+	if c, err := Load(write(t, blocks[1])); err != nil || len(c.Cameras) != 2 || c.Cameras[0].CameraModel != "front.yaml" || c.RTSP.Transport != "tcp" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := LoadCamera(write(t, blocks[2])); err != nil {
 		t.Error(err)
 	}
 }

@@ -36,9 +36,9 @@ type Metrics struct {
 	age     *prometheus.HistogramVec
 	stages  *prometheus.HistogramVec
 	cameras *cameras
-	server *http.Server
-	done   chan struct{}
-	addr   string
+	server  *http.Server
+	done    chan struct{}
+	addr    string
 }
 
 // Serve starts /metrics on address ("127.0.0.1:9090", ":0" for a free port).
@@ -62,8 +62,8 @@ func Serve(address string, networks []Network, counts func() BusCounts) (*Metric
 			Buckets: buckets,
 		}, []string{"camera", "stage"}),
 		cameras: &cameras{states: map[string]msg.CameraState{}},
-		done: make(chan struct{}),
-		addr: listener.Addr().String(),
+		done:    make(chan struct{}),
+		addr:    listener.Addr().String(),
 	}
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "dashline_network_info", Help: "1 for each network that runs; fallback says why backend is not the requested one.",

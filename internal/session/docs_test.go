@@ -57,6 +57,10 @@ func compare(t *testing.T, path string, typ reflect.Type, doc any) {
 		shown, _ := doc.(map[string]any)
 		for f := range typ.Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if f.Anonymous { // its names are those of the struct around it
+				compare(t, path, f.Type, doc)
+				continue
+			}
 			if name == "" {
 				continue // not exported
 			}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"dashline/internal/obs"
+	"dashline/internal/config"
 	"dashline/pipeline/msg"
 	"dashline/sensors"
 )
@@ -15,10 +15,12 @@ import (
 // file has fewer frames than it declares. Progress must end then too.
 func TestTheBarEndsWithTheRun(t *testing.T) {
 	for _, frames := range []int{0, 5, 221} {
-		s := &Session{Source: sensors.Info{Frames: frames}, Account: obs.NewAccount()}
+		f := newFeed(config.Default())
+		f.Source = sensors.Info{Frames: frames}
+		s := &Session{Feeds: []*Feed{f}}
 		for range 5 {
-			s.Account.Produced()
-			s.Account.Frame(&msg.FrameReport{Outcome: msg.OnTime})
+			f.Account.Produced()
+			f.Account.Frame(&msg.FrameReport{Outcome: msg.OnTime})
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
