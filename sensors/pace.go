@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"dashline/internal/redact"
 	"dashline/pipeline/frame"
 )
 
@@ -21,7 +22,7 @@ func Loop(open func() (Source, error)) (Source, error) {
 	}
 	in := s.Info()
 	if in.Live {
-		return nil, errors.Join(fmt.Errorf("loop %s: %w", in.Path, ErrLive), s.Close())
+		return nil, errors.Join(fmt.Errorf("loop %s: %w", redact.URL(in.Path), ErrLive), s.Close())
 	}
 	in.Frames = 0
 	return &looped{open: open, now: s, info: in}, nil

@@ -282,6 +282,7 @@ func TestOpenRefusesWithTheMend(t *testing.T) {
 		{"header only", write("head.mp4", []byte("\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41")), "not a video"},
 		{"folder without pictures", empty, "no .jpg, .jpeg or .png"},
 		{"rtsp", "rtsp://127.0.0.1/x", "give a video file or a folder"},
+		{"address with a password", "http://user:hunter2@127.0.0.1/x", "open source http://127.0.0.1/x:"},
 		{"pattern", write("a%03d.mp4", []byte("x")), "rename the file"},
 	}
 	for _, tt := range tests {
@@ -298,6 +299,19 @@ func TestOpenRefusesWithTheMend(t *testing.T) {
 				t.Fatalf("got %q, want it to say %q", err, tt.want)
 			}
 		})
+	}
+}
+
+type live struct{ sensors.Source }
+
+func (live) Info() sensors.Info { return sensors.Info{Path: "rtsp://10.0.0.7/1", Live: true} }
+func (l live) Close() error     { return errors.New("closed") }
+
+// A live source has no end to begin again at; it is closed then.
+func TestLoopRefusesLiveSources(t *testing.T) {
+	s, err := sensors.Loop(func() (sensors.Source, error) { return live{}, nil })
+	if s != nil || !errors.Is(err, sensors.ErrLive) || !strings.Contains(err.Error(), "rtsp://10.0.0.7/1") || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("%v, %v", s, err)
 	}
 }
 

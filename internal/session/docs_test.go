@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -35,6 +36,18 @@ func TestDocumentedSummaryIsTheSummary(t *testing.T) {
 		t.Fatal(err)
 	}
 	compare(t, "", reflect.TypeFor[Summary](), doc)
+}
+
+// docs/bus.md says how often the state of a camera comes: at the first tick after
+// stateEvery.
+func TestDocumentedStatesAreAsOften(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(testkit.Root(), "docs", "bus.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("at least every %.0f s,", (stateEvery + stateTick).Seconds()); !strings.Contains(string(page), want) {
+		t.Errorf("docs/bus.md does not say %q", want)
+	}
 }
 
 // compare looks for every JSON name of typ, also one that is left out when

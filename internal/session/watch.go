@@ -11,7 +11,10 @@ import (
 
 // stateEvery is how often the state of a live camera is published at least, so
 // that a listener that comes late need not wait for a change.
-const stateEvery = 3 * time.Second
+const (
+	stateEvery = 3 * time.Second
+	stateTick  = time.Second // how often that is looked at
+)
 
 // watch passes the state of one live camera on.
 type watch struct {
@@ -86,7 +89,7 @@ func (s *Session) watch() (stop func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(stateEvery / 3)
+		tick := time.NewTicker(stateTick)
 		defer tick.Stop()
 		for {
 			select {
