@@ -33,10 +33,17 @@ func URLs(addresses string) string {
 // An address in a text ends with a space or a quote.
 var inText = regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^\s"'<>]*@`)
 
-// Text returns a text with every address in it without user and password.
+// example is what errors show where they say how to write a password; it is none.
+const example = "user:password@"
+
+// Text returns a text with every address in it without user and password, but for
+// the words user:password themselves, which say how to write them.
 func Text(text string) string {
-	if !strings.Contains(text, "://") {
-		return text
-	}
-	return inText.ReplaceAllString(text, "$1")
+	return inText.ReplaceAllStringFunc(text, func(address string) string {
+		scheme, login, _ := strings.Cut(address, "://")
+		if login == example {
+			return address
+		}
+		return scheme + "://"
+	})
 }

@@ -36,6 +36,14 @@ func TestText(t *testing.T) {
 	}
 }
 
+// An error's mend keeps what it says.
+func TestTextKeepsExamples(t *testing.T) {
+	in := "nats://u:hunter2@h is refused: write it as nats://user:password@host:4222 (or rtsp://user:password@hunter2@h)"
+	if got, want := Text(in), "nats://h is refused: write it as nats://user:password@host:4222 (or rtsp://h)"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // Whatever a password is made of, nothing of it is left.
 func TestNothingOfThePasswordIsLeft(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
