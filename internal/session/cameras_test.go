@@ -19,6 +19,7 @@ import (
 	"gocv.io/x/gocv"
 
 	"dashline/internal/config"
+	"dashline/internal/testkit"
 	"dashline/pipeline"
 	"dashline/pipeline/bus"
 	"dashline/pipeline/frame"
@@ -128,7 +129,6 @@ func open(t *testing.T, cfg config.Config, o opener) *Session {
 func TestLiveCameras(t *testing.T) {
 	cfg := quick()
 	cfg.Cameras = config.Cameras{{Name: "front", Source: address}, {Name: "left", Source: address}}
-	cfg.Duration = 1500 * time.Millisecond
 	cfg.Metrics.Listen = "127.0.0.1:0"
 	cfg.RTSP.Insecure, cfg.RTSP.Transport = true, "udp"
 	cameras := map[string]*camera{"front": {frames: 20}, "left": {frames: 10}}
@@ -164,7 +164,14 @@ func TestLiveCameras(t *testing.T) {
 	wg.Go(func() { s.Progress(ctx, &shown) })
 	var description, text bytes.Buffer
 	s.Describe(&description)
-	sum, err := s.Run(t.Context())
+	run, end := context.WithTimeout(t.Context(), time.Minute)
+	wg.Go(func() { // ends it once both have stalled and that was shown
+		for strings.Count(shown.String(), ": stalled") < len(cameras) && run.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		end()
+	})
+	sum, err := s.Run(run)
 	cancel()
 	wg.Wait()
 	if err != nil {
@@ -314,6 +321,18 @@ func TestOneLiveCamera(t *testing.T) {
 	if sum.Cameras != nil || sum.Frames.Produced != 8 || sum.Policy != "newest" || sum.State == nil || sum.State.Status != "streaming" || len(sum.Networks) != 1 {
 		t.Errorf("%+v", sum.CameraRun)
 	}
+}
+
+// A run of so much time ends although the camera has stalled.
+func TestDurationEndsALiveRun(t *testing.T) {
+	cfg := quick()
+	cfg.Source, cfg.Duration = address, 300*time.Millisecond
+	s := open(t, cfg, (&camera{frames: 3}).open)
+	testkit.Promptly(t, func() {
+		if _, err := s.Run(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestWhatLiveCamerasCannotDo(t *testing.T) {

@@ -37,7 +37,7 @@ func (s *Session) bar(ctx context.Context, w io.Writer) {
 	// mpb draws until its own context ends, which is after the last count.
 	draw, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	p := mpb.NewWithContext(draw, mpb.WithOutput(w), mpb.WithRefreshRate(liveEvery), mpb.WithWidth(32))
+	p := mpb.NewWithContext(draw, mpb.WithOutput(w), mpb.WithAutoRefresh(), mpb.WithRefreshRate(liveEvery), mpb.WithWidth(32))
 	bars := make([]*mpb.Bar, len(s.Feeds))
 	for i, f := range s.Feeds {
 		bars[i] = f.bar(p, s.nameOf(f))

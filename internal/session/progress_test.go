@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,5 +35,23 @@ func TestTheBarEndsWithTheRun(t *testing.T) {
 		case <-time.After(20 * time.Second):
 			t.Fatalf("the bar of %d frames does not end", frames)
 		}
+	}
+}
+
+// The state of a camera is a line above the bars.
+func TestTheBarSaysHowCamerasDo(t *testing.T) {
+	s := &Session{Feeds: []*Feed{newFeed(config.Default()), newFeed(config.Default())}, news: make(chan string)}
+	ctx, cancel := context.WithCancel(context.Background())
+	var out lockedBuffer
+	ended := make(chan struct{})
+	go func() {
+		s.bar(ctx, &out)
+		close(ended)
+	}()
+	s.news <- "front: stalled, no picture for 1.2 s (udp)"
+	cancel()
+	<-ended
+	if !strings.Contains(out.String(), "front: stalled, no picture for 1.2 s (udp)\n") {
+		t.Errorf("shown %q", &out)
 	}
 }
