@@ -318,6 +318,12 @@ func TestOneLiveCamera(t *testing.T) {
 	if front.path != "rtsp://10.0.0.7:554/stream" || front.o.RTSP.User != "admin" {
 		t.Errorf("opened %s", front.path)
 	}
+	// What the camera says now is of no run, and is no message that was lost.
+	before := s.publisher.Stats().Offered
+	front.say(msg.CameraFailed, "")
+	if after := s.publisher.Stats().Offered; after != before {
+		t.Errorf("%d messages after the run", after-before)
+	}
 	if sum.Cameras != nil || sum.Frames.Produced != 8 || sum.Policy != "newest" || sum.State == nil || sum.State.Status != "streaming" || len(sum.Networks) != 1 {
 		t.Errorf("%+v", sum.CameraRun)
 	}
