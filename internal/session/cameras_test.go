@@ -83,7 +83,7 @@ func (c *camera) Next(ctx context.Context, f *frame.Frame) error {
 	f.Seq = uint64(c.n)
 	c.n++
 	if c.n == 2 {
-		return &pipeline.FrameError{Reason: "reference", Err: errors.New("no key frame yet")}
+		return &pipeline.FrameError{Reason: "reference", Err: errors.New("no key frame yet from " + address)}
 	}
 	time.Sleep(time.Millisecond)
 	if f.Image.Empty() {
@@ -323,6 +323,10 @@ func TestOneLiveCamera(t *testing.T) {
 	front.say(msg.CameraFailed, "")
 	if after := s.publisher.Stats().Offered; after != before {
 		t.Errorf("%d messages after the run", after-before)
+	}
+	want := Cause{"failed", "source", "reference", 1, "no key frame yet from rtsp://10.0.0.7:554/stream"}
+	if !slices.Contains(sum.Causes, want) {
+		t.Errorf("causes %+v", sum.Causes)
 	}
 	if sum.Cameras != nil || sum.Frames.Produced != 8 || sum.Policy != "newest" || sum.State == nil || sum.State.Status != "streaming" || len(sum.Networks) != 1 {
 		t.Errorf("%+v", sum.CameraRun)

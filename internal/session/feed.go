@@ -126,7 +126,7 @@ func (f *Feed) open(open opener, login config.Login) (err error) {
 	if err != nil {
 		return err
 	}
-	f.source = f.raw
+	f.source = discreet{f.raw}
 	live := f.source.Info().Live
 	if live && (f.Config.Start > 0 || f.Config.End > 0) {
 		return &ConfigError{fmt.Errorf("source %s: %w", path, sensors.ErrLive)}
