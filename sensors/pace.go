@@ -2,25 +2,34 @@ package sensors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
 
+	"dashline/internal/redact"
 	"dashline/pipeline/frame"
 )
 
 // Loop starts a source again when it ends. Sequence numbers and times go on.
 // open is called once a round; the round that it opened is closed when it ends.
-// Info is that of the first round, with an unknown number of frames.
+// Info is that of the first round, with an unknown number of frames. A live source
+// has no end to begin again at: the error is then [ErrLive].
 func Loop(open func() (Source, error)) (Source, error) {
 	s, err := open()
 	if err != nil {
 		return nil, err
 	}
 	in := s.Info()
+	if in.Live {
+		return nil, errors.Join(fmt.Errorf("loop %s: %w", redact.URL(in.Path), ErrLive), s.Close())
+	}
 	in.Frames = 0
 	return &looped{open: open, now: s, info: in}, nil
 }
+
+// ErrLive says that a source is live, and so has no times to choose from.
+var ErrLive = errors.New("the source is live: it cannot begin again, nor at a time of its own: leave out loop, start and end")
 
 type looped struct {
 	open func() (Source, error)

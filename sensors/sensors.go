@@ -15,7 +15,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"dashline/internal/redact"
 	"dashline/lanes/ground"
 	"dashline/pipeline"
 	"dashline/pipeline/frame"
@@ -31,12 +33,13 @@ const (
 
 // Info describes an open source.
 type Info struct {
-	Kind          string        // "video", "images" or "synth"
-	Path          string        // as given
+	Kind          string        // "video", "images", "synth" or "rtsp"
+	Path          string        // as given, but for user and password
 	Width, Height int           // of the first picture, pixels
 	FPS           float64       // nominal rate
 	Frames        int           // how many to expect, 0 where unknown
 	Camera        ground.Camera // that took them; zero where unknown
+	Live          bool          // pictures come when they come, and it has no end of its own
 }
 
 // Source is an open source of frames.
@@ -61,15 +64,37 @@ type Recordable interface {
 	Tap(func(*msg.Packet))
 }
 
+// Options say how to open a source; the zero value has the defaults. What does
+// not concern a kind of source is nothing to it.
+type Options struct {
+	Camera   string        // name, for the states of a live camera
+	Deadline time.Duration // largest useful age of a picture; 0 is unknown
+	// Start and End bound a source by its own time; End 0 is its end.
+	Start, End time.Duration
+	RTSP       RTSPOptions
+}
+
+// RTSPOptions say how to reach a camera on the network.
+type RTSPOptions struct {
+	Transport string        // "udp", "tcp", or "auto", which "" is too
+	Reorder   time.Duration // longest wait for a missing packet; 0 takes it from the deadline
+	Stall     time.Duration // without a picture for so long a stream has stalled; 0 takes it from its rate
+	Retry     time.Duration // longest pause between attempts to connect; 0 is 500 ms
+	User      string        // never in Info, an error or a state; nor is Password
+	Password  string
+	CA        string // PEM file of the accepted authorities; "" is the system's
+	Insecure  bool   // accept any certificate
+}
+
 // Open opens a video file, a folder of images, or a synthetic drive by the name
 // of its scenario: synth:city?seed=3&duration=10s, endless without a duration.
 // The error says what is wrong with the path and what to do.
-func Open(path string) (Source, error) {
+func Open(path string, o Options) (Source, error) {
 	if strings.HasPrefix(path, synthScheme) {
 		return opened(openSynth(path))
 	}
 	if scheme, _, ok := strings.Cut(path, "://"); ok {
-		return nil, fmt.Errorf("open source %s: %s:// is not a source that can be read here: give a video file or a folder of images, or synth:NAME", path, scheme)
+		return nil, fmt.Errorf("open source %s: %s:// is not a source that can be read here: give a video file or a folder of images, or synth:NAME", redact.URL(path), scheme)
 	}
 	st, err := os.Stat(path)
 	switch {

@@ -71,7 +71,7 @@ func readAll(t testing.TB, s sensors.Source, n int) []got {
 
 func open(t testing.TB, path string) sensors.Source {
 	t.Helper()
-	s, err := sensors.Open(path)
+	s, err := sensors.Open(path, sensors.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,11 +282,12 @@ func TestOpenRefusesWithTheMend(t *testing.T) {
 		{"header only", write("head.mp4", []byte("\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41")), "not a video"},
 		{"folder without pictures", empty, "no .jpg, .jpeg or .png"},
 		{"rtsp", "rtsp://127.0.0.1/x", "give a video file or a folder"},
+		{"address with a password", "http://user:hunter2@127.0.0.1/x", "open source http://127.0.0.1/x:"},
 		{"pattern", write("a%03d.mp4", []byte("x")), "rename the file"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s, err := sensors.Open(tt.path)
+			s, err := sensors.Open(tt.path, sensors.Options{})
 			if err == nil {
 				_ = s.Close()
 				t.Fatal("opened")
@@ -298,6 +299,19 @@ func TestOpenRefusesWithTheMend(t *testing.T) {
 				t.Fatalf("got %q, want it to say %q", err, tt.want)
 			}
 		})
+	}
+}
+
+type live struct{ sensors.Source }
+
+func (live) Info() sensors.Info { return sensors.Info{Path: "rtsp://10.0.0.7/1", Live: true} }
+func (l live) Close() error     { return errors.New("closed") }
+
+// A live source has no end to begin again at; it is closed then.
+func TestLoopRefusesLiveSources(t *testing.T) {
+	s, err := sensors.Loop(func() (sensors.Source, error) { return live{}, nil })
+	if s != nil || !errors.Is(err, sensors.ErrLive) || !strings.Contains(err.Error(), "rtsp://10.0.0.7/1") || !strings.Contains(err.Error(), "closed") {
+		t.Errorf("%v, %v", s, err)
 	}
 }
 
@@ -316,7 +330,7 @@ func TestDamagedVideoComesToAnEnd(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := sensors.Open(path)
+		s, err := sensors.Open(path, sensors.Options{})
 		if err != nil {
 			continue
 		}
@@ -329,7 +343,7 @@ func TestDamagedVideoComesToAnEnd(t *testing.T) {
 
 func TestLoopCountsOnAndLimitEnds(t *testing.T) {
 	path := writeVideo(t, 5)
-	s, err := sensors.Loop(func() (sensors.Source, error) { return sensors.Open(path) })
+	s, err := sensors.Loop(func() (sensors.Source, error) { return sensors.Open(path, sensors.Options{}) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -359,7 +373,7 @@ func TestLoopOverACutOffVideoKeepsTime(t *testing.T) {
 	if err := os.WriteFile(path, whole[:len(whole)*6/10], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := sensors.Loop(func() (sensors.Source, error) { return sensors.Open(path) })
+	s, err := sensors.Loop(func() (sensors.Source, error) { return sensors.Open(path, sensors.Options{}) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -381,7 +395,7 @@ func TestLoopOverNothingEnds(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "a.png"), []byte("no"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := sensors.Loop(func() (sensors.Source, error) { return sensors.Open(dir) })
+	s, err := sensors.Loop(func() (sensors.Source, error) { return sensors.Open(dir, sensors.Options{}) })
 	if err != nil {
 		t.Fatal(err)
 	}

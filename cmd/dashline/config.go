@@ -20,7 +20,7 @@ func (configCmd) Help() string {
   dashline config --json | jq .detect            for machines
   dashline config --schema > dashline.schema.json   for editors that check YAML
 
-A flag beats the file, the file beats the default.
+A flag beats the file, the file beats the default. Users and passwords in addresses are left out, and it is said where.
 
 Exit codes: 0 printed; 2 the command line or the file is wrong.`
 }
@@ -38,6 +38,9 @@ func (c *configCmd) Run(out streams) error {
 	data, err := show(&c.Config)
 	if err != nil {
 		return &exit{exitUsage, err}
+	}
+	if _, had := c.WithoutCredentials(); len(had) > 0 && !c.Schema {
+		fmt.Fprintf(out.Err, "dashline: %s\n", config.LeftOut(had))
 	}
 	_, err = fmt.Fprintln(out.Out, trimNewline(data))
 	return err

@@ -37,8 +37,11 @@ func (c *doctorCmd) Run(out streams) error {
 			return &exit{exitUsage, err}
 		}
 	}
-	cfg, _ = session.Chosen(cfg) // a source that is missing is in the report
-	r := doctor.Examine(cfg)
+	cameras := session.Alone(cfg)
+	for i := range cameras {
+		cameras[i], _ = session.Chosen(cameras[i]) // a source that is missing is in the report
+	}
+	r := doctor.Examine(cameras...)
 	if err := c.print(out.Out, r); err != nil {
 		return err
 	}

@@ -17,6 +17,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"dashline/internal/redact"
 )
 
 // The exit codes.
@@ -107,7 +109,7 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 	}
 	k, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(s.Err, "dashline: %v\n", err)
+		fmt.Fprintf(s.Err, "dashline: %s\n", redact.Text(err.Error()))
 		var perr *kong.ParseError
 		if errors.As(err, &perr) {
 			fmt.Fprintf(s.Err, "Try: %s --help\n", command(perr.Context))
@@ -136,7 +138,7 @@ func report(s streams, err error) int {
 		code = e.code
 	}
 	if msg := err.Error(); msg != "" {
-		fmt.Fprintf(s.Err, "dashline: %s\n", msg)
+		fmt.Fprintf(s.Err, "dashline: %s\n", redact.Text(msg))
 	}
 	return code
 }

@@ -12,7 +12,7 @@ import (
 )
 
 type runCmd struct {
-	Input         string      `arg:"" optional:"" name:"source" help:"Video file, folder of images, or synth:SCENARIO (default: the key source; else the default drive)."`
+	Input         []string    `arg:"" optional:"" name:"source" help:"Video file, folder of images, synth:SCENARIO or rtsp:// address; NAME=SOURCE for each of several cameras (default: the keys source or cameras; else the default drive)."`
 	File          config.File `name:"config" short:"c" placeholder:"FILE" help:"YAML file with any of the keys below."`
 	Server        string      `name:"nats" placeholder:"URL" help:"Short for --nats-url."`
 	config.Config `embed:""`
@@ -28,16 +28,20 @@ func (runCmd) Help() string {
   dashline run drive.mp4 --detect-network yolox-nano-416 --detect-engine ort
   dashline run 'synth:city?seed=3&duration=20s'  a synthetic drive, made while it runs (dashline synth --list)
   dashline run drive.mp4 --config truck7.yaml    every flag is also a key of the file
+  dashline run front=rtsp://10.0.0.7/1 left=rtsp://10.0.0.8/1 --duration 60s
+                                                 several cameras side by side
+
+Users and passwords of cameras come from the configuration file, from a file that --rtsp-credentials names, or from DASHLINE_RTSP_USER and DASHLINE_RTSP_PASSWORD (of camera left: DASHLINE_RTSP_USER_LEFT and so on); never from the command line, where others can read them.
 
 The summary goes to standard output, everything else to standard error. Ctrl-C ends the run after the frames in flight, with a summary.
 
-Exit codes: 0 no frame failed and every message arrived (frames may be late or dropped); 1 it could not start, or broke on the way; 2 the command line or the configuration is wrong; 3 it ran to its end, but frames failed or messages did not reach the NATS server.`
+Exit codes: 0 no frame failed and every message arrived (frames may be late or dropped); 1 it could not start, or broke on the way (of several cameras: all of them); 2 the command line or the configuration is wrong; 3 it ran to its end, but frames failed, one of several cameras broke or gave no frame, or messages did not reach the NATS server.`
 }
 
 func (c *runCmd) Run(ctx context.Context, out streams) error {
 	cfg := c.Config
-	if c.Input != "" {
-		cfg.Source = c.Input
+	if err := cfg.Arguments(c.Input); err != nil {
+		return &exit{exitUsage, err}
 	}
 	if c.Server != "" {
 		cfg.NATS.URL = c.Server
@@ -51,6 +55,9 @@ func (c *runCmd) Run(ctx context.Context, out streams) error {
 	}
 	if err != nil {
 		return err
+	}
+	for _, line := range s.Warnings {
+		fmt.Fprintf(out.Err, "warning: %s\n", line)
 	}
 	if !cfg.Quiet {
 		s.Describe(out.Err)

@@ -274,6 +274,12 @@ func TestRunRefusesWithTheMend(t *testing.T) {
 		{"overlay in a file", []string{"run", video, "--save", filepath.Join(write("plain", ""), "x.mp4")}, exitBroken, "save overlay"},
 		{"overlay that is no video", []string{"run", video, "--save", filepath.Join(dir, "shot1.png")}, exitUsage, "must end in .mp4"},
 		{"overlay over the source", []string{"run", copied, "--save", copied}, exitUsage, "the source itself"},
+		{"several sources without names", []string{"run", video, video}, exitUsage, "NAME="},
+		{"a name twice", []string{"run", "a=" + video, "a=" + video}, exitUsage, "give each its own"},
+		{"one of several that is not there", []string{"run", "a=" + video, "b=none.mp4"}, exitBroken, "camera b: open source none.mp4"},
+		{"one overlay over another source", []string{"run", "front=" + video, "rear=" + write("seen.front.mp4", string(recording)), "--save", filepath.Join(dir, "seen.mp4")}, exitUsage, "the source itself"},
+		{"logins that are not there", []string{"run", video, "--rtsp-credentials", filepath.Join(dir, "none.yaml")}, exitUsage, "none.yaml"},
+		{"end before start", []string{"run", video, "--start", "9s", "--end", "3s"}, exitUsage, "not after start"},
 		{"metrics on a taken port", []string{"run", video, "--metrics-listen", silent.Addr().String()}, exitBroken, "metrics.listen"},
 	}
 	for _, tt := range tests {

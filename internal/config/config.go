@@ -3,9 +3,13 @@
 // docs/config.md all come from the struct [Config] and its tags.
 //
 // Invariants:
-//   - Every key is a flag: key a.b_c is flag --a-b-c.
+//   - Every key is a flag: key a.b_c is flag --a-b-c. The one list, cameras, is
+//     a flag that is given once for each item.
 //   - A flag beats the file, the file beats the default.
-//   - What [Effective] prints loads back to the same configuration.
+//   - What [Effective] prints loads back to the same configuration, but for
+//     credentials, which it leaves out, saying so.
+//   - Credentials are not taken from the command line, where every user of the
+//     machine can read them, and are in no error.
 //   - A file with an unknown key, a wrong type or a value outside its range is
 //     refused with the place in the file.
 package config
@@ -25,24 +29,31 @@ import (
 
 // Config says how to run the pipeline.
 type Config struct {
-	Vehicle     string        `yaml:"vehicle" default:"car" pattern:"^[A-Za-z0-9_-]{1,64}$" help:"Name of the vehicle, the second word of every subject."`
-	Camera      string        `yaml:"camera" default:"front" pattern:"^[A-Za-z0-9_-]{1,64}$" help:"Name of the camera, the third word of every subject."`
-	CameraModel string        `yaml:"camera_model" placeholder:"FILE" help:"YAML description of the camera: intrinsics, distortion, height, angles. Without one a plausible dashcam is guessed."`
-	Source      string        `yaml:"source" placeholder:"PATH" help:"Video file or folder of images; the argument SOURCE is the same."`
-	Deadline    time.Duration `yaml:"deadline" default:"100ms" min:"1ms" max:"1h" help:"Largest age at which a frame's result is still useful."`
-	Policy      string        `yaml:"policy" default:"auto" enum:"auto,every,newest" help:"Which frames are processed: every one, or the newest when free. auto: every for files."`
-	Loop        bool          `yaml:"loop" help:"Begin the source again at its end."`
-	Realtime    bool          `yaml:"realtime" help:"Pace a file as it was recorded, as a live camera would."`
-	Frames      int           `yaml:"frames" default:"0" min:"0" help:"Stop after so many frames; 0: all."`
-	Duration    time.Duration `yaml:"duration" default:"0s" min:"0s" help:"Stop after so much time; 0s: no limit."`
-	Speed       float64       `yaml:"speed" default:"20" min:"0" max:"100" help:"The vehicle's own speed, m/s."`
-	Save        string        `yaml:"save" placeholder:"FILE" help:"Write what was seen as a video (.mp4)."`
-	JSON        bool          `yaml:"json" name:"json" help:"Print one JSON object instead of text for people."`
-	Quiet       bool          `yaml:"quiet" help:"No live status line."`
+	Vehicle       string        `yaml:"vehicle" default:"car" pattern:"^[A-Za-z0-9_-]{1,64}$" help:"Name of the vehicle, the second word of every subject."`
+	Camera        string        `yaml:"camera" default:"front" pattern:"^[A-Za-z0-9_-]{1,64}$" help:"Name of the camera, the third word of every subject."`
+	CameraModel   string        `yaml:"camera_model" placeholder:"FILE" help:"YAML description of the camera: intrinsics, distortion, height, angles. Without one a plausible dashcam is guessed."`
+	Source        string        `yaml:"source" placeholder:"PATH" help:"Video file, folder of images, synth:NAME or rtsp:// address; the argument SOURCE is the same."`
+	Cameras       Cameras       `yaml:"cameras" placeholder:"NAME=SOURCE" help:"Several cameras, instead of camera, source and camera_model: a list of items with these keys: name, source and camera_model. The flag is given once for each, as are arguments NAME=SOURCE."`
+	Deadline      time.Duration `yaml:"deadline" default:"100ms" min:"1ms" max:"1h" help:"Largest age at which a frame's result is still useful."`
+	Policy        string        `yaml:"policy" default:"auto" enum:"auto,every,newest" help:"Which frames are processed: every one, or the newest when free. auto: every for files, newest for live sources."`
+	Start         time.Duration `yaml:"start" default:"0s" min:"0s" help:"Where in the source to begin, by its own time."`
+	End           time.Duration `yaml:"end" default:"0s" min:"0s" help:"Where in the source to end, by its own time; 0s: at its end."`
+	Loop          bool          `yaml:"loop" help:"Begin the source again at its end."`
+	Realtime      bool          `yaml:"realtime" help:"Pace a file as it was recorded, as a live camera would."`
+	Deterministic bool          `yaml:"deterministic" help:"Run by the times of the source instead of a clock, so that the same source always gives the same messages."`
+	ServiceTime   time.Duration `yaml:"service_time" default:"33ms" min:"1us" max:"1h" help:"Time that each frame takes in a deterministic run, where the source has none recorded."`
+	Frames        int           `yaml:"frames" default:"0" min:"0" help:"Stop after so many frames of each camera; 0: all."`
+	Duration      time.Duration `yaml:"duration" default:"0s" min:"0s" help:"Stop after so much time; 0s: no limit."`
+	Speed         float64       `yaml:"speed" default:"20" min:"0" max:"100" help:"The vehicle's own speed, m/s."`
+	Save          string        `yaml:"save" placeholder:"FILE" help:"Write what was seen as a video (.mp4); with several cameras seen.mp4 becomes seen.NAME.mp4 of each."`
+	Record        string        `yaml:"record" placeholder:"FILE" help:"Record what came and what was published (.mcap)."`
+	JSON          bool          `yaml:"json" name:"json" help:"Print one JSON object instead of text for people."`
+	Quiet         bool          `yaml:"quiet" help:"No live status line."`
 
 	Detect  Detect         `yaml:"detect" embed:"" prefix:"detect-" group:"Objects" help:"Finding objects."`
 	Lanes   Lanes          `yaml:"lanes" embed:"" prefix:"lanes-" group:"Lanes" help:"Finding lane lines and drivable area."`
 	Planner planner.Config `yaml:"planner" embed:"" prefix:"planner-" group:"Planner" help:"Planning; docs/planner.md explains each key."`
+	RTSP    RTSP           `yaml:"rtsp" embed:"" prefix:"rtsp-" group:"RTSP" help:"Live cameras, rtsp:// and rtsps://."`
 	NATS    NATS           `yaml:"nats" embed:"" prefix:"nats-" group:"NATS" help:"Publishing results."`
 	Metrics Metrics        `yaml:"metrics" embed:"" prefix:"metrics-" group:"Metrics" help:"Metrics for Prometheus."`
 }
@@ -75,6 +86,18 @@ type Lanes struct {
 	Runtime
 }
 
+// RTSP configures live cameras. It holds no passwords: [Config.Logins] says where
+// they are.
+type RTSP struct {
+	Transport   string        `yaml:"transport" default:"auto" enum:"auto,udp,tcp" help:"How packets come: udp, tcp (inside the connection), or auto: udp, and tcp where nothing comes by udp."`
+	Reorder     time.Duration `yaml:"reorder" default:"0s" min:"0s" max:"10s" help:"Longest wait for a missing packet; 0s: a quarter of the deadline, at most 50ms."`
+	Stall       time.Duration `yaml:"stall" default:"0s" min:"0s" max:"1h" help:"A stream without a picture for so long counts as stalled and is connected again; 0s: by the stream's rate."`
+	Retry       time.Duration `yaml:"retry" default:"500ms" min:"10ms" max:"1h" help:"Longest pause between two attempts to connect."`
+	Credentials string        `yaml:"credentials" placeholder:"FILE" help:"YAML file with user and password of each camera, by its name."`
+	CA          string        `yaml:"ca" name:"ca" placeholder:"FILE" help:"PEM file of the authorities whose certificates are accepted for rtsps://; empty: those of the system."`
+	Insecure    bool          `yaml:"insecure" help:"Accept any certificate for rtsps://: whoever is in between can read and change all."`
+}
+
 // NATS configures publishing.
 type NATS struct {
 	URL    string `yaml:"url" name:"url" placeholder:"URL" help:"NATS server; without one an embedded server starts on this machine."`
@@ -90,8 +113,21 @@ type Metrics struct {
 // Validate says everything that is out of range, each with its key.
 func (c *Config) Validate() error {
 	err := strictyaml.Check(c)
+	err = errors.Join(err, c.validateSources())
 	if c.Save != "" && !strings.EqualFold(filepath.Ext(c.Save), ".mp4") {
 		err = errors.Join(err, fmt.Errorf("save: %s: the name must end in .mp4", c.Save))
+	}
+	if c.Record != "" && !strings.EqualFold(filepath.Ext(c.Record), ".mcap") {
+		err = errors.Join(err, fmt.Errorf("record: %s: the name must end in .mcap", c.Record))
+	}
+	if c.End > 0 && c.End <= c.Start {
+		err = errors.Join(err, fmt.Errorf("end: %v is not after start, %v: give a later one, or 0s for the end of the source", c.End, c.Start))
+	}
+	if c.Deterministic && c.Realtime {
+		err = errors.Join(err, errors.New("deterministic, realtime: a deterministic run has no clock to pace by: leave one out"))
+	}
+	if c.RTSP.CA != "" && c.RTSP.Insecure {
+		err = errors.Join(err, errors.New("rtsp.ca, rtsp.insecure: any certificate is accepted, so the file would mean nothing: leave one out"))
 	}
 	if perr := c.Planner.Validate(); perr != nil {
 		err = errors.Join(err, perr)

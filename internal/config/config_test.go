@@ -54,6 +54,14 @@ func write(t testing.TB, text string) string {
 	return path
 }
 
+// same says whether two configurations are; no cameras are an empty list of them.
+func same(a, b Config) bool {
+	if len(a.Cameras) == 0 && len(b.Cameras) == 0 {
+		a.Cameras, b.Cameras = nil, nil
+	}
+	return reflect.DeepEqual(a, b)
+}
+
 func TestDefaultsOfFlagsAndOfFilesAreTheSame(t *testing.T) {
 	byFlags, err := flags(t)
 	if err != nil {
@@ -63,7 +71,7 @@ func TestDefaultsOfFlagsAndOfFilesAreTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if byFlags != Default() || byFile != Default() {
+	if !same(byFlags, Default()) || !same(byFile, Default()) {
 		t.Errorf("by flags %+v\nby file  %+v\ndefault  %+v", byFlags, byFile, Default())
 	}
 	if d := Default(); d.Deadline != 100*time.Millisecond || d.Detect.Score != .30 || !d.Lanes.Enabled {
@@ -126,7 +134,7 @@ nats: {port: 4222}
 	want.Detect.Score = .5
 	want.Lanes.Enabled = false
 	want.NATS.Port = 4222
-	if got != want {
+	if !same(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 	if got, err = flags(t, "--config", file, "--lanes-enabled"); err != nil || !got.Lanes.Enabled {
@@ -147,6 +155,22 @@ func TestErrors(t *testing.T) {
 		{"subject", "vehicle: a.b\n", `vehicle: "a.b" does not match`},
 		{"overlay", "save: seen.png\n", "save: seen.png: the name must end in .mp4"},
 		{"planner", "planner: {set_speed: 900}\n", "set_speed is 900 m/s"},
+		{"start after end", "start: 9s\nend: 3s\n", "end: 3s is not after start, 9s"},
+		{"two clocks", "deterministic: true\nrealtime: true\n", "deterministic, realtime:"},
+		{"recording", "record: drive.mp4\n", "record: drive.mp4: the name must end in .mcap"},
+		{"two ways to trust", "rtsp: {ca: a.pem, insecure: true}\n", "rtsp.ca, rtsp.insecure:"},
+		{"address", "source: rtsp://user:hunter2@/x\n", "source: the address is not a URL"},
+		{"at", "source: rtsp://user:12/hunter2@host/x\n", "source: the address has an @ behind its host"},
+		{"camera twice", "cameras:\n  - {name: a, source: x.mp4}\n  - {name: b, source: y.mp4}\n  - {name: a, source: z.mp4}\n", `cameras[2].name: "a" is the name of cameras[0] too`},
+		{"camera name", "cameras: [{name: a.b, source: x.mp4}]\n", `cameras[0].name: "a.b" does not match`},
+		{"no camera name", "cameras: [{source: x.mp4}]\n", `cameras[0].name: "" does not match`},
+		{"no camera source", "cameras: [{name: a}]\n", "cameras[0].source: is missing"},
+		{"camera address", "cameras: [{name: a, source: 'rtsp://user:hunter2@:1/'}]\n", "cameras[0].source: the address is not a URL"},
+		{"camera key", "cameras: [{name: a, sorce: x.mp4}]\n", "unknown key cameras[0].sorce: did you mean cameras[0].source?"},
+		{"camera as text", "cameras: ['rtsp://user:hunter2hunter2hunter2hunter2hunter2@host/x']\n", `cameras[0]: expected keys with values, found the text "rtsp://host/x"`},
+		{"both", "source: a.mp4\ncameras: [{name: a, source: x.mp4}]\n", "source, cameras: both are set"},
+		{"both names", "camera: rear\ncameras: [{name: a, source: x.mp4}]\n", "camera, cameras: both are set"},
+		{"both models", "camera_model: a.yaml\ncameras: [{name: a, source: x.mp4}]\n", "camera_model, cameras: each camera has its own"},
 		{"twice", "loop: true\nloop: false\n", "key loop is set a second time"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -154,6 +178,9 @@ func TestErrors(t *testing.T) {
 			_, loaded := Load(file)
 			_, parsed := flags(t, "--config", file)
 			for _, err := range []error{loaded, parsed} {
+				if err != nil && strings.Contains(err.Error(), "hunter2") {
+					t.Errorf("it shows the password: %v", err)
+				}
 				if err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), c.want) {
 					t.Errorf("got  %v\nwant %s", err, c.want)
 				}
@@ -163,7 +190,7 @@ func TestErrors(t *testing.T) {
 	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
-	for _, args := range [][]string{{"--detect-score=2"}, {"--detect-score=0"}, {"--detect-score=1"}, {"--detect-nms=0"}, {"--vehicle=a.b"}, {"--policy=each"}, {"--deadline=0s"}, {"--save=seen"}, {"--planner-set-speed=1000"}} {
+	for _, args := range [][]string{{"--detect-score=2"}, {"--detect-score=0"}, {"--detect-score=1"}, {"--detect-nms=0"}, {"--vehicle=a.b"}, {"--policy=each"}, {"--deadline=0s"}, {"--save=seen"}, {"--record=a.mp4"}, {"--start=2s", "--end=1s"}, {"--cameras=left"}, {"--cameras=a.b=x.mp4"}, {"--planner-set-speed=1000"}} {
 		if _, err := flags(t, args...); err == nil {
 			t.Errorf("%v is accepted", args)
 		}
@@ -177,7 +204,8 @@ func drawn(t *rapid.T) Config {
 		switch {
 		case strings.HasPrefix(k.path, "planner."): // few combinations are valid
 		case k.value.Type() == reflect.TypeFor[time.Duration]():
-			k.value.SetInt(rapid.Int64Range(int64(time.Millisecond), int64(time.Hour)).Draw(t, k.path))
+			k.value.SetInt(rapid.Int64Range(int64(10*time.Millisecond), int64(10*time.Second)).Draw(t, k.path))
+		case k.value.Kind() == reflect.Slice: // below
 		case k.value.Kind() == reflect.Bool:
 			k.value.SetBool(rapid.Bool().Draw(t, k.path))
 		case k.value.CanInt():
@@ -195,6 +223,27 @@ func drawn(t *rapid.T) Config {
 	if c.Save != "" {
 		c.Save += ".mp4"
 	}
+	if c.Record != "" {
+		c.Record += ".mcap"
+	}
+	if c.End <= c.Start {
+		c.End = 0
+	}
+	c.Deterministic = c.Deterministic && !c.Realtime
+	c.RTSP.Insecure = c.RTSP.Insecure && c.RTSP.CA == ""
+	login := rapid.StringMatching(`rtsps?://([a-z]{1,9}(:[a-z0-9%]{0,9})?@)?10\.0\.0\.[1-9]:554/[a-z ]{0,9}`)
+	login = login.Filter(func(s string) bool { return checkSource(s) == nil })
+	if rapid.Bool().Draw(t, "live") {
+		c.Source = login.Draw(t, "address")
+	}
+	for i := range rapid.IntRange(-3, 4).Draw(t, "cameras") {
+		c.Camera, c.Source, c.CameraModel = "front", "", ""
+		c.Cameras = append(c.Cameras, Camera{
+			Name:        fmt.Sprintf("%s%d", rapid.StringMatching(`[A-Za-z0-9_-]{0,60}`).Draw(t, "name"), i),
+			Source:      rapid.OneOf(login, rapid.Just("a: b"), rapid.Just("12")).Draw(t, "source"),
+			CameraModel: rapid.SampledFrom([]string{"", "true", "a.yaml"}).Draw(t, "model"),
+		})
+	}
 	c.Planner.SetSpeed = rapid.Float64Range(1, 70).Draw(t, "planner.set_speed")
 	c.Planner.SideMargin = rapid.Float64Range(0, 2).Draw(t, "planner.side_margin")
 	return c
@@ -204,10 +253,11 @@ func TestEffectiveRoundTrip(t *testing.T) {
 	schema := compiled(t)
 	dir := t.TempDir()
 	rapid.Check(t, func(rt *rapid.T) {
-		want := drawn(rt)
+		given := drawn(rt)
+		want, _ := given.WithoutCredentials()
 		file := filepath.Join(dir, "c.yaml")
 		for name, print := range map[string]func(*Config) ([]byte, error){"yaml": Effective, "json": JSON} {
-			data, err := print(&want)
+			data, err := print(&given)
 			if err != nil {
 				rt.Fatal(err)
 			}
@@ -218,10 +268,10 @@ func TestEffectiveRoundTrip(t *testing.T) {
 			if err != nil {
 				rt.Fatalf("%s: %v\n%s", name, err, data)
 			}
-			if got != want {
+			if !same(got, want) {
 				rt.Fatalf("%s:\ngot  %+v\nwant %+v\n%s", name, got, want, data)
 			}
-			if got, err = flags(t, "--config", file); err != nil || got != want {
+			if got, err = flags(t, "--config", file); err != nil || !same(got, want) {
 				rt.Fatalf("%s by flags: %v\ngot  %+v\nwant %+v\n%s", name, err, got, want, data)
 			}
 			if name == "json" {
@@ -271,6 +321,10 @@ func TestSchemaRefuses(t *testing.T) {
 		`{"frames":1.5}`:                  false,
 		`{"detect":{"score":1.5}}`:        false,
 		`{"vehicle":"a.b"}`:               false,
+		`{"cameras":[{"name":"left","source":"a.mp4","camera_model":"a.yaml"}]}`: true,
+		`{"cameras":[{"name":"a.b","source":"a.mp4"}]}`:                          false,
+		`{"cameras":[{"nmae":"a"}]}`:                                             false,
+		`{"cameras":["left=a.mp4"]}`:                                             false,
 	} {
 		value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 		if err != nil {
@@ -395,7 +449,7 @@ func TestExamplesInTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := strings.Split(string(doc), "```yaml\n")[1:]
-	if len(blocks) != 2 {
+	if len(blocks) != 3 {
 		t.Fatalf("%d examples", len(blocks))
 	}
 	for i := range blocks {
@@ -404,7 +458,10 @@ func TestExamplesInTheDocument(t *testing.T) {
 	if c, err := Load(write(t, blocks[0])); err != nil || c.Vehicle != "truck7" {
 		t.Errorf("%+v, %v", c, err)
 	}
-	if _, err := LoadCamera(write(t, blocks[1])); err != nil {
+	if c, err := Load(write(t, blocks[1])); err != nil || len(c.Cameras) != 2 || c.Cameras[0].CameraModel != "front.yaml" || c.RTSP.Transport != "tcp" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := LoadCamera(write(t, blocks[2])); err != nil {
 		t.Error(err)
 	}
 }

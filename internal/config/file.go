@@ -60,11 +60,14 @@ func load(file string) (Config, values, error) {
 		if _, ok := present[k.path]; !ok {
 			continue
 		}
-		if k.value.Kind() == reflect.Bool {
+		switch k.value.Kind() {
+		case reflect.Bool:
 			set[k.flag()] = k.value.Bool()
-			continue
+		case reflect.Slice:
+			set[k.flag()] = k.value.Interface()
+		default:
+			set[k.flag()] = text(k.value)
 		}
-		set[k.flag()] = text(k.value)
 	}
 	return c, set, nil
 }

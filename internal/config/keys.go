@@ -50,6 +50,10 @@ func text(v reflect.Value) string {
 		return strconv.FormatFloat(v.Float(), 'g', -1, v.Type().Bits())
 	case reflect.String:
 		return v.String()
+	case reflect.Slice:
+		if v.Len() == 0 {
+			return "[]"
+		}
 	}
 	panic(fmt.Sprintf("config: a key has the type %s", v.Type()))
 }

@@ -14,14 +14,24 @@ import (
 )
 
 // Effective prints a configuration as a YAML file with what each key means.
-// The file loads back to the same configuration.
+// The file loads back to the same configuration, but for credentials: a first
+// line says which keys had some.
 func Effective(c *Config) ([]byte, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	clean, had := c.WithoutCredentials()
 	var out bytes.Buffer
-	emit(&out, reflect.ValueOf(c).Elem(), "")
+	if len(had) > 0 {
+		fmt.Fprintf(&out, "# %s\n", LeftOut(had))
+	}
+	emit(&out, reflect.ValueOf(&clean).Elem(), "")
 	return out.Bytes(), nil
+}
+
+// LeftOut says for people that the credentials of these keys are not shown.
+func LeftOut(keys []string) string {
+	return "The user and password of " + strings.Join(keys, ", ") + " are left out."
 }
 
 func emit(out *bytes.Buffer, v reflect.Value, indent string) {
@@ -32,7 +42,23 @@ func emit(out *bytes.Buffer, v reflect.Value, indent string) {
 			emit(out, f.Value, indent+"  ")
 			continue
 		}
+		if f.Value.Kind() == reflect.Slice && f.Value.Len() > 0 {
+			fmt.Fprintf(out, "%s%s:\n", indent, f.Key)
+			for i := range f.Value.Len() {
+				emitItem(out, f.Value.Index(i), indent+"  ")
+			}
+			continue
+		}
 		fmt.Fprintf(out, "%s%s: %s\n", indent, f.Key, scalar(f.Value))
+	}
+}
+
+// emitItem prints a struct of a list; its keys are explained by the list's help.
+func emitItem(out *bytes.Buffer, v reflect.Value, indent string) {
+	mark := "- "
+	for _, f := range strictyaml.Fields(v) {
+		fmt.Fprintf(out, "%s%s%s: %s\n", indent, mark, f.Key, scalar(f.Value))
+		mark = "  "
 	}
 }
 
@@ -77,12 +103,14 @@ func quote(s string) string {
 	return string(q)
 }
 
-// JSON prints a configuration as one JSON object, which is YAML too.
+// JSON prints a configuration as one JSON object, which is YAML too, without
+// credentials.
 func JSON(c *Config) ([]byte, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	return json.MarshalIndent(object(reflect.ValueOf(c).Elem()), "", "  ")
+	clean, _ := c.WithoutCredentials()
+	return json.MarshalIndent(object(reflect.ValueOf(&clean).Elem()), "", "  ")
 }
 
 // member is one pair of an object that keeps its order.
@@ -125,6 +153,13 @@ func plainValue(v reflect.Value) any {
 	if v.Kind() == reflect.Struct {
 		return object(v)
 	}
+	if v.Kind() == reflect.Slice {
+		items := make([]any, v.Len())
+		for i := range items {
+			items[i] = plainValue(v.Index(i))
+		}
+		return items
+	}
 	if d, ok := v.Interface().(time.Duration); ok {
 		return d.String()
 	}
@@ -163,6 +198,13 @@ func schemaOf(f strictyaml.Field) members {
 	add("description", help(f.Tag))
 	if f.Value.Kind() == reflect.Struct {
 		return append(s, schemaObject(f.Value)...)
+	}
+	if f.Value.Kind() == reflect.Slice {
+		add("type", "array")
+		add("maxItems", MaxCameras)
+		add("items", schemaObject(reflect.New(f.Value.Type().Elem()).Elem()))
+		add("default", plainValue(f.Value))
+		return s
 	}
 	_, isDuration := f.Value.Interface().(time.Duration)
 	switch {

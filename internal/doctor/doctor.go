@@ -60,10 +60,10 @@ type Report struct {
 	Groups    []Group           `json:"groups"`
 }
 
-// Examine looks at this machine with the eyes of a run that is configured so,
-// with nothing left open (session.Chosen). It opens the configured networks,
-// which takes about a second.
-func Examine(cfg config.Config) Report {
+// Examine looks at this machine with the eyes of a run that is configured so, for
+// each of its cameras (session.Alone) and with nothing left open
+// (session.Chosen). It opens the configured networks, which takes about a second.
+func Examine(cameras ...config.Config) Report {
 	cv := opencv.ReadFacts()
 	rt, rtErr := ort.Version()
 	loaded := loadedLibraries()
@@ -80,8 +80,8 @@ func Examine(cfg config.Config) Report {
 		{"machine", r.Machine.checks()},
 		{"libraries", libraries(cv, onnxRuntime(rt, rtErr), loaded)},
 		{"backends", backends(cv)},
-		{"data", data(cfg.Source)},
-		{"what a run would use", networks(cfg)},
+		{"data", data(cameras)},
+		{"what a run would use", networks(cameras)},
 	}
 	r.OK = true
 	for _, g := range r.Groups {
@@ -169,7 +169,7 @@ func backends(cv opencv.Facts) []Check {
 	}
 }
 
-func data(source string) []Check {
+func data(cameras []config.Config) []Check {
 	shipped := Check{"shipped", Good, absolute(catalog.Shipped()), ""}
 	if catalog.Shipped() == "" {
 		shipped.State, shipped.Says, shipped.Mend = Note, "none", "for the default drive and its networks run in the project's folder, or set DASHLINE_DATA to a copy of its testdata"
@@ -178,7 +178,11 @@ func data(source string) []Check {
 	if catalog.Assets() == "" {
 		assets.State, assets.Says, assets.Mend = Note, "none", "for more networks and drives set DASHLINE_ASSETS to a folder that has networks/ and drives/"
 	}
-	return []Check{cacheFolder(), shipped, assets, opens(source)}
+	checks := []Check{cacheFolder(), shipped, assets}
+	for _, c := range cameras {
+		checks = append(checks, opens(c.Source))
+	}
+	return checks
 }
 
 // opens opens a source of frames as a run would.
@@ -186,7 +190,10 @@ func opens(path string) Check {
 	if path == "" {
 		return Check{"source", Missing, "none named, and the default drive is not there", "name a video or a folder of images: dashline run SOURCE"}
 	}
-	s, err := sensors.Open(path)
+	if config.Remote(path) {
+		return Check{"source", Note, path + " is a camera on the network, which only a run connects to", "see how it does: dashline run SOURCE --duration 5s"}
+	}
+	s, err := sensors.Open(path, sensors.Options{})
 	if err != nil {
 		return Check{"source", Missing, err.Error(), "name a video or a folder of images: dashline run SOURCE"}
 	}
@@ -216,10 +223,20 @@ func absolute(path string) string {
 	return path
 }
 
-func networks(cfg config.Config) []Check {
-	checks := []Check{network("objects", cfg.Detect.Network, cfg.Detect.Runtime)}
-	if cfg.Lanes.Enabled {
-		checks = append(checks, network("lanes", cfg.Lanes.Network, cfg.Lanes.Runtime))
+func networks(cameras []config.Config) []Check {
+	var checks []Check
+	seen := map[string]bool{} // cameras often share a network
+	look := func(name, ref string, r config.Runtime) {
+		if key := fmt.Sprint(name, ref, r); !seen[key] {
+			seen[key] = true
+			checks = append(checks, network(name, ref, r))
+		}
+	}
+	for _, c := range cameras {
+		look("objects", c.Detect.Network, c.Detect.Runtime)
+		if c.Lanes.Enabled {
+			look("lanes", c.Lanes.Network, c.Lanes.Runtime)
+		}
 	}
 	return checks
 }

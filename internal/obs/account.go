@@ -199,6 +199,45 @@ func (a *Account) Snapshot() Snapshot {
 	return s
 }
 
+// Sum is the account of several cameras together. Elapsed is from the first frame
+// of any to the last outcome of any.
+func Sum(accounts ...*Account) Snapshot {
+	all := NewAccount()
+	for _, a := range accounts {
+		all.add(a)
+	}
+	return all.Snapshot()
+}
+
+// add merges b into a, which nobody else has.
+func (a *Account) add(b *Account) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.produced == 0 {
+		return
+	}
+	if a.produced == 0 || b.started.Before(a.started) {
+		a.started = b.started
+	}
+	if b.last.After(a.last) {
+		a.last = b.last
+	}
+	a.produced += b.produced
+	for outcome, n := range b.outcomes {
+		a.outcomes[outcome] += n
+	}
+	for key, c := range b.causes {
+		if a.causes[key] == nil {
+			a.causes[key] = &cause{detail: c.detail}
+		}
+		a.causes[key].frames += c.frames
+	}
+	a.age.Merge(b.age)
+	for _, s := range b.stages {
+		a.histogram(s.name).Merge(s.took)
+	}
+}
+
 // Counts is the cheap part of a snapshot, for a status line.
 func (a *Account) Counts() (produced, onTime, late, dropped, failed uint64) {
 	a.mu.Lock()

@@ -24,54 +24,54 @@ type BusCounts struct {
 // Network is one network as metrics show it.
 type Network struct {
 	msg.Network
+	Camera   string
 	Task     string // "detect" or "lanes"
 	Fallback string // why Backend is not Requested; else empty
 }
 
-// Metrics is the endpoint for Prometheus. It observes frames; its HTTP server
-// runs until Close.
+// Metrics is the endpoint for Prometheus. It observes the frames and the states
+// of all cameras, from any goroutine; its HTTP server runs until Close.
 type Metrics struct {
-	frames *prometheus.CounterVec
-	age    prometheus.Histogram
-	stages *prometheus.HistogramVec
-	server *http.Server
-	done   chan struct{}
-	addr   string
+	frames  *prometheus.CounterVec
+	age     *prometheus.HistogramVec
+	stages  *prometheus.HistogramVec
+	cameras *cameras
+	server  *http.Server
+	done    chan struct{}
+	addr    string
 }
 
 // Serve starts /metrics on address ("127.0.0.1:9090", ":0" for a free port).
 // counts is called at each scrape, from another goroutine.
-func Serve(address, camera string, networks []Network, counts func() BusCounts) (*Metrics, error) {
+func Serve(address string, networks []Network, counts func() BusCounts) (*Metrics, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("metrics: %w: choose another metrics.listen, for example 127.0.0.1:9100", err)
 	}
 	reg := prometheus.NewRegistry()
-	labels := prometheus.Labels{"camera": camera}
 	m := &Metrics{
 		frames: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "dashline_frames_total", Help: "Frames by what became of them. Stage and reason are set for dropped and failed.",
-			ConstLabels: labels,
-		}, []string{"outcome", "stage", "reason"}),
-		age: prometheus.NewHistogram(prometheus.HistogramOpts{
+		}, []string{"camera", "outcome", "stage", "reason"}),
+		age: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "dashline_frame_age_seconds", Help: "Age of on-time and late frames at publication.",
-			ConstLabels: labels, Buckets: buckets,
-		}),
+			Buckets: buckets,
+		}, []string{"camera"}),
 		stages: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "dashline_stage_seconds", Help: "Wall time that a stage spent on a frame.",
-			ConstLabels: labels, Buckets: buckets,
-		}, []string{"stage"}),
-		done: make(chan struct{}),
-		addr: listener.Addr().String(),
+			Buckets: buckets,
+		}, []string{"camera", "stage"}),
+		cameras: &cameras{states: map[string]msg.CameraState{}},
+		done:    make(chan struct{}),
+		addr:    listener.Addr().String(),
 	}
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "dashline_network_info", Help: "1 for each network that runs; fallback says why backend is not the requested one.",
-		ConstLabels: labels,
-	}, []string{"task", "network", "engine", "requested", "backend", "fallback"})
+	}, []string{"camera", "task", "network", "engine", "requested", "backend", "fallback"})
 	for _, n := range networks {
-		info.WithLabelValues(n.Task, n.Name, n.Engine, n.Requested, n.Backend, n.Fallback).Set(1)
+		info.WithLabelValues(n.Camera, n.Task, n.Name, n.Engine, n.Requested, n.Backend, n.Fallback).Set(1)
 	}
-	reg.MustRegister(m.frames, m.age, m.stages, info, busCollector(counts),
+	reg.MustRegister(m.frames, m.age, m.stages, info, busCollector(counts), m.cameras,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
 	mux := http.NewServeMux()
@@ -92,15 +92,18 @@ func (m *Metrics) Address() string { return m.addr }
 
 // Frame observes one frame's report.
 func (m *Metrics) Frame(r *msg.FrameReport) {
-	m.frames.WithLabelValues(string(r.Outcome), r.Stage, r.Reason).Inc()
+	m.frames.WithLabelValues(r.Camera, string(r.Outcome), r.Stage, r.Reason).Inc()
 	if r.Outcome == msg.Dropped || r.Outcome == msg.Failed {
 		return
 	}
-	m.age.Observe(r.Age.Seconds())
+	m.age.WithLabelValues(r.Camera).Observe(r.Age.Seconds())
 	for _, s := range r.Stages {
-		m.stages.WithLabelValues(s.Stage).Observe(s.Took.Seconds())
+		m.stages.WithLabelValues(r.Camera, s.Stage).Observe(s.Took.Seconds())
 	}
 }
+
+// Camera takes note of the state of a live camera.
+func (m *Metrics) Camera(c *msg.CameraState) { m.cameras.set(c) }
 
 // Close stops the endpoint and waits for it.
 func (m *Metrics) Close() error {

@@ -30,6 +30,7 @@ func feed(a *obs.Account, also ...func(*msg.FrameReport)) {
 		case i >= 900:
 			r.Outcome = msg.Late
 		}
+		r.Camera = "front"
 		a.Frame(r)
 		for _, f := range also {
 			f(r)
@@ -68,6 +69,35 @@ func TestAccount(t *testing.T) {
 	within("forward", s.Stages[0].P50, 5*time.Millisecond)
 }
 
+func TestSum(t *testing.T) {
+	a, b, none := obs.NewAccount(), obs.NewAccount(), obs.NewAccount()
+	feed(a)
+	feed(b)
+	for range 3 {
+		b.Produced()
+		b.Frame(&msg.FrameReport{Outcome: msg.Failed, Stage: "lanes", Reason: "panic"})
+	}
+	one, sum := a.Snapshot(), obs.Sum(a, none, b)
+	if err := sum.Check(); err != nil {
+		t.Fatal(err)
+	}
+	if sum.Produced != 2003 || sum.OnTime != 1764 || sum.Failed != 23 || sum.Finished() != 1960 {
+		t.Errorf("%+v", sum)
+	}
+	if sum.Age.Count != 2*one.Age.Count || sum.Age.P50 != one.Age.P50 || sum.Age.Maximum != one.Age.Maximum {
+		t.Errorf("age %+v, of one %+v", sum.Age, one.Age)
+	}
+	if len(sum.Causes) != 3 || sum.Causes[0].Frames != 20 || len(sum.Stages) != 1 || sum.Stages[0].Count != 2*one.Stages[0].Count {
+		t.Errorf("causes %+v, stages %+v", sum.Causes, sum.Stages)
+	}
+	if sum.Elapsed < one.Elapsed || sum.Elapsed > time.Minute {
+		t.Errorf("elapsed %v, of one %v", sum.Elapsed, one.Elapsed)
+	}
+	if s := obs.Sum(none); s.Produced != 0 || s.Elapsed != 0 || s.Rate() != 0 {
+		t.Errorf("of none %+v", s)
+	}
+}
+
 func TestAnOpenAccountIsAnError(t *testing.T) {
 	a := obs.NewAccount()
 	a.Produced()
@@ -93,8 +123,8 @@ func TestTimesBeyondTheScaleCountAsItsEnds(t *testing.T) {
 }
 
 func TestMetricsSayWhatTheAccountSays(t *testing.T) {
-	m, err := obs.Serve("127.0.0.1:0", "front", []obs.Network{
-		{Network: msg.Network{Name: "yolo", Engine: "opencv", Requested: "cuda", Backend: "cpu"}, Task: "detect", Fallback: "built without CUDA"},
+	m, err := obs.Serve("127.0.0.1:0", []obs.Network{
+		{Network: msg.Network{Name: "yolo", Engine: "opencv", Requested: "cuda", Backend: "cpu"}, Camera: "front", Task: "detect", Fallback: "built without CUDA"},
 	}, func() obs.BusCounts {
 		return obs.BusCounts{Published: 7, Dropped: 2, Bytes: 100, Reconnects: 1, Connected: true}
 	})
@@ -102,6 +132,11 @@ func TestMetricsSayWhatTheAccountSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	feed(obs.NewAccount(), m.Frame)
+	m.Frame(&msg.FrameReport{Header: msg.Header{Camera: "left"}, Outcome: msg.OnTime})
+	m.Camera(&msg.CameraState{Camera: "left", Status: msg.CameraStalled, Sessions: 3, Packets: 900, Lost: 7})
+	m.Camera(&msg.CameraState{Camera: "front", Status: msg.CameraConnecting})
+	m.Camera(&msg.CameraState{Camera: "front", Status: msg.CameraStreaming, Packets: 5,
+		Clock: msg.SenderClock, ClockOffset: -250 * time.Millisecond, ClockDrift: 40, ClockSteps: 2})
 	res, err := http.Get("http://" + m.Address() + "/metrics")
 	if err != nil {
 		t.Fatal(err)
@@ -120,11 +155,25 @@ func TestMetricsSayWhatTheAccountSays(t *testing.T) {
 		`dashline_stage_seconds_count{camera="front",stage="forward"} 980`,
 		`dashline_network_info{backend="cpu",camera="front",engine="opencv",fallback="built without CUDA",network="yolo",requested="cuda",task="detect"} 1`,
 		`dashline_bus_messages_total{result="dropped"} 2`,
+		`dashline_frames_total{camera="left",outcome="on_time",reason="",stage=""} 1`,
+		`dashline_camera_state{camera="left",state="stalled"} 1`,
+		`dashline_camera_state{camera="left",state="streaming"} 0`,
+		`dashline_camera_state{camera="front",state="streaming"} 1`,
+		`dashline_camera_state{camera="front",state="connecting"} 0`,
+		`dashline_camera_packets_total{camera="left"} 900`,
+		`dashline_camera_packets_lost_total{camera="left"} 7`,
+		`dashline_camera_sessions_total{camera="left"} 3`,
+		`dashline_camera_clock_offset_seconds{camera="front"} -0.25`,
+		`dashline_camera_clock_drift_ppm{camera="front"} 40`,
+		`dashline_camera_clock_steps_total{camera="front"} 2`,
 		`dashline_bus_connected 1`,
 	} {
 		if !strings.Contains(string(body), line+"\n") {
 			t.Errorf("no line %s", line)
 		}
+	}
+	if strings.Contains(string(body), `dashline_camera_clock_offset_seconds{camera="left"}`) {
+		t.Error("a camera that tells no time has an offset")
 	}
 	if err := m.Close(); err != nil {
 		t.Fatal(err)

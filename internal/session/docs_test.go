@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -37,6 +38,18 @@ func TestDocumentedSummaryIsTheSummary(t *testing.T) {
 	compare(t, "", reflect.TypeFor[Summary](), doc)
 }
 
+// docs/bus.md says how often the state of a camera comes: at the first tick after
+// stateEvery.
+func TestDocumentedStatesAreAsOften(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(testkit.Root(), "docs", "bus.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("at least every %.0f s,", (stateEvery + stateTick).Seconds()); !strings.Contains(string(page), want) {
+		t.Errorf("docs/bus.md does not say %q", want)
+	}
+}
+
 // compare looks for every JSON name of typ, also one that is left out when
 // empty, in what the page shows.
 func compare(t *testing.T, path string, typ reflect.Type, doc any) {
@@ -57,6 +70,10 @@ func compare(t *testing.T, path string, typ reflect.Type, doc any) {
 		shown, _ := doc.(map[string]any)
 		for f := range typ.Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if f.Anonymous { // its names are those of the struct around it
+				compare(t, path, f.Type, doc)
+				continue
+			}
 			if name == "" {
 				continue // not exported
 			}

@@ -1,8 +1,12 @@
-// Package session is one run of the program: it puts a pipeline together from a
-// configuration, runs it, and sums up.
+// Package session is one run of the program: it puts a pipeline for each camera
+// together from a configuration, runs them side by side, and sums up.
 //
-// Invariant: what Open has opened, Close ends, in the order source, stages, bus,
-// networks; Run closes the account of frames before it returns.
+// Invariants:
+//   - What Open has opened, Close ends, in the order sources, stages, bus,
+//     networks; Run closes the accounts of frames before it returns.
+//   - A camera that ends or breaks does not end the others.
+//   - Users and passwords go to the sources and the bus and nowhere else: not into
+//     a Session, a summary, a message, a metric or an error.
 package session
 
 import (
@@ -10,82 +14,86 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"dashline/internal/config"
 	"dashline/internal/obs"
-	"dashline/internal/overlay"
-	"dashline/lanes/ground"
-	"dashline/pipeline"
 	"dashline/pipeline/bus"
-	"dashline/planner"
 	"dashline/sensors"
 )
 
 // How long the end of a run may take once the last frame is done.
 const drainBound = 10 * time.Second
 
-// Session is an opened run. It belongs to one goroutine; Account may be read
-// from any.
+// Session is an opened run. It belongs to one goroutine; the accounts of its
+// feeds may be read from any.
 type Session struct {
-	Config  config.Config
-	Source  sensors.Info
-	Camera  ground.Camera
-	Account *obs.Account
-	// Viewer looks at every finished frame; Open sets it to the writer of the
-	// overlay where one is configured, else nil.
-	Viewer pipeline.Viewer
+	Config config.Config // without credentials
+	Feeds  []*Feed       // one for each camera, at least one
+	// Warnings are for people to read before the run, a line each.
+	Warnings []string
 
-	source    sensors.Source
-	policy    pipeline.Policy
-	detector  *objects
-	lanes     *lines
-	planner   *planner.Planner
 	server    *bus.Server // nil with a server of the user's own
 	publisher *bus.Publisher
 	address   string // of the bus, without credentials
 	metrics   *obs.Metrics
-	overlay   *overlay.Writer
-	codec     string // of the finished overlay
-	lost      error  // what the bus did not deliver
+	news      chan string // of live cameras, for Progress
+	lost      error       // what the bus did not deliver
 }
 
+// opener opens a source; tests have cameras of their own.
+type opener func(path string, o sensors.Options) (sensors.Source, error)
+
 // Open opens everything that cfg names, in the order in which mistakes are
-// cheapest: source, camera, networks, bus. On error nothing stays open.
-func Open(ctx context.Context, cfg config.Config) (s *Session, err error) {
-	cfg, err = Chosen(cfg)
-	if err != nil {
+// cheapest: sources, cameras, networks, bus. On error nothing stays open.
+func Open(ctx context.Context, cfg config.Config) (*Session, error) {
+	return openWith(ctx, cfg, openSource)
+}
+
+func openWith(ctx context.Context, cfg config.Config, open opener) (s *Session, err error) {
+	if err := joined(cfg); err != nil {
 		return nil, err
 	}
-	s = &Session{Config: cfg, Account: obs.NewAccount()}
+	logins, warnings, err := cfg.Logins(os.Getenv)
+	if err != nil {
+		return nil, &ConfigError{err}
+	}
+	if cfg.RTSP.Insecure {
+		warnings = append(warnings, "rtsp.insecure is set: certificates are not checked, so whoever is between here and an rtsps:// camera can read and change what it sends")
+	}
+	s = &Session{Warnings: warnings, news: make(chan string, 64)}
+	s.Config, _ = cfg.WithoutCredentials()
 	defer func() {
 		if err != nil {
 			_ = s.Close()
 			s = nil
 		}
 	}()
-	if err := s.openSource(); err != nil {
-		return s, err
-	}
-	if err := s.openCamera(); err != nil {
-		return s, err
-	}
-	if err := s.openNetworks(); err != nil {
-		return s, err
-	}
-	if s.planner, err = planner.New(cfg.Planner); err != nil {
-		return s, err
-	}
-	if cfg.Save != "" {
-		if err := s.spareSource(); err != nil {
+	alone := Alone(cfg)
+	for _, one := range alone {
+		one, err := Chosen(one)
+		if err != nil {
 			return s, err
 		}
-		if s.overlay, err = overlay.NewWriter(cfg.Save, s.Source.FPS, s.Camera); err != nil {
-			return s, err
+		f := newFeed(one)
+		s.Feeds = append(s.Feeds, f)
+		if err := f.open(open, logins[one.Camera]); err != nil {
+			return s, s.ofCamera(f, err)
 		}
-		s.Viewer = s.overlay
 	}
-	if err := s.openBus(ctx); err != nil {
+	if len(alone) == 1 {
+		s.Config = s.Feeds[0].Config
+	}
+	if err := s.spareSources(); err != nil {
+		return s, err
+	}
+	for _, f := range s.Feeds {
+		if err := f.openStages(); err != nil {
+			return s, s.ofCamera(f, err)
+		}
+	}
+	if err := s.openBus(ctx, cfg.NATS.URL); err != nil {
 		return s, err
 	}
 	if cfg.Metrics.Listen != "" {
@@ -94,83 +102,45 @@ func Open(ctx context.Context, cfg config.Config) (s *Session, err error) {
 	return s, err
 }
 
-func (s *Session) openSource() error {
-	path := s.Config.Source
-	open := func() (sensors.Source, error) { return sensors.Open(path) }
-	var err error
-	if s.Config.Loop {
-		s.source, err = sensors.Loop(open)
-	} else {
-		s.source, err = open()
+// joined refuses what the configuration knows and no part of a run does yet.
+func joined(cfg config.Config) error {
+	switch {
+	case cfg.Deterministic:
+		return &ConfigError{errors.New("deterministic: this version cannot run by the times of the source")}
+	case cfg.Record != "":
+		return &ConfigError{errors.New("record: this version cannot record")}
+	case cfg.Start > 0 || cfg.End > 0:
+		return &ConfigError{errors.New("start, end: this version reads sources from end to end")}
 	}
-	if err != nil {
+	return nil
+}
+
+// ofCamera says of which camera an error is, where there are several.
+func (s *Session) ofCamera(f *Feed, err error) error {
+	if err == nil || len(s.Config.Cameras) == 0 {
 		return err
 	}
-	if s.Config.Realtime {
-		s.source = sensors.Paced(s.source)
-	}
-	if s.Config.Frames > 0 {
-		s.source = sensors.Limit(s.source, s.Config.Frames)
-	}
-	s.Source = s.source.Info()
+	return fmt.Errorf("camera %s: %w", f.Config.Camera, err)
+}
 
-	s.policy = pipeline.Policy(s.Config.Policy)
-	if s.Config.Policy == "auto" {
-		s.policy = pipeline.Every
-		if s.Config.Realtime {
-			s.policy = pipeline.Newest
+// spareSources keeps an overlay from being written over what is being read.
+func (s *Session) spareSources() error {
+	for _, f := range s.Feeds {
+		to, err := os.Stat(f.Config.Save)
+		if err != nil { // also where there is none
+			continue
+		}
+		for _, read := range s.Feeds {
+			if from, err := os.Stat(read.Config.Source); err == nil && os.SameFile(from, to) {
+				return &ConfigError{fmt.Errorf("save %s: this is the source itself: give another name", f.Config.Save)}
+			}
 		}
 	}
 	return nil
 }
 
-// spareSource keeps the overlay from being written over what is being read.
-func (s *Session) spareSource() error {
-	from, err := os.Stat(s.Config.Source)
-	if err != nil { // it has been opened, so it is no file
-		return nil
-	}
-	if to, err := os.Stat(s.Config.Save); err == nil && os.SameFile(from, to) {
-		return &ConfigError{fmt.Errorf("save %s: this is the source itself: give another name", s.Config.Save)}
-	}
-	return nil
-}
-
-func (s *Session) openCamera() (err error) {
-	if s.Config.CameraModel == "" {
-		if s.Source.Camera.Width > 0 {
-			s.Camera = s.Source.Camera
-			return nil
-		}
-		c, known, err := cameraBeside(s.Config.Source)
-		if err != nil {
-			return fmt.Errorf("camera of %s: %w", s.Config.Source, err)
-		}
-		if known {
-			s.Camera = c
-			return nil
-		}
-		s.Camera = ground.Default(max(1, s.Source.Width), max(1, s.Source.Height))
-		return nil
-	}
-	if s.Camera, err = config.LoadCamera(s.Config.CameraModel); err != nil {
-		return &ConfigError{err}
-	}
-	return nil
-}
-
-func (s *Session) openNetworks() (err error) {
-	if s.detector, err = openObjects(s.Config.Detect); err != nil {
-		return err
-	}
-	if s.Config.Lanes.Enabled {
-		s.lanes, err = openLines(s.Config.Lanes, s.Camera)
-	}
-	return err
-}
-
-func (s *Session) openBus(ctx context.Context) (err error) {
-	url := s.Config.NATS.URL
+// openBus connects to url, which may have credentials.
+func (s *Session) openBus(ctx context.Context, url string) (err error) {
 	if url == "" {
 		s.server, err = bus.StartServer(ctx, bus.ServerOptions{Port: s.Config.NATS.Port})
 		if err != nil {
@@ -185,24 +155,19 @@ func (s *Session) openBus(ctx context.Context) (err error) {
 
 func (s *Session) serveMetrics() (*obs.Metrics, error) {
 	var nets []obs.Network
-	for _, n := range s.described() {
-		nets = append(nets, obs.Network{Network: message(n.Info), Task: n.task, Fallback: n.Fallback})
+	for _, f := range s.Feeds {
+		for _, n := range f.networks() {
+			nets = append(nets, obs.Network{Network: message(n.Info), Camera: f.Config.Camera, Task: n.task, Fallback: n.Fallback})
+		}
 	}
 	p := s.publisher
-	return obs.Serve(s.Config.Metrics.Listen, s.Config.Camera, nets, func() obs.BusCounts { return busCounts(p) })
+	return obs.Serve(s.Config.Metrics.Listen, nets, func() obs.BusCounts { return busCounts(p) })
 }
 
-func (s *Session) described() []described {
-	out := []described{{s.detector.net, "detect", pipeline.StageForward}}
-	if s.lanes != nil {
-		out = append(out, described{s.lanes.net.Info(), "lanes", pipeline.StageLanesForward})
-	}
-	return out
-}
-
-// Run moves the frames until the source ends, the configured duration is over,
-// or ctx ends; then it drains the bus and finishes the overlay. The summary is
-// complete also when there is an error.
+// Run moves the frames of every camera until its source ends or breaks, the
+// configured duration is over, or ctx ends; then it drains the bus and finishes
+// the overlays. The summary is complete also when there is an error, which says
+// that every camera broke or an overlay could not be finished.
 func (s *Session) Run(ctx context.Context) (Summary, error) {
 	frames := ctx
 	if s.Config.Duration > 0 {
@@ -210,35 +175,35 @@ func (s *Session) Run(ctx context.Context) (Summary, error) {
 		frames, cancel = context.WithTimeout(ctx, s.Config.Duration)
 		defer cancel()
 	}
-	st := pipeline.Stages{
-		Source:    s.source,
-		Detector:  s.detector,
-		Locator:   newPlacer(s.Camera),
-		Planner:   s.planner,
-		Publisher: s.publisher,
-		Viewer:    s.Viewer,
+	stop := s.watch()
+	var cameras sync.WaitGroup
+	for _, f := range s.Feeds {
+		cameras.Go(func() { f.broke = f.run(frames, s.publisher, s.metrics) })
 	}
-	// A nil pointer in an interface is not a nil interface.
-	if s.lanes != nil {
-		st.Lanes = s.lanes
-	}
-	if s.metrics != nil {
-		st.Observers = append(st.Observers, s.metrics)
-	}
-	err := pipeline.Run(frames, pipeline.Config{
-		Camera: s.Config.Camera, Deadline: s.Config.Deadline, Policy: s.policy, Speed: s.Config.Speed,
-	}, st, s.Account)
+	cameras.Wait()
+	stop()
 
-	err = errors.Join(err, s.finish(ctx))
+	err := errors.Join(s.allBroke(), s.finish(ctx))
 	return s.summary(), err
 }
 
+// allBroke is nil unless every camera broke.
+func (s *Session) allBroke() error {
+	var errs []error
+	for _, f := range s.Feeds {
+		if f.broke == nil {
+			return nil
+		}
+		errs = append(errs, s.ofCamera(f, f.broke))
+	}
+	return errors.Join(errs...)
+}
+
 // finish drains the bus, so that a subscriber has all there was, and closes the
-// overlay, so that the file is whole.
+// overlays, so that the files are whole.
 func (s *Session) finish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainBound)
 	defer cancel()
-	var errs []error
 	// Messages that do not arrive are part of the summary: the run goes well without.
 	if s.publisher != nil {
 		s.lost = errors.Join(s.lost, s.publisher.Close(ctx))
@@ -247,10 +212,9 @@ func (s *Session) finish(ctx context.Context) error {
 		s.lost = errors.Join(s.lost, s.server.Close(ctx))
 		s.server = nil
 	}
-	if s.overlay != nil {
-		s.codec = s.overlay.Codec()
-		errs = append(errs, s.overlay.Close())
-		s.overlay = nil
+	var errs []error
+	for _, f := range s.Feeds {
+		errs = append(errs, s.ofCamera(f, f.finish()))
 	}
 	return errors.Join(errs...)
 }
@@ -258,9 +222,8 @@ func (s *Session) finish(ctx context.Context) error {
 // Close ends what is still open. It may be called at any time after Run, and twice.
 func (s *Session) Close() error {
 	var errs []error
-	if s.source != nil {
-		errs = append(errs, s.source.Close())
-		s.source = nil
+	for _, f := range s.Feeds {
+		errs = append(errs, f.closeSource())
 	}
 	errs = append(errs, s.finish(context.Background()))
 	s.publisher = nil
@@ -268,13 +231,8 @@ func (s *Session) Close() error {
 		errs = append(errs, s.metrics.Close())
 		s.metrics = nil
 	}
-	if s.detector != nil {
-		errs = append(errs, s.detector.Close())
-		s.detector = nil
-	}
-	if s.lanes != nil {
-		errs = append(errs, s.lanes.Close())
-		s.lanes = nil
+	for _, f := range s.Feeds {
+		errs = append(errs, f.closeNetworks())
 	}
 	return errors.Join(errs...)
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"dashline/infer"
 	"dashline/internal/obs"
+	"dashline/internal/redact"
 	"dashline/pipeline/bus"
 	"dashline/pipeline/msg"
 )
@@ -17,22 +19,34 @@ import (
 // Summary is what a run came to. Its JSON form is the last object that
 // `dashline run --json` prints; times are in milliseconds.
 type Summary struct {
-	Source   SourceSummary    `json:"source"`
-	Camera   CameraSummary    `json:"camera"`
-	Policy   string           `json:"policy"`
-	Deadline float64          `json:"deadline_ms"`
+	// CameraRun is that of the only camera. With several cameras its frames,
+	// causes, times and rates are those of all together, and what is of one camera
+	// alone is absent.
+	CameraRun
+	Deadline float64     `json:"deadline_ms"`
+	Bus      BusSummary  `json:"bus"`
+	Cameras  []CameraRun `json:"cameras,omitempty"` // each, where there are several
+
+	lost error // what the bus did not deliver at the end
+}
+
+// CameraRun is what the run of one camera came to.
+type CameraRun struct {
+	Source   SourceSummary    `json:"source,omitzero"`
+	Camera   CameraSummary    `json:"camera,omitzero"`
+	State    *StateSummary    `json:"state,omitempty"` // of a live camera, at the end
+	Policy   string           `json:"policy,omitempty"`
 	Frames   Frames           `json:"frames"`
 	Causes   []Cause          `json:"causes"` // of dropped and failed frames
 	Age      Times            `json:"age_ms"` // of on-time and late frames, at publication
 	FPS      float64          `json:"fps"`    // finished frames a second
 	Elapsed  float64          `json:"elapsed_s"`
 	Stages   map[string]Times `json:"stages_ms"`
-	Networks []NetworkSummary `json:"networks"`
-	Bus      BusSummary       `json:"bus"`
+	Networks []NetworkSummary `json:"networks,omitempty"`
 	Overlay  *OverlaySummary  `json:"overlay,omitempty"`
+	Error    string           `json:"error,omitempty"` // why it broke before its end
 
 	order []string // of Stages
-	lost  error    // what the bus did not deliver at the end
 }
 
 // SourceSummary says what was read.
@@ -48,6 +62,21 @@ type SourceSummary struct {
 type CameraSummary struct {
 	Name    string `json:"name"`
 	Guessed bool   `json:"guessed"`
+}
+
+// StateSummary is how a live camera did; the counts are of the whole run.
+type StateSummary struct {
+	Status      string  `json:"status"`
+	Detail      string  `json:"detail,omitempty"`
+	Transport   string  `json:"transport"`
+	Codec       string  `json:"codec"`
+	Sessions    uint64  `json:"sessions"`
+	Packets     uint64  `json:"packets"`
+	Lost        uint64  `json:"lost"`
+	Clock       string  `json:"clock"` // by which capture times are told: "sender" or "arrival"
+	ClockOffset float64 `json:"clock_offset_ms"`
+	ClockDrift  float64 `json:"clock_drift_ppm"`
+	ClockSteps  uint64  `json:"clock_steps"`
 }
 
 // Frames are the outcomes: produced is the sum of the other four.
@@ -116,38 +145,67 @@ func times(q obs.Quantiles) Times {
 	return Times{ms(q.Mean), ms(q.P50), ms(q.P99), ms(q.P999), ms(q.Maximum)}
 }
 
-// summary reads the account. The bus is drained by then.
+// summary reads the accounts. The bus is drained by then.
 func (s *Session) summary() Summary {
-	a := s.Account.Snapshot()
+	b := s.publisher.Stats()
 	sum := Summary{
-		Source:   SourceSummary{s.Source.Kind, s.Source.Path, s.Source.Width, s.Source.Height, s.Source.FPS},
-		Camera:   CameraSummary{s.Config.Camera, s.Camera.Guessed},
-		Policy:   string(s.policy),
 		Deadline: ms(s.Config.Deadline),
-		Frames:   Frames{a.Produced, a.OnTime, a.Late, a.Dropped, a.Failed},
-		Causes:   []Cause{},
-		Age:      times(a.Age),
-		FPS:      a.Rate(),
-		Elapsed:  a.Elapsed.Seconds(),
-		Stages:   make(map[string]Times, len(a.Stages)),
+		Bus:      BusSummary{s.address, s.Config.NATS.URL == "", b.Published, b.Dropped, b.Bytes, b.Reconnects, b.LastError},
 		lost:     s.lost,
 	}
+	if len(s.Feeds) == 1 {
+		sum.CameraRun = s.Feeds[0].summary()
+		return sum
+	}
+	accounts := make([]*obs.Account, len(s.Feeds))
+	for i, f := range s.Feeds {
+		accounts[i] = f.Account
+		sum.Cameras = append(sum.Cameras, f.summary())
+	}
+	sum.CameraRun = account(obs.Sum(accounts...))
+	return sum
+}
+
+func (f *Feed) summary() CameraRun {
+	r := account(f.Account.Snapshot())
+	in := f.source.Info() // a live source learns of its picture later
+	r.Source = SourceSummary{in.Kind, f.Source.Path, in.Width, in.Height, in.FPS}
+	r.Camera = CameraSummary{f.Config.Camera, f.Camera.Guessed}
+	r.Policy = string(f.policy)
+	for _, n := range f.networks() {
+		r.Networks = append(r.Networks, n.summary(r.Stages[n.forward]))
+	}
+	if f.Config.Save != "" {
+		r.Overlay = &OverlaySummary{f.Config.Save, f.codec}
+	}
+	if c, ok := f.state.state(); ok {
+		r.State = &StateSummary{string(c.Status), c.Detail, c.Transport, c.Codec, c.Sessions, c.Packets, c.Lost,
+			string(c.Clock), ms(c.ClockOffset), c.ClockDrift, c.ClockSteps}
+	}
+	if f.broke != nil {
+		r.Error = redact.Text(f.broke.Error())
+	}
+	return r
+}
+
+// account is what a summary says of frames.
+func account(a obs.Snapshot) CameraRun {
+	r := CameraRun{
+		Frames:  Frames{a.Produced, a.OnTime, a.Late, a.Dropped, a.Failed},
+		Causes:  []Cause{},
+		Age:     times(a.Age),
+		FPS:     a.Rate(),
+		Elapsed: a.Elapsed.Seconds(),
+		Stages:  make(map[string]Times, len(a.Stages)),
+	}
 	for _, c := range a.Causes {
-		sum.Causes = append(sum.Causes, Cause{string(c.Outcome), c.Stage, c.Reason, c.Frames, c.Detail})
+		r.Causes = append(r.Causes, Cause{string(c.Outcome), c.Stage, c.Reason, c.Frames, redact.Text(c.Detail)})
 	}
 	for _, st := range a.Stages {
-		sum.Stages[st.Stage] = times(st.Quantiles)
-		sum.order = append(sum.order, st.Stage)
+		r.Stages[st.Stage] = times(st.Quantiles)
+		r.order = append(r.order, st.Stage)
 	}
-	for _, n := range s.described() {
-		sum.Networks = append(sum.Networks, n.summary(sum.Stages[n.forward]))
-	}
-	b := s.publisher.Stats()
-	sum.Bus = BusSummary{s.address, s.Config.NATS.URL == "", b.Published, b.Dropped, b.Bytes, b.Reconnects, b.LastError}
-	if s.Config.Save != "" {
-		sum.Overlay = &OverlaySummary{s.Config.Save, s.codec}
-	}
-	return sum
+	return r
 }
 
 // described is a network with its task and the stage that times its forward.
@@ -164,53 +222,108 @@ func (d described) summary(forward Times) NetworkSummary {
 	}
 }
 
-// OK says whether every frame was published and every message left.
+// OK says whether every camera gave frames and came to its end, every frame was
+// published and every message left.
 func (s Summary) OK() error {
-	switch {
-	case s.Frames.Produced == 0:
-		return fmt.Errorf("the source gave no frame")
-	case s.Frames.Failed > 0:
-		return fmt.Errorf("%d of %d frames failed", s.Frames.Failed, s.Frames.Produced)
-	case s.Bus.Dropped > 0:
-		return fmt.Errorf("%d messages did not reach the NATS server", s.Bus.Dropped)
+	var errs []error
+	for _, c := range s.Cameras {
+		switch {
+		case c.Error != "":
+			errs = append(errs, fmt.Errorf("camera %s broke: %s", c.Camera.Name, c.Error))
+		case c.Frames.Produced == 0:
+			errs = append(errs, fmt.Errorf("camera %s gave no frame", c.Camera.Name))
+		}
 	}
-	return s.lost
+	switch {
+	case s.Frames.Produced == 0 && len(s.Cameras) == 0:
+		errs = append(errs, fmt.Errorf("the source gave no frame"))
+	case s.Frames.Failed > 0:
+		errs = append(errs, fmt.Errorf("%d of %d frames failed", s.Frames.Failed, s.Frames.Produced))
+	case s.Bus.Dropped > 0:
+		errs = append(errs, fmt.Errorf("%d messages did not reach the NATS server", s.Bus.Dropped))
+	case s.lost != nil:
+		errs = append(errs, s.lost)
+	}
+	return errors.Join(errs...)
 }
 
 // Print writes the summary for people.
 func (s Summary) Print(w io.Writer) {
-	f := s.Frames
-	fmt.Fprintf(w, "\n%d frames of %s in %.1f s, %.1f frames/s\n", f.Produced, filepath.Base(s.Source.Path), s.Elapsed, s.FPS)
-	fmt.Fprintf(w, "  %d on time, %d late, %d dropped, %d failed (deadline %g ms)\n", f.OnTime, f.Late, f.Dropped, f.Failed, s.Deadline)
-	for _, c := range s.Causes {
+	of := filepath.Base(s.Source.Path)
+	if len(s.Cameras) > 0 {
+		of = plural(len(s.Cameras), "camera")
+	}
+	fmt.Fprintf(w, "\n%d frames of %s in %.1f s, %.1f frames/s\n", s.Frames.Produced, of, s.Elapsed, s.FPS)
+	s.printFrames(w, s.Deadline)
+	s.printTimes(w)
+	fmt.Fprintln(w)
+	for _, c := range s.Cameras {
+		fmt.Fprintf(w, "%s  %d frames of %s in %.1f s, %.1f frames/s, age p50 %.1f p99 %.1f ms\n",
+			c.Camera.Name, c.Frames.Produced, filepath.Base(c.Source.Path), c.Elapsed, c.FPS, c.Age.P50, c.Age.P99)
+		c.printFrames(w, s.Deadline)
+		c.printParts(w)
+		fmt.Fprintln(w)
+	}
+	s.printParts(w)
+	fmt.Fprintf(w, "  %s  %d messages, %d dropped, %.1f MB to %s\n", pad("bus", 7), s.Bus.Published, s.Bus.Dropped, float64(s.Bus.Bytes)/1e6, s.Bus.where())
+	if s.Bus.LastError != "" {
+		fmt.Fprintf(w, "  %s  last trouble: %s\n", pad("", 7), s.Bus.LastError)
+	}
+}
+
+func (r CameraRun) printFrames(w io.Writer, deadline float64) {
+	f := r.Frames
+	fmt.Fprintf(w, "  %d on time, %d late, %d dropped, %d failed (deadline %g ms)\n", f.OnTime, f.Late, f.Dropped, f.Failed, deadline)
+	for _, c := range r.Causes {
 		fmt.Fprintf(w, "    %d %s in %s: %s\n", c.Frames, c.Outcome, c.Stage, c.Reason)
 		if c.Detail != "" {
 			fmt.Fprintf(w, "      %s\n", c.Detail)
 		}
 	}
+}
 
+func (r CameraRun) printTimes(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	row := func(name string, x Times) {
 		fmt.Fprintf(t, "  %s\t%.1f\t%.1f\t%.1f\t%.1f\t\n", pad(name, 14), x.P50, x.P99, x.P999, x.Max)
 	}
 	fmt.Fprintf(t, "\n  %s\tp50\tp99\tp99.9\tmax\t\n", pad("ms", 14))
-	row("age", s.Age)
-	for _, name := range s.order {
-		row(name, s.Stages[name])
+	row("age", r.Age)
+	for _, name := range r.order {
+		row(name, r.Stages[name])
 	}
 	_ = t.Flush()
+}
 
-	fmt.Fprintln(w)
-	for _, n := range s.Networks {
+// printParts says what the camera, the networks and the overlay came to.
+func (r CameraRun) printParts(w io.Writer) {
+	if r.Error != "" {
+		fmt.Fprintf(w, "  %s  %s\n", pad("broke", 7), r.Error)
+	}
+	if r.State != nil {
+		fmt.Fprintf(w, "  %s  %s\n", pad("camera", 7), r.State.line())
+	}
+	for _, n := range r.Networks {
 		fmt.Fprintf(w, "  %s  %s\n", pad(n.Task, 7), n.line())
 	}
-	fmt.Fprintf(w, "  %s  %d messages, %d dropped, %.1f MB to %s\n", pad("bus", 7), s.Bus.Published, s.Bus.Dropped, float64(s.Bus.Bytes)/1e6, s.Bus.where())
-	if s.Bus.LastError != "" {
-		fmt.Fprintf(w, "  %s  last trouble: %s\n", pad("", 7), s.Bus.LastError)
+	if r.Overlay != nil && r.Overlay.Codec != "" {
+		fmt.Fprintf(w, "  %s  %s (%s)\n", pad("overlay", 7), r.Overlay.Path, r.Overlay.Codec)
 	}
-	if s.Overlay != nil && s.Overlay.Codec != "" {
-		fmt.Fprintf(w, "  %s  %s (%s)\n", pad("overlay", 7), s.Overlay.Path, s.Overlay.Codec)
+}
+
+func (c StateSummary) line() string {
+	s := c.Status
+	if c.Detail != "" {
+		s += ", " + c.Detail
 	}
+	if c.Transport != "" {
+		s += fmt.Sprintf(" (%s, %s)", c.Transport, c.Codec)
+	}
+	s += fmt.Sprintf("; %s, %s, %d lost", plural(int(c.Sessions), "session"), plural(int(c.Packets), "packet"), c.Lost)
+	if c.Clock == string(msg.SenderClock) {
+		s += fmt.Sprintf("; its clock %+.1f ms, %+.1f ppm, %s", c.ClockOffset, c.ClockDrift, plural(int(c.ClockSteps), "step"))
+	}
+	return s
 }
 
 func (b BusSummary) where() string {

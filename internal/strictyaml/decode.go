@@ -10,13 +10,15 @@
 //     keys. Anonymous struct fields without one lend their keys.
 //   - Keys that are absent leave the field as it was.
 //
-// Fields may be structs, slices and arrays of scalars or structs, strings,
-// booleans, integers, floats and time.Duration. Tags bound scalars: `enum`
-// (comma-separated words), `pattern` (a regular expression), `min` and `max`
-// (inclusive).
+// Fields may be structs, slices and arrays of scalars or structs, maps of those
+// by text, strings, booleans, integers, floats and time.Duration. A struct that
+// implements encoding.TextUnmarshaler may also be given as text. Tags bound
+// scalars: `enum` (comma-separated words), `pattern` (a regular expression),
+// `min` and `max` (inclusive).
 package strictyaml
 
 import (
+	"encoding"
 	"fmt"
 	"math"
 	"reflect"
@@ -27,6 +29,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
 
+	"dashline/internal/redact"
 	"dashline/internal/suggest"
 )
 
@@ -60,7 +63,7 @@ type Keys map[string]Place
 // Place is a position in a file, from 1.
 type Place struct{ Line, Column int }
 
-// Decode reads data into the struct that v points to and tells which keys were
+// Decode reads data into the struct or map that v points to and tells which keys were
 // there. file is only for messages. On an error v may be partly set.
 func Decode(file string, data []byte, v any) (Keys, error) {
 	node, err := parse(file, data)
@@ -71,7 +74,7 @@ func Decode(file string, data []byte, v any) (Keys, error) {
 	if node == nil {
 		return d.keys, nil
 	}
-	if err := d.structure(node, reflect.ValueOf(v).Elem(), ""); err != nil {
+	if err := d.value(node, reflect.ValueOf(v).Elem(), "", ""); err != nil {
 		return nil, err
 	}
 	return d.keys, nil
@@ -85,14 +88,62 @@ type decoder struct {
 func (d *decoder) value(n ast.Node, v reflect.Value, path string, tag reflect.StructTag) error {
 	switch v.Kind() {
 	case reflect.Struct:
+		if s, ok := n.(*ast.StringNode); ok {
+			if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+				return d.unmarshal(u, s, path)
+			}
+		}
 		return d.structure(n, v, path)
+	case reflect.Map:
+		return d.byName(n, v, path, tag)
 	case reflect.Slice, reflect.Array:
 		return d.list(n, v, path, tag)
 	}
 	return d.scalar(n, v, path, tag)
 }
 
+func (d *decoder) unmarshal(u encoding.TextUnmarshaler, s *ast.StringNode, path string) error {
+	if err := u.UnmarshalText([]byte(s.Value)); err != nil {
+		return at(d.file, s.GetToken(), "%s: %v", path, err)
+	}
+	return nil
+}
+
 func (d *decoder) structure(n ast.Node, v reflect.Value, path string) error {
+	fields := Fields(v)
+	return d.pairs(n, path, func(t *token.Token, name, full string, value ast.Node) error {
+		f, ok := find(fields, name)
+		if !ok {
+			return at(d.file, t, "%s", unknown(path, name, fields))
+		}
+		if err := d.once(t, full); err != nil {
+			return err
+		}
+		return d.value(value, f.Value, full, f.Tag)
+	})
+}
+
+// byName decodes a map: any key will do, once.
+func (d *decoder) byName(n ast.Node, v reflect.Value, path string, tag reflect.StructTag) error {
+	v.Set(reflect.MakeMap(v.Type()))
+	return d.pairs(n, path, func(t *token.Token, name, full string, value ast.Node) error {
+		if err := d.once(t, full); err != nil {
+			return err
+		}
+		if v.Len() == MaxItems {
+			return at(d.file, t, "there are more than %d keys, which is the limit", MaxItems)
+		}
+		item := reflect.New(v.Type().Elem()).Elem()
+		if err := d.value(value, item, full, tag); err != nil {
+			return err
+		}
+		v.SetMapIndex(reflect.ValueOf(name), item)
+		return nil
+	})
+}
+
+// pairs calls do with each key and its value; full is the key's whole path.
+func (d *decoder) pairs(n ast.Node, path string, do func(t *token.Token, name, full string, value ast.Node) error) error {
 	var pairs []*ast.MappingValueNode
 	switch m := n.(type) {
 	case *ast.MappingNode:
@@ -104,26 +155,25 @@ func (d *decoder) structure(n ast.Node, v reflect.Value, path string) error {
 	default:
 		return d.wrong(n, path, "keys with values")
 	}
-	fields := Fields(v)
 	for _, p := range pairs {
 		t := p.Key.GetToken()
 		name := t.Value
 		if k, ok := p.Key.(*ast.StringNode); ok {
 			name = k.Value
 		}
-		f, ok := find(fields, name)
-		if !ok {
-			return at(d.file, t, "%s", unknown(path, name, fields))
-		}
-		full := join(path, name)
-		if first, ok := d.keys[full]; ok {
-			return at(d.file, t, "key %s is set a second time, first on line %d: remove one", full, first.Line)
-		}
-		d.keys[full] = Place{t.Position.Line, t.Position.Column}
-		if err := d.value(p.Value, f.Value, full, f.Tag); err != nil {
+		if err := do(t, name, join(path, name), p.Value); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// once takes note of a key, and refuses one that was there before.
+func (d *decoder) once(t *token.Token, full string) error {
+	if first, ok := d.keys[full]; ok {
+		return at(d.file, t, "key %s is set a second time, first on line %d: remove one", full, first.Line)
+	}
+	d.keys[full] = Place{t.Position.Line, t.Position.Column}
 	return nil
 }
 
@@ -132,6 +182,7 @@ func unknown(path, name string, fields []Field) string {
 	for i, f := range fields {
 		known[i] = f.Key
 	}
+	name = redact.Text(name)
 	msg := fmt.Sprintf("unknown key %s", clip(join(path, name)))
 	if near := suggest.Nearest(name, known); near != "" {
 		return msg + fmt.Sprintf(": did you mean %s?", join(path, near))
@@ -247,7 +298,7 @@ func (d *decoder) wrong(n ast.Node, path, want string) error {
 }
 
 func describe(n ast.Node) string {
-	word := clip(strings.TrimSpace(n.GetToken().Value))
+	word := clip(redact.Text(strings.TrimSpace(n.GetToken().Value)))
 	switch n.Type() {
 	case ast.NullType:
 		return "no value"

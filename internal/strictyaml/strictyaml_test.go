@@ -1,27 +1,46 @@
 package strictyaml
 
 import (
+	"errors"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
 type sample struct {
-	Name   string        `yaml:"name" pattern:"^[^!]*$"`
-	Age    time.Duration `yaml:"age" min:"1ms" max:"1h"`
-	Count  int           `yaml:"count" min:"0"`
-	Score  float64       `yaml:"score" min:"0" max:"1"`
-	On     bool          `yaml:"on"`
-	Mode   string        `yaml:"mode" enum:"slow,fast"`
-	Inner  inner         `yaml:"inner"`
-	List   []inner       `yaml:"list"`
-	Three  [3]float32    `yaml:"three"`
-	Hidden string        `yaml:"-"`
+	Name   string          `yaml:"name" pattern:"^[^!]*$"`
+	Age    time.Duration   `yaml:"age" min:"1ms" max:"1h"`
+	Count  int             `yaml:"count" min:"0"`
+	Score  float64         `yaml:"score" min:"0" max:"1"`
+	On     bool            `yaml:"on"`
+	Mode   string          `yaml:"mode" enum:"slow,fast"`
+	Inner  inner           `yaml:"inner"`
+	List   []inner         `yaml:"list"`
+	Three  [3]float32      `yaml:"three"`
+	Named  map[string]pair `yaml:"named"`
+	Hidden string          `yaml:"-"`
 }
 
 type inner struct {
 	Width int `yaml:"width"`
+}
+
+// pair can be written as text, a:b, or with keys.
+type pair struct {
+	A string `yaml:"a"`
+	B int    `yaml:"b"`
+}
+
+func (p *pair) UnmarshalText(text []byte) error {
+	a, b, ok := strings.Cut(string(text), ":")
+	n, err := strconv.Atoi(b)
+	if !ok || err != nil {
+		return errors.New("write it as a:1")
+	}
+	*p = pair{a, n}
+	return nil
 }
 
 func TestDecode(t *testing.T) {
@@ -39,12 +58,16 @@ list:
   - width: 1
   - {width: 2}
 three: [1, 2.5, 3]
+named:
+  one: x:1
+  "two": {a: y, b: 2}
 `), &v)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := sample{Name: "x: y", Age: 100 * time.Millisecond, Count: 16, Score: .5, On: true, Mode: "fast",
-		Inner: inner{7}, List: []inner{{1}, {2}}, Three: [3]float32{1, 2.5, 3}}
+		Inner: inner{7}, List: []inner{{1}, {2}}, Three: [3]float32{1, 2.5, 3},
+		Named: map[string]pair{"one": {"x", 1}, "two": {"y", 2}}}
 	if !reflect.DeepEqual(v, want) {
 		t.Errorf("got %+v\nwant %+v", v, want)
 	}
@@ -92,6 +115,12 @@ func TestDecodeErrors(t *testing.T) {
 		{"group for text", "name:\n  a: b\n", "name: expected text, found keys with values"},
 		{"text for list", "list: a\n", "list: expected a list"},
 		{"array length", "three: [1, 2]\n", "three: expected 3 values, found 2"},
+		{"text of a struct", "named: {one: x}\n", "f.yaml:1:14: named.one: write it as a:1"},
+		{"key of a struct in a map", "named:\n  one: {c: x}\n", "unknown key named.one.c"},
+		{"twice in a map", "named:\n  one: x:1\n  one: x:2\n", "f.yaml:3:3: key named.one is set a second time"},
+		{"list for a map", "named: [1]\n", "named: expected keys with values, found a list"},
+		{"credentials as a key", "rtsp://user:hunter2@host/x: 1\n", "unknown key rtsp://host/x"},
+		{"credentials as a value", "count: rtsp://user:hunter2hunter2hunter2hunter2hunter2@host/x\n", `found the text "rtsp://host/x"`},
 		{"item", "three: [1, 2, a]\n", "three[2]: expected a number"},
 		{"no value", "name:\n", "name: expected text, found no value"},
 		{"scalar file", "hello\n", `the file: expected keys with values, found the text "hello"`},
@@ -137,6 +166,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("name: a\nage: 1s\n"))
 	f.Add([]byte("list: [{width: 1}]\nthree: [1,2,3]"))
 	f.Add([]byte("a: &a [*a]\n? b\n: - c"))
+	f.Add([]byte("named: {one: x:1, two: {a: y}}"))
 	f.Add([]byte("name: |\n  text\n  more\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var v sample
@@ -144,4 +174,13 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("an error without its file: %v", err)
 		}
 	})
+}
+
+// The whole file may be a map.
+func TestDecodeMap(t *testing.T) {
+	var m map[string]pair
+	keys, err := Decode("f.yaml", []byte("one: x:1\ntwo:\n  a: y\n"), &m)
+	if err != nil || !reflect.DeepEqual(m, map[string]pair{"one": {"x", 1}, "two": {A: "y"}}) || keys["two.a"] != (Place{3, 3}) {
+		t.Errorf("%+v, %v, %v", m, keys, err)
+	}
 }

@@ -34,9 +34,9 @@ func picture(path string) error {
 		return err
 	}
 	defer s.Close()
-	p := overlay.NewPainter(s.Camera)
+	p := overlay.NewPainter(s.Feeds[0].Camera)
 	defer p.Close()
-	s.Viewer = &sketch{p, path}
+	s.Feeds[0].Viewer = &sketch{p, path}
 	_, err = s.Run(context.Background())
 	return err
 }

@@ -1,0 +1,440 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"gocv.io/x/gocv"
+
+	"dashline/internal/config"
+	"dashline/internal/testkit"
+	"dashline/pipeline"
+	"dashline/pipeline/bus"
+	"dashline/pipeline/frame"
+	"dashline/pipeline/msg"
+	"dashline/sensors"
+)
+
+const (
+	secret  = "hunter2"
+	address = "rtsp://admin:" + secret + "@10.0.0.7:554/stream"
+)
+
+// camera is a live source without a network: it streams, loses one picture,
+// stalls, and then fails, breaks or waits. What it says has the secret in it, as
+// errors of careless libraries do.
+type camera struct {
+	frames int   // before it stalls
+	end    error // after that; nil waits for the run's end
+	watch  func(msg.CameraState)
+
+	o    sensors.Options
+	path string
+	n    int
+}
+
+func (c *camera) open(path string, o sensors.Options) (sensors.Source, error) {
+	c.path, c.o = path, o
+	return c, nil
+}
+
+func (c *camera) Info() sensors.Info {
+	return sensors.Info{Kind: "rtsp", Path: address, Live: true}
+}
+
+func (c *camera) Watch(f func(msg.CameraState)) { c.watch = f }
+
+func (c *camera) Close() error {
+	if c.watch != nil { // a state that comes after the run goes nowhere
+		c.say(msg.CameraFailed, "closed")
+	}
+	return nil
+}
+
+func (c *camera) say(status msg.CameraStatus, detail string) {
+	c.watch(msg.CameraState{Status: status, Detail: detail, Transport: "udp", Codec: "h264", Sessions: 1, Packets: uint64(c.n), Lost: 3})
+}
+
+func (c *camera) Next(ctx context.Context, f *frame.Frame) error {
+	switch {
+	case c.n == 0:
+		c.say(msg.CameraConnecting, "")
+		c.say(msg.CameraStreaming, "")
+	case c.n == c.frames:
+		c.say(msg.CameraStalled, "no picture for 1.2 s from "+address)
+		if c.end != nil {
+			return c.end
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	f.Seq = uint64(c.n)
+	c.n++
+	if c.n == 2 {
+		return &pipeline.FrameError{Reason: "reference", Err: errors.New("no key frame yet from " + address)}
+	}
+	time.Sleep(time.Millisecond)
+	if f.Image.Empty() {
+		_ = f.Image.Close()
+		f.Image = gocv.NewMatWithSize(360, 640, gocv.MatTypeCV8UC3)
+	}
+	return nil
+}
+
+// byName opens the camera that an address is of, and real sources by themselves.
+func byName(cameras map[string]*camera) opener {
+	return func(path string, o sensors.Options) (sensors.Source, error) {
+		if c := cameras[o.Camera]; c != nil {
+			return c.open(path, o)
+		}
+		return openSource(path, o)
+	}
+}
+
+func quick() config.Config {
+	cfg := config.Default()
+	cfg.Detect.Network, cfg.Lanes.Enabled = "dashline-tiny", false
+	cfg.Deadline = time.Hour
+	return cfg
+}
+
+func open(t *testing.T, cfg config.Config, o opener) *Session {
+	t.Helper()
+	s, err := openWith(t.Context(), cfg, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// Everything that a run of live cameras lets out: none of it has the password in
+// it, and the states of the cameras are in all of it.
+func TestLiveCameras(t *testing.T) {
+	cfg := quick()
+	cfg.Cameras = config.Cameras{{Name: "front", Source: address}, {Name: "left", Source: address}}
+	cfg.Metrics.Listen = "127.0.0.1:0"
+	cfg.RTSP.Insecure, cfg.RTSP.Transport = true, "udp"
+	cameras := map[string]*camera{"front": {frames: 20}, "left": {frames: 10}}
+	s := open(t, cfg, byName(cameras))
+
+	for name, c := range cameras {
+		want := sensors.Options{Camera: name, Deadline: time.Hour, RTSP: sensors.RTSPOptions{Transport: "udp", Reorder: mostReorder,
+			Retry: 500 * time.Millisecond, User: "admin", Password: secret, Insecure: true}}
+		if c.o != want {
+			t.Errorf("%s is opened with other options", name)
+		}
+	}
+	if len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], "rtsp.insecure") {
+		t.Errorf("warnings %q", s.Warnings)
+	}
+
+	var published []string
+	heard := map[string][]msg.CameraStatus{}
+	var wg sync.WaitGroup
+	nc, err := nats.Connect(s.server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := make(chan *nats.Msg, 4096)
+	if _, err := nc.ChanSubscribe("dashline.>", messages); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	var shown lockedBuffer
+	ctx, cancel := context.WithCancel(t.Context())
+	wg.Go(func() { s.Progress(ctx, &shown) })
+	var description, text bytes.Buffer
+	s.Describe(&description)
+	run, end := context.WithTimeout(t.Context(), time.Minute)
+	wg.Go(func() { // ends it once both have stalled and that was shown
+		for strings.Count(shown.String(), ": stalled") < len(cameras) && run.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		end()
+	})
+	sum, err := s.Run(run)
+	cancel()
+	wg.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc.Close()
+	close(messages)
+	for m := range messages {
+		read, err := bus.Decode(m.Subject, m.Header, m.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		published = append(published, fmt.Sprintf("%s %v %+v", m.Subject, m.Header, read.Value))
+		if c, ok := read.Value.(*msg.CameraState); ok {
+			heard[read.Camera] = append(heard[read.Camera], c.Status)
+		}
+	}
+	metrics := scrape(t, s.metrics.Address())
+	sum.Print(&text)
+	data, err := json.Marshal(sum)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	for name, out := range map[string]string{
+		"description": description.String(), "progress": shown.String(), "summary": text.String(), "JSON": string(data),
+		"metrics": metrics, "messages": strings.Join(published, "\n"), "session": fmt.Sprintf("%+v %+v %+v", s.Config, s.Feeds[0].Config, s.Feeds[0].Source),
+	} {
+		if strings.Contains(out, secret) || strings.Contains(out, "admin") {
+			t.Errorf("the password is in the %s:\n%s", name, out)
+		}
+		if !strings.Contains(out, "10.0.0.7") && name != "metrics" {
+			t.Errorf("the address is not in the %s:\n%s", name, out)
+		}
+	}
+	for name, frames := range map[string]uint64{"front": 20, "left": 10} {
+		i := slices.IndexFunc(sum.Cameras, func(c CameraRun) bool { return c.Camera.Name == name })
+		c := sum.Cameras[i]
+		if c.Frames.Produced != frames || c.Frames.Failed != 1 || c.Policy != "newest" || c.Source.Path != "rtsp://10.0.0.7:554/stream" {
+			t.Errorf("%s: %+v", name, c)
+		}
+		if c.State == nil || c.State.Status != "stalled" || c.State.Packets != frames || c.State.Lost != 3 || c.State.Codec != "h264" {
+			t.Errorf("%s: state %+v", name, c.State)
+		}
+		if want := []msg.CameraStatus{msg.CameraConnecting, msg.CameraStreaming, msg.CameraStalled}; !slices.Equal(heard[name], want) {
+			t.Errorf("%s: heard %q", name, heard[name])
+		}
+		for _, line := range []string{
+			`dashline_camera_state{camera="` + name + `",state="stalled"} 1`,
+			`dashline_camera_packets_lost_total{camera="` + name + `"} 3`,
+			fmt.Sprintf(`dashline_frames_total{camera="%s",outcome="failed",reason="reference",stage="source"} 1`, name),
+			`dashline_network_info{backend="cpu",camera="` + name + `",`,
+		} {
+			if !strings.Contains(metrics, line) {
+				t.Errorf("no metric %s", line)
+			}
+		}
+		if want := name + ": stalled, no picture for 1.2 s from rtsp://10.0.0.7:554/stream (udp)\n"; !strings.Contains(shown.String(), want) {
+			t.Errorf("progress does not say %q:\n%s", want, &shown)
+		}
+	}
+	if sum.Frames.Produced != 30 || sum.Frames.Failed != 2 || len(sum.Causes) == 0 || sum.Source != (SourceSummary{}) || sum.Networks != nil {
+		t.Errorf("totals %+v", sum.CameraRun)
+	}
+	if sum.Bus.Dropped != 0 {
+		t.Errorf("bus %+v", sum.Bus)
+	}
+	if err := sum.OK(); err == nil || !strings.Contains(err.Error(), "2 of 30 frames failed") {
+		t.Errorf("it says %v", err)
+	}
+}
+
+func scrape(t *testing.T, address string) string {
+	t.Helper()
+	res, err := http.Get("http://" + address + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// A camera that breaks leaves the others alone; when all are broken, so is the run.
+func TestACameraThatBreaks(t *testing.T) {
+	cfg := quick()
+	cfg.Cameras = config.Cameras{{Name: "front", Source: address}, {Name: "synth", Source: "synth:city?seed=3&duration=3s"}}
+	cfg.Frames = 15
+	broken := errors.New("it refuses " + address)
+	s := open(t, cfg, byName(map[string]*camera{"front": {frames: 3, end: broken}}))
+	sum, err := s.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	front, synth := sum.Cameras[0], sum.Cameras[1]
+	if front.Error != "source: it refuses rtsp://10.0.0.7:554/stream" || front.Frames.Produced != 3 {
+		t.Errorf("front %+v", front)
+	}
+	if synth.Error != "" || synth.Frames.Produced != 15 || synth.State != nil || synth.Policy != "every" {
+		t.Errorf("synth %+v", synth)
+	}
+	if err := sum.OK(); err == nil || !strings.Contains(err.Error(), "camera front broke: source: it refuses rtsp://10.0.0.7") {
+		t.Errorf("it says %v", err)
+	}
+
+	cfg.Cameras[1].Source = address
+	s = open(t, cfg, byName(map[string]*camera{"front": {frames: 3, end: broken}, "synth": {frames: 2, end: broken}}))
+	if _, err = s.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "camera front: source:") || !strings.Contains(err.Error(), "camera synth: source:") {
+		t.Errorf("it says %v", err)
+	}
+}
+
+func TestOneLiveCamera(t *testing.T) {
+	cfg := quick()
+	cfg.Source, cfg.Frames = address, 8
+	t.Setenv("DASHLINE_RTSP_USER_FRONT", "another") // the address comes first
+	front := &camera{frames: 100}
+	s := open(t, cfg, front.open)
+	sum, err := s.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if front.path != "rtsp://10.0.0.7:554/stream" || front.o.RTSP.User != "admin" {
+		t.Errorf("opened %s", front.path)
+	}
+	// What the camera says now is of no run, and is no message that was lost.
+	before := s.publisher.Stats().Offered
+	front.say(msg.CameraFailed, "")
+	if after := s.publisher.Stats().Offered; after != before {
+		t.Errorf("%d messages after the run", after-before)
+	}
+	want := Cause{"failed", "source", "reference", 1, "no key frame yet from rtsp://10.0.0.7:554/stream"}
+	if !slices.Contains(sum.Causes, want) {
+		t.Errorf("causes %+v", sum.Causes)
+	}
+	if sum.Cameras != nil || sum.Frames.Produced != 8 || sum.Policy != "newest" || sum.State == nil || sum.State.Status != "streaming" || len(sum.Networks) != 1 {
+		t.Errorf("%+v", sum.CameraRun)
+	}
+}
+
+// A run of so much time ends although the camera has stalled.
+func TestDurationEndsALiveRun(t *testing.T) {
+	cfg := quick()
+	cfg.Source, cfg.Duration = address, 300*time.Millisecond
+	s := open(t, cfg, (&camera{frames: 3}).open)
+	testkit.Promptly(t, func() {
+		if _, err := s.Run(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWhatLiveCamerasCannotDo(t *testing.T) {
+	for name, change := range map[string]func(*config.Config){
+		"loop":               func(c *config.Config) { c.Loop = true },
+		"rtsp.credentials: ": func(c *config.Config) { c.RTSP.Credentials = "none.yaml" },
+	} {
+		cfg := quick()
+		cfg.Source = address
+		change(&cfg)
+		_, err := openWith(t.Context(), cfg, (&camera{}).open)
+		_, ours := errors.AsType[*ConfigError](err)
+		if !ours || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	f := newFeed(quick())
+	f.Config.Source, f.Config.Start = "rtsp://10.0.0.7/1", time.Second
+	err := f.open((&camera{}).open, config.Login{})
+	if _, ours := errors.AsType[*ConfigError](err); !ours || !errors.Is(err, sensors.ErrLive) {
+		t.Errorf("start: %v", err)
+	}
+	cfg := quick()
+	cfg.Source = address
+	if _, err := Open(t.Context(), cfg); err == nil || strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), "admin") {
+		t.Errorf("open says %v", err)
+	}
+}
+
+// What the configuration knows and a run does not is refused, not ignored.
+func TestWhatIsNotJoinedIsRefused(t *testing.T) {
+	for key, change := range map[string]func(*config.Config){
+		"deterministic": func(c *config.Config) { c.Deterministic = true },
+		"record":        func(c *config.Config) { c.Record = "a.mcap" },
+		"start":         func(c *config.Config) { c.Start = time.Second },
+		"end":           func(c *config.Config) { c.End = time.Second },
+	} {
+		cfg := quick()
+		change(&cfg)
+		_, err := Open(t.Context(), cfg)
+		if _, ours := errors.AsType[*ConfigError](err); !ours || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
+func TestAlone(t *testing.T) {
+	cfg := config.Default()
+	cfg.Source, cfg.Save = address, "out/seen.mp4"
+	one := Alone(cfg)
+	if len(one) != 1 || one[0].Camera != "front" || one[0].Source != "rtsp://10.0.0.7:554/stream" || one[0].Save != "out/seen.mp4" || one[0].Detect.Threads != 0 {
+		t.Errorf("%+v", one)
+	}
+	cfg.Source, cfg.CameraModel = "", ""
+	cfg.Detect.Threads = 3
+	for i := range runtime.GOMAXPROCS(0) + 1 {
+		cfg.Cameras = append(cfg.Cameras, config.Camera{Name: fmt.Sprint("c", i), Source: address, CameraModel: fmt.Sprint(i, ".yaml")})
+	}
+	for i, c := range Alone(cfg) {
+		if c.Camera != fmt.Sprint("c", i) || c.CameraModel != fmt.Sprint(i, ".yaml") || c.Save != fmt.Sprintf("out/seen.c%d.mp4", i) ||
+			c.Cameras != nil || c.Detect.Threads != 3 || c.Lanes.Threads != 1 {
+			t.Errorf("%d: %+v", i, c)
+		}
+	}
+	cfg.Cameras = cfg.Cameras[:2]
+	if got, want := Alone(cfg)[1].Lanes.Threads, max(1, runtime.GOMAXPROCS(0)/2); got != want {
+		t.Errorf("%d threads each, want %d", got, want)
+	}
+}
+
+// The newest state is told again when nothing was told for a while, and a file
+// has none.
+func TestStatesAreRepeated(t *testing.T) {
+	w := watch{camera: "front"}
+	var told []msg.CameraState
+	w.listen(func(c msg.CameraState, _ bool) { told = append(told, c) })
+	now := time.Now()
+	w.repeat(now.Add(time.Hour))
+	if len(told) != 0 {
+		t.Fatalf("told %+v", told)
+	}
+	w.set(msg.CameraState{Status: msg.CameraStreaming, Packets: 7})
+	w.repeat(now)
+	w.repeat(time.Now().Add(stateEvery))
+	w.repeat(time.Now().Add(stateEvery + stateEvery/2))
+	if len(told) != 2 || told[1] != (msg.CameraState{Camera: "front", Status: msg.CameraStreaming, Packets: 7}) {
+		t.Errorf("told %+v", told)
+	}
+	w.repeat(time.Now().Add(3 * stateEvery))
+	w.listen(nil)
+	w.set(msg.CameraState{Status: msg.CameraFailed})
+	if len(told) != 3 {
+		t.Errorf("told %+v", told)
+	}
+}

@@ -1,0 +1,266 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"dashline/internal/config"
+	"dashline/internal/obs"
+	"dashline/internal/overlay"
+	"dashline/internal/redact"
+	"dashline/lanes/ground"
+	"dashline/pipeline"
+	"dashline/pipeline/bus"
+	"dashline/planner"
+	"dashline/sensors"
+)
+
+// Feed is the way of one camera's frames through a session. It shares the bus and
+// the metrics with the others, and nothing else.
+type Feed struct {
+	Config  config.Config // of this camera alone, without credentials
+	Source  sensors.Info  // as it was opened
+	Camera  ground.Camera
+	Account *obs.Account
+	// Viewer looks at every finished frame; Open sets it to the writer of the
+	// overlay where one is configured, else nil.
+	Viewer pipeline.Viewer
+
+	raw      sensors.Source // as opened: what it is beside a Source, source may hide
+	source   sensors.Source
+	policy   pipeline.Policy
+	detector *objects
+	lanes    *lines
+	planner  *planner.Planner
+	overlay  *overlay.Writer
+	codec    string // of the finished overlay
+	state    *watch
+	broke    error // why the run of this camera ended early
+}
+
+func newFeed(cfg config.Config) *Feed {
+	return &Feed{Config: cfg, Account: obs.NewAccount(), state: &watch{camera: cfg.Camera}}
+}
+
+// Alone returns a configuration for each camera of cfg, as if it ran alone with
+// its share of the machine, and without credentials.
+func Alone(cfg config.Config) []config.Config {
+	clean, _ := cfg.WithoutCredentials()
+	cameras := clean.Each()
+	all := make([]config.Config, len(cameras))
+	for i, camera := range cameras {
+		one := clean
+		one.Cameras = nil
+		one.Camera, one.Source, one.CameraModel = camera.Name, camera.Source, camera.CameraModel
+		if len(cameras) > 1 {
+			share(&one.Detect.Threads, len(cameras))
+			share(&one.Lanes.Threads, len(cameras))
+			one.Save = ofCamera(one.Save, camera.Name)
+		}
+		all[i] = one
+	}
+	return all
+}
+
+// share divides the cores among n cameras where no number of threads was set.
+func share(threads *int, n int) {
+	if *threads == 0 {
+		*threads = max(1, runtime.GOMAXPROCS(0)/n)
+	}
+}
+
+// ofCamera is the name of one camera's file: seen.mp4 becomes seen.front.mp4.
+func ofCamera(file, camera string) string {
+	if file == "" {
+		return ""
+	}
+	ext := filepath.Ext(file)
+	return strings.TrimSuffix(file, ext) + "." + camera + ext
+}
+
+// mostReorder bounds the wait for a missing packet that is taken from the deadline.
+const mostReorder = 50 * time.Millisecond
+
+// options are what the source of this camera is told.
+func (f *Feed) options(login config.Login) sensors.Options {
+	c := &f.Config
+	return sensors.Options{
+		Camera: c.Camera, Deadline: c.Deadline, Start: c.Start, End: c.End,
+		RTSP: sensors.RTSPOptions{
+			Transport: c.RTSP.Transport,
+			Reorder:   cmp.Or(c.RTSP.Reorder, min(c.Deadline/4, mostReorder)),
+			Stall:     c.RTSP.Stall,
+			Retry:     c.RTSP.Retry,
+			User:      login.User,
+			Password:  login.Password,
+			CA:        c.RTSP.CA,
+			Insecure:  c.RTSP.Insecure,
+		},
+	}
+}
+
+// openSource is how a session opens every source.
+func openSource(path string, o sensors.Options) (sensors.Source, error) {
+	if config.Remote(path) {
+		return nil, fmt.Errorf("open source %s: this version cannot read cameras on the network: give a video file or a folder of images", redact.URL(path))
+	}
+	return sensors.Open(path, o)
+}
+
+func (f *Feed) open(open opener, login config.Login) (err error) {
+	path, o := f.Config.Source, f.options(login)
+	if f.Config.Loop {
+		f.raw, err = sensors.Loop(func() (sensors.Source, error) { return open(path, o) })
+	} else {
+		f.raw, err = open(path, o)
+	}
+	if errors.Is(err, sensors.ErrLive) {
+		return &ConfigError{err}
+	}
+	if err != nil {
+		return err
+	}
+	f.source = discreet{f.raw}
+	live := f.source.Info().Live
+	if live && (f.Config.Start > 0 || f.Config.End > 0) {
+		return &ConfigError{fmt.Errorf("source %s: %w", path, sensors.ErrLive)}
+	}
+	if f.Config.Realtime && !live { // which is paced by itself
+		f.source = sensors.Paced(f.source)
+	}
+	if f.Config.Frames > 0 {
+		f.source = sensors.Limit(f.source, f.Config.Frames)
+	}
+	f.Source = f.source.Info()
+	f.Source.Path = redact.URL(f.Source.Path)
+
+	f.policy = pipeline.Policy(f.Config.Policy)
+	if f.Config.Policy == "auto" {
+		f.policy = pipeline.Every
+		if f.Config.Realtime || live {
+			f.policy = pipeline.Newest
+		}
+	}
+	return f.openCamera()
+}
+
+func (f *Feed) openCamera() (err error) {
+	if f.Config.CameraModel == "" {
+		if f.Source.Camera.Width > 0 {
+			f.Camera = f.Source.Camera
+			return nil
+		}
+		c, known, err := cameraBeside(f.Config.Source)
+		if err != nil {
+			return fmt.Errorf("camera of %s: %w", f.Config.Source, err)
+		}
+		if known {
+			f.Camera = c
+			return nil
+		}
+		width, height := f.Source.Width, f.Source.Height
+		if width < 1 || height < 1 { // not known yet: what most cameras have
+			width, height = 1280, 720
+		}
+		f.Camera = ground.Default(width, height)
+		return nil
+	}
+	if f.Camera, err = config.LoadCamera(f.Config.CameraModel); err != nil {
+		return &ConfigError{err}
+	}
+	return nil
+}
+
+func (f *Feed) openStages() (err error) {
+	if f.detector, err = openObjects(f.Config.Detect); err != nil {
+		return err
+	}
+	if f.Config.Lanes.Enabled {
+		if f.lanes, err = openLines(f.Config.Lanes, f.Camera); err != nil {
+			return err
+		}
+	}
+	if f.planner, err = planner.New(f.Config.Planner); err != nil {
+		return err
+	}
+	if f.Config.Save == "" {
+		return nil
+	}
+	const usualFPS = 25 // where a live source does not say its own
+	if f.overlay, err = overlay.NewWriter(f.Config.Save, cmp.Or(f.Source.FPS, usualFPS), f.Camera); err != nil {
+		return err
+	}
+	f.Viewer = f.overlay
+	return nil
+}
+
+func (f *Feed) networks() []described {
+	out := []described{{f.detector.net, "detect", pipeline.StageForward}}
+	if f.lanes != nil {
+		out = append(out, described{f.lanes.net.Info(), "lanes", pipeline.StageLanesForward})
+	}
+	return out
+}
+
+// run moves the frames until the source ends or ctx does.
+func (f *Feed) run(ctx context.Context, publisher *bus.Publisher, metrics *obs.Metrics) error {
+	if live, ok := f.raw.(sensors.Live); ok {
+		live.Watch(f.state.set)
+	}
+	st := pipeline.Stages{
+		Source:    f.source,
+		Detector:  f.detector,
+		Locator:   newPlacer(f.Camera),
+		Planner:   f.planner,
+		Publisher: publisher,
+		Viewer:    f.Viewer,
+	}
+	// A nil pointer in an interface is not a nil interface.
+	if f.lanes != nil {
+		st.Lanes = f.lanes
+	}
+	if metrics != nil {
+		st.Observers = append(st.Observers, metrics)
+	}
+	return pipeline.Run(ctx, pipeline.Config{
+		Camera: f.Config.Camera, Deadline: f.Config.Deadline, Policy: f.policy, Speed: f.Config.Speed,
+	}, st, f.Account)
+}
+
+func (f *Feed) finish() error {
+	if f.overlay == nil {
+		return nil
+	}
+	f.codec = f.overlay.Codec()
+	err := f.overlay.Close()
+	f.overlay = nil
+	return err
+}
+
+func (f *Feed) closeSource() error {
+	if f.source == nil {
+		return nil
+	}
+	err := f.source.Close()
+	f.source, f.raw = nil, nil
+	return err
+}
+
+func (f *Feed) closeNetworks() error {
+	var errs []error
+	if f.detector != nil {
+		errs = append(errs, f.detector.Close())
+		f.detector = nil
+	}
+	if f.lanes != nil {
+		errs = append(errs, f.lanes.Close())
+		f.lanes = nil
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,9 @@
+package session
+
+import (
+	"testing"
+
+	"dashline/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
