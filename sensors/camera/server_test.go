@@ -83,7 +83,7 @@ func join(t testing.TB, address string, set func(*gortsplib.Client)) (*watcher, 
 	if set != nil {
 		set(w.Client)
 	}
-	if err := w.Start(u.Scheme, u.Host); err != nil {
+	if err := w.Start2(); err != nil {
 		return nil, err
 	}
 	t.Cleanup(w.Close)
