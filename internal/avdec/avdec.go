@@ -5,7 +5,8 @@
 // frame: it shows concealed damage as a good picture, repeats or mixes pictures
 // when a stream changes its size, guesses how many frames there are, and has
 // time stamps that run backwards. Here each picture has its real size and time,
-// and one that is not whole, or refers to one that is not, says so.
+// and one that is not whole, or refers to one that is not, says so. [Packets]
+// gives a file's compressed pictures without decoding them.
 //
 // Invariants:
 //   - A [Reader] belongs to one goroutine and owns all of its native memory.

@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"pipeline/frame":      {"pipeline/msg"},
 	"pipeline/bus/...":    {"pipeline/msg", "pipeline/bus/...", "internal/..."},
 	"pipeline/record/...": {"pipeline/msg", "pipeline/bus/...", "internal/..."},
+	"sensors/camera":      {"sensors/synth", "sensors/synth/film", "internal/avdec", "internal/avenc"}, // it serves cameras and knows nothing of those who read them
 	"sensors/...":         {"pipeline", "pipeline/msg", "pipeline/frame", "lanes/ground", "sensors/...", "internal/..."},
 
 	"model/...": {"model/...", "internal/..."},

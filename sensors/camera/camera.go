@@ -101,7 +101,10 @@ func (c *camera) run(ctx context.Context) error {
 	now := time.Now()
 	s := &showing{camera: c, clock: newClock(now), report: now.Add(reportEvery)}
 	s.link = link{chance: c.chance, stats: c.count, write: s.write}
-	reel, err := c.film.open()
+	c.mu.Lock()
+	film := c.film
+	c.mu.Unlock()
+	reel, err := film.open()
 	if err != nil {
 		return err
 	}

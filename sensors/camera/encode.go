@@ -26,7 +26,7 @@ type encoding struct {
 	width, height int          // 0: the film's
 	gop           int          // most frames from key frame to key frame; 0: a second's
 	bframes       int          // between two others, most
-	keys          map[int]bool // pictures that are key frames besides
+	keys          map[int]bool // pictures, counted through all rounds, that are key frames besides
 	repeat        int          // how often the film is in it; 0: once
 	frames        int          // pictures that the film must have; 0: any number
 }
@@ -109,7 +109,7 @@ func (e encoding) once(ctx context.Context, from, to string, w *avenc.Writer, ro
 			}
 		}
 		write := w.Write
-		if e.keys[n] {
+		if e.keys[round*e.frames+n] {
 			write = w.WriteKey
 		}
 		if err := write(pixels); err != nil {

@@ -100,18 +100,18 @@ func (s *Server) rendition(ctx context.Context, r rendition) (*strip, error) {
 		return f, nil
 	}
 	base := s.base
-	e := encoding{codec: base.info.Codec, width: base.info.Width, height: base.info.Height, frames: base.frames}
+	e := encoding{codec: base.info.Codec, width: base.info.Width, height: base.info.Height, gop: MaxGOP, frames: base.frames}
 	if r.half {
 		e.width, e.height = e.width/2, e.height/2
 	}
-	if r.distance == 0 {
-		e.keys, e.gop = base.keys(), MaxGOP
-	} else {
-		e.gop = max(1, int(math.Ceil(r.distance.Seconds()*base.rate())))
-		if e.gop > MaxGOP {
-			return nil, fmt.Errorf("key frames %v apart are %d frames apart: give less, so that there are at most %d", r.distance, e.gop, MaxGOP)
+	e.keys = base.keys()
+	if r.distance != 0 {
+		apart := max(1, int(math.Ceil(r.distance.Seconds()*base.rate())))
+		if apart > MaxGOP {
+			return nil, fmt.Errorf("key frames %v apart are %d frames apart: give less, so that there are at most %d", r.distance, apart, MaxGOP)
 		}
-		e.repeat = (e.gop + base.frames - 1) / base.frames
+		e.repeat = (apart + base.frames - 1) / base.frames
+		e.keys = spread(e.repeat*base.frames, apart)
 	}
 	f, err := s.encode(ctx, base.path, fmt.Sprintf("rendition-%d.mp4", len(s.films)), e)
 	if err != nil {
@@ -120,4 +120,14 @@ func (s *Server) rendition(ctx context.Context, r rendition) (*strip, error) {
 	f.frames = base.frames
 	s.films[r] = f
 	return f, nil
+}
+
+// spread chooses as many key frames of n, in a loop, as are at least so far apart.
+func spread(n, apart int) map[int]bool {
+	keys := map[int]bool{}
+	count := max(1, n/apart)
+	for i := range count {
+		keys[i*n/count] = true
+	}
+	return keys
 }

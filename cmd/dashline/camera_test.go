@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dashline/internal/testkit"
+	"dashline/sensors/camera"
+)
+
+// The default drive is served, its faults are changed while it runs, and the
+// counts come at the end.
+func TestCameraServesTheDefaultDrive(t *testing.T) {
+	t.Setenv("DASHLINE_DATA", filepath.Join(testkit.Root(), "testdata"))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r, w := io.Pipe()
+	var stderr bytes.Buffer
+	code := make(chan int)
+	go func() {
+		defer w.Close()
+		code <- run(ctx, []string{"camera", "--rtsp", "127.0.0.1:0", "--control", "127.0.0.1:0", "--count", "2", "--json", "--loss", "0.5", "--no-rtcp"}, streams{w, &stderr})
+	}()
+	out := json.NewDecoder(r)
+	var start struct {
+		URLs    []string
+		Control string
+	}
+	if err := out.Decode(&start); err != nil || len(start.URLs) != 2 || !strings.HasPrefix(start.URLs[1], "rtsp://127.0.0.1:") {
+		t.Fatalf("it began with %+v, %v", start, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, "PATCH", start.Control+"/cameras/1/faults", strings.NewReader(`{"freeze":true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f camera.Faults
+	err = json.NewDecoder(res.Body).Decode(&f)
+	_ = res.Body.Close()
+	http.DefaultClient.CloseIdleConnections()
+	if err != nil || f != (camera.Faults{Loss: 0.5, NoRTCP: true, Freeze: true}) {
+		t.Errorf("the faults are now %+v, %v", f, err)
+	}
+	time.Sleep(300 * time.Millisecond) // some frames
+	cancel()
+	var end struct{ Cameras []camera.Report }
+	if err := out.Decode(&end); err != nil || len(end.Cameras) != 2 || end.Cameras[0].Stats.Frames == 0 || end.Cameras[1].Stats.NotSent == 0 {
+		t.Errorf("it ended with %+v, %v", end, err)
+	}
+	if c := <-code; c != exitOK {
+		t.Errorf("exit code %d\n%s", c, &stderr)
+	}
+}
+
+func TestCameraEndsByItself(t *testing.T) {
+	drive := filepath.Join(testkit.Root(), "testdata", "drives", "cut-in.mp4")
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), []string{"camera", drive, "--rtsp", "127.0.0.1:0", "--duration", "200ms"}, streams{&stdout, &stderr})
+	if code != exitOK || !strings.HasPrefix(stdout.String(), "rtsp://127.0.0.1:") || !strings.Contains(stderr.String(), "frames") {
+		t.Errorf("code %d, %q, %q", code, &stdout, &stderr)
+	}
+}
+
+func TestCameraPassword(t *testing.T) {
+	dir := t.TempDir()
+	good, empty := filepath.Join(dir, "good"), filepath.Join(dir, "empty")
+	for path, text := range map[string]string{good: "secret\r\nmore\n", empty: "\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		name, user, file, env, want, err string
+	}{
+		{"nobody", "", "", "secret", "", ""},
+		{"environment", "a", "", "secret", "secret", ""},
+		{"file", "a", good, "other", "secret", ""},
+		{"nothing", "a", "", "", "", "DASHLINE_CAMERA_PASSWORD"},
+		{"empty file", "a", empty, "", "", "first line is empty"},
+		{"no file", "a", filepath.Join(dir, "none"), "", "", "none"},
+		{"file of nobody", "", good, "", "", "without --user"},
+	} {
+		t.Setenv("DASHLINE_CAMERA_PASSWORD", tt.env)
+		got, err := (&cameraCmd{User: tt.user, PasswordFile: tt.file}).password()
+		if got != tt.want || (err == nil) != (tt.err == "") || err != nil && !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%s: %q, %v", tt.name, got, err)
+		}
+	}
+}
+
+func TestCameraUsage(t *testing.T) {
+	drive := filepath.Join(testkit.Root(), "testdata", "drives", "cut-in.mp4")
+	for want, args := range map[string][]string{
+		"loss 2":        {"--loss", "2"},
+		"--size":        {"--size", "wide", "--codec", "h264"},
+		"--count 0":     {"--count", "0"},
+		"--duration":    {"--duration=-1s"},
+		"needs encod":   {"--gop", "10"},
+		"codec":         {"--codec", "vp9"},
+		"sdp":           {"--sdp", "odd"},
+		"password":      {"--user", "a"},
+		"unknown flag":  {"--password", "x"},
+		"only key":      {"--codec", "mjpeg", "--gop", "3"},
+		"burst_length ": {"--burst-length", "3"},
+	} {
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), append([]string{"camera", drive, "--rtsp", "127.0.0.1:0"}, args...), streams{&stdout, &stderr})
+		if code != exitUsage || !strings.Contains(stderr.String(), want) {
+			t.Errorf("%q: code %d, %s", args, code, &stderr)
+		}
+	}
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), []string{"camera", "none.mp4", "--rtsp", "127.0.0.1:0"}, streams{&stdout, &stderr}); code != exitBroken {
+		t.Errorf("a film that is not there: code %d, %s", code, &stderr)
+	}
+}
