@@ -93,8 +93,11 @@ func Open(path string, o Options) (Source, error) {
 	if strings.HasPrefix(path, synthScheme) {
 		return opened(openSynth(path))
 	}
+	if network(path) {
+		return opened(openLive(path, o))
+	}
 	if scheme, _, ok := strings.Cut(path, "://"); ok {
-		return nil, fmt.Errorf("open source %s: %s:// is not a source that can be read here: give a video file or a folder of images, or synth:NAME", redact.URL(path), scheme)
+		return nil, fmt.Errorf("open source %s: %s:// is not a source that can be read here: give a camera's rtsp:// address, a video file or a folder of images, or synth:NAME", redact.URL(path), scheme)
 	}
 	st, err := os.Stat(path)
 	switch {

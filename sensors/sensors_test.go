@@ -281,7 +281,7 @@ func TestOpenRefusesWithTheMend(t *testing.T) {
 		{"text", write("text.mp4", []byte(strings.Repeat("hello ", 100))), "not a video"},
 		{"header only", write("head.mp4", []byte("\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41")), "not a video"},
 		{"folder without pictures", empty, "no .jpg, .jpeg or .png"},
-		{"rtsp", "rtsp://127.0.0.1/x", "give a video file or a folder"},
+		{"rtsp", "rtsp://user:hunter2@127.0.0.1/x", "credentials do not belong"},
 		{"address with a password", "http://user:hunter2@127.0.0.1/x", "open source http://127.0.0.1/x:"},
 		{"pattern", write("a%03d.mp4", []byte("x")), "rename the file"},
 	}

@@ -105,14 +105,6 @@ func (f *Feed) options(login config.Login) sensors.Options {
 	}
 }
 
-// openSource is how a session opens every source.
-func openSource(path string, o sensors.Options) (sensors.Source, error) {
-	if config.Remote(path) {
-		return nil, fmt.Errorf("open source %s: this version cannot read cameras on the network: give a video file or a folder of images", redact.URL(path))
-	}
-	return sensors.Open(path, o)
-}
-
 func (f *Feed) open(open opener, login config.Login) (err error) {
 	path, o := f.Config.Source, f.options(login)
 	if f.Config.Loop {

@@ -48,7 +48,7 @@ type opener func(path string, o sensors.Options) (sensors.Source, error)
 // Open opens everything that cfg names, in the order in which mistakes are
 // cheapest: sources, cameras, networks, bus. On error nothing stays open.
 func Open(ctx context.Context, cfg config.Config) (*Session, error) {
-	return openWith(ctx, cfg, openSource)
+	return openWith(ctx, cfg, sensors.Open)
 }
 
 func openWith(ctx context.Context, cfg config.Config, open opener) (s *Session, err error) {

@@ -285,7 +285,7 @@ func FuzzSDP(f *testing.F) {
 			return
 		}
 		in := infoOf(form)
-		if in.Codec == "" || !(in.FPS > 0 && in.FPS <= 1000) || in.Width < 0 || in.Width > defaultMaxSide {
+		if in.Codec == "" || !(in.FPS >= 0 && in.FPS <= 1000) || in.Width < 0 || in.Width > defaultMaxSide {
 			t.Fatalf("info %+v", in)
 		}
 		_ = parameterSets(form)

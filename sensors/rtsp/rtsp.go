@@ -54,7 +54,6 @@ const (
 	firstUDP       = 2 * time.Second // for the first packet over UDP, then it is TCP
 	openBound      = 3 * time.Second // for the first session, before Open goes on without
 	heartbeat      = 2 * time.Second // between states that say the same
-	defaultFPS     = 25
 	defaultMaxSide = 16384
 )
 
@@ -77,12 +76,12 @@ type Source struct {
 	unit   unit          // that the stream has
 	stream *coded.Stream // of the session whose units Next is reading
 	of     *session      // that session
-	info   Info
 	watch  func(msg.CameraState)
 	tap    func(*msg.Packet)
 	begin  sync.Once
 
 	mu    sync.Mutex
+	info  Info
 	state msg.CameraState
 	told  time.Time
 }
@@ -144,8 +143,12 @@ func Open(ctx context.Context, o Options) (*Source, error) {
 	return s, nil
 }
 
-// Info describes the stream as the camera described it when it was opened.
-func (s *Source) Info() Info { return s.info }
+// Info describes the stream as the camera described it last.
+func (s *Source) Info() Info {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.info
+}
 
 // Watch has f told each change of the camera's state, and every few seconds the
 // state that is. Call it before the first Next.
@@ -189,7 +192,8 @@ func (s *Source) put(u *unit) error {
 				_ = s.stream.Close()
 			}
 			stream, err := coded.New(coded.Options{
-				Codec: u.Codec, Name: s.o.URL, MaxPixels: s.o.MaxPixels, MaxSide: s.o.MaxSide, Live: true, Deadline: s.o.Deadline,
+				Codec: u.Codec, Name: s.o.URL, MaxPixels: s.o.MaxPixels, MaxSide: s.o.MaxSide,
+				Live: true, Deadline: s.o.Deadline, Period: u.of.period,
 			})
 			if err != nil {
 				return err

@@ -42,6 +42,7 @@ type session struct {
 	assemble *assembler
 	clock    *captureClock
 	base     time.Duration // PTS of its first picture
+	period   time.Duration // between pictures, as the parameter sets say; 0: they do not
 	sets     []byte        // latest parameter sets, Annex B
 
 	pulse   chan time.Time // arrivals of pictures, for the watchdog
@@ -222,12 +223,19 @@ func infoOf(f format.Format) Info {
 		}
 	}
 	if !(in.FPS > 0 && in.FPS <= 1000) {
-		in.FPS = defaultFPS
+		in.FPS = 0
 	}
 	if min(in.Width, in.Height) < 1 || max(in.Width, in.Height) > defaultMaxSide {
 		in.Width, in.Height = 0, 0
 	}
 	return in
+}
+
+func (in Info) period() time.Duration {
+	if in.FPS == 0 {
+		return 0
+	}
+	return time.Duration(float64(time.Second) / in.FPS)
 }
 
 // session holds one session until it breaks, which is the error. PTS of its
@@ -249,8 +257,12 @@ func (s *Source) session(ctx context.Context, udp bool, base time.Duration) (str
 		return false, err
 	}
 	codec, _ := codecOf(f)
+	in := infoOf(f)
+	s.mu.Lock()
+	s.info = in
+	s.mu.Unlock()
 	n := &session{
-		source: s, codec: codec, clock: newCaptureClock(f.ClockRate()), base: base, sets: parameterSets(f),
+		source: s, codec: codec, clock: newCaptureClock(f.ClockRate()), base: base, sets: parameterSets(f), period: in.period(),
 		pulse: make(chan time.Time, 1), failure: make(chan error, 1),
 	}
 	n.assemble = newAssembler(codec, s.queue.buffer, n.picture)
