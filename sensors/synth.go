@@ -94,36 +94,14 @@ func (s *synthetic) Info() Info { return s.info }
 
 func (s *synthetic) Close() error { return nil }
 
-// Seek drives on to the first frame at or after t, and takes no pictures on the
-// way.
-func (s *synthetic) Seek(ctx context.Context, t time.Duration) error {
-	for s.pts() < t && (s.last == 0 || s.seq < s.last) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		s.step()
-		s.seq++
-	}
-	return nil
-}
-
-// step goes from the frame before to frame seq.
-func (s *synthetic) step() {
-	if s.seq > 0 {
-		s.world.Step(1/s.info.FPS, nil)
-	}
-}
-
-func (s *synthetic) pts() time.Duration {
-	return time.Duration(math.Round(float64(s.seq) / s.info.FPS * float64(time.Second)))
-}
-
 // Next takes the next picture, straight into the frame's own memory.
 func (s *synthetic) Next(_ context.Context, f *frame.Frame) error {
 	if s.last > 0 && s.seq == s.last {
 		return io.EOF
 	}
-	s.step()
+	if s.seq > 0 {
+		s.world.Step(1/s.info.FPS, nil)
+	}
 	to := &f.Image
 	if to.Cols() != s.img.Width || to.Rows() != s.img.Height || to.Type() != gocv.MatTypeCV8UC3 {
 		_ = to.Close()
@@ -136,7 +114,7 @@ func (s *synthetic) Next(_ context.Context, f *frame.Frame) error {
 	s.img.Pix = pixels
 	s.world.Render(&s.img)
 	s.img.Pix = nil // it is the frame's
-	f.Header = msg.Header{Seq: s.seq, PTS: s.pts()}
+	f.Header = msg.Header{Seq: s.seq, PTS: time.Duration(math.Round(float64(s.seq) / s.info.FPS * float64(time.Second)))}
 	s.seq++
 	return nil
 }
