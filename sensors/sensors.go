@@ -1,5 +1,6 @@
-// Package sensors has the sources of frames: video files, folders of images, and
-// synthetic drives that are made while they are watched.
+// Package sensors has the sources of frames: video files, folders of images as
+// datasets lay them out, and synthetic drives that are made while they are
+// watched.
 //
 // Every source fills 8-bit BGR pictures, numbers frames from 0 with gaps kept,
 // and treats what it reads as hostile: sizes are checked before memory is
@@ -61,9 +62,10 @@ type Recordable interface {
 	Tap(func(*msg.Packet))
 }
 
-// Open opens a video file, a folder of images, or a synthetic drive by the name
-// of its scenario: synth:city?seed=3&duration=10s, endless without a duration.
-// The error says what is wrong with the path and what to do.
+// Open opens a video file, a folder of images (one of a dataset's, too: see
+// docs/sources.md), or a synthetic drive by the name of its scenario:
+// synth:city?seed=3&duration=10s, endless without a duration. The error says
+// what is wrong with the path and what to do.
 func Open(path string) (Source, error) {
 	if strings.HasPrefix(path, synthScheme) {
 		return opened(openSynth(path))

@@ -40,76 +40,97 @@ type Times struct {
 // right one, and anything behind that. Empty lines, lines that begin with #, and
 // one line of headings at the top are passed over.
 func ReadTimes(r io.Reader, names []string) (Times, error) {
-	var t Times
-	var first int64
-	var kind string
-	headed := false
+	p := timesParser{names: names}
 	number, size := 0, 0
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, maxLine)
 	for s.Scan() {
 		number++
-		fail := func(format string, args ...any) (Times, error) {
-			return Times{}, fmt.Errorf("line %d: %w", number, fmt.Errorf(format, args...))
-		}
 		if size += len(s.Bytes()) + 1; size > maxFile {
-			return fail("the file is larger than %d MiB", maxFile>>20)
+			return Times{}, fmt.Errorf("line %d: the file is larger than %d MiB", number, maxFile>>20)
 		}
 		line := s.Text()
 		if number == 1 {
 			line = strings.TrimPrefix(line, "\ufeff")
 		}
-		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
-			continue
+		if err := p.line(strings.TrimSpace(line)); err != nil {
+			return Times{}, fmt.Errorf("line %d: %w", number, err)
 		}
-		if len(t.At) == 0 && !headed && isHeading(line) {
-			headed = true
-			continue
-		}
-		if len(t.At) == len(names) {
-			return fail("a time more than the %d pictures", len(names))
-		}
-		fields := strings.FieldsFunc(line, func(r rune) bool { return r == ',' || r == ';' || r == '\t' })
-		if len(fields) == 0 {
-			return fail("%.40q is no time", line)
-		}
-		text := strings.TrimSpace(fields[0])
-		v, is, err := parseTime(text)
-		if err != nil {
-			return fail("%w", err)
-		}
-		if len(fields) > 1 && isPicture(fields[1]) {
-			if name := path.Base(strings.TrimSpace(fields[1])); name != names[len(t.At)] {
-				return fail("it is for the picture %.80q, and number %d in the order of the names is %s", name, len(t.At)+1, names[len(t.At)])
-			}
-		}
-		if len(t.At) == 0 {
-			first, kind = v, is
-			if is == isDate || first >= dated {
-				t.First = time.Unix(0, first).UTC()
-			}
-		}
-		at := time.Duration(v - first)
-		switch n := len(t.At); {
-		case is != kind:
-			return fail("%.40q is %s, and the lines before are %s: write all in one way", text, is, kind)
-		case n > 0 && at <= t.At[n-1]:
-			return fail("%.40q is not after the time before it: each picture is taken later than the one before", text)
-		}
-		t.At = append(t.At, at)
 	}
-	switch err := s.Err(); {
-	case errors.Is(err, bufio.ErrTooLong):
+	if err := s.Err(); errors.Is(err, bufio.ErrTooLong) {
 		return Times{}, fmt.Errorf("line %d: longer than %d bytes", number+1, maxLine)
-	case err != nil:
+	} else if err != nil {
 		return Times{}, err
-	case len(t.At) < len(names):
-		return Times{}, fmt.Errorf("line %d: the file ends after %d times, and there are %d pictures", number, len(t.At), len(names))
 	}
-	if n := len(t.At); n > 1 && t.At[n-1]/time.Duration(n-1) < 100*time.Microsecond {
-		return Times{}, fmt.Errorf("the pictures are %v apart: whole numbers are nanoseconds, write seconds with a point (1.0)", t.At[n-1]/time.Duration(n-1))
+	n := len(p.times.At)
+	if n < len(names) {
+		return Times{}, fmt.Errorf("line %d: the file ends after %d times, and there are %d pictures", number, n, len(names))
 	}
-	return t, nil
+	if n > 1 {
+		if mean := p.times.At[n-1] / time.Duration(n-1); mean < 100*time.Microsecond {
+			return Times{}, fmt.Errorf("the pictures are %v apart: whole numbers are nanoseconds, write seconds with a point (1.0)", mean)
+		}
+	}
+	return p.times, nil
+}
+
+// timesParser is what is known after some lines of a file of times.
+type timesParser struct {
+	names  []string
+	times  Times
+	first  int64 // of the times, ns
+	kind   string
+	headed bool // the line of headings has been there
+}
+
+func (p *timesParser) line(line string) error {
+	n := len(p.times.At)
+	switch {
+	case line == "" || line[0] == '#':
+		return nil
+	case n == 0 && !p.headed && isHeading(line):
+		p.headed = true
+		return nil
+	case n == len(p.names):
+		return fmt.Errorf("a time more than the %d pictures", n)
+	}
+	text, name := columns(line)
+	if isPicture(name) && path.Base(name) != p.names[n] {
+		return fmt.Errorf("it is for the picture %.80q, and number %d in the order of the names is %s", name, n+1, p.names[n])
+	}
+	v, kind, err := parseTime(text)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		p.first, p.kind = v, kind
+		if kind == isDate || v >= dated {
+			p.times.First = time.Unix(0, v).UTC()
+		}
+	}
+	if kind != p.kind {
+		return fmt.Errorf("%.40q is %s, and the lines before are %s: write all in one way", text, kind, p.kind)
+	}
+	at := time.Duration(v - p.first)
+	if n > 0 && at <= p.times.At[n-1] {
+		return fmt.Errorf("%.40q is not after the time before it: each picture is taken later than the one before", text)
+	}
+	p.times.At = append(p.times.At, at)
+	return nil
+}
+
+// columns are the first two columns of a line.
+func columns(line string) (first, second string) {
+	const separators = ",;\t"
+	i := strings.IndexAny(line, separators)
+	if i < 0 {
+		return line, ""
+	}
+	first, second = line[:i], line[i+1:]
+	if i = strings.IndexAny(second, separators); i >= 0 {
+		second = second[:i]
+	}
+	return strings.TrimSpace(first), strings.TrimSpace(second)
 }
 
 // Gap is the usual time between two pictures: the median, 0 for fewer than two.
@@ -131,8 +152,8 @@ func isHeading(line string) bool {
 	return c >= 'a' && c <= 'z' || line[0] == '"'
 }
 
-func isPicture(field string) bool {
-	switch strings.ToLower(path.Ext(strings.TrimSpace(field))) {
+func isPicture(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
 	case ".jpg", ".jpeg", ".png":
 		return true
 	}
