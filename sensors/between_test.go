@@ -73,8 +73,8 @@ func TestVideoKeepsItsVariableRate(t *testing.T) {
 	}
 }
 
-// Paced delivers each frame no earlier than its own time, and none is spread
-// evenly: an even rate would have the frame after the long gap there in half of it.
+// Paced delivers each frame no earlier than its own time: at an even rate the
+// frame behind the long gap would come in the middle of it.
 func TestPacedKeepsAVariableRate(t *testing.T) {
 	at := []time.Duration{0, 10, 20, 30, 330, 340, 350}
 	for i := range at {
@@ -83,7 +83,7 @@ func TestPacedKeepsAVariableRate(t *testing.T) {
 	s := sensors.Paced(sensors.Between(open(t, variable(t, at...)), 10*time.Millisecond, 0))
 	pool := frame.NewPool(1)
 	lease, _ := pool.Acquire()
-	var start, long time.Time
+	start := time.Now() // no later than the clock of Paced begins
 	for i := 1; ; i++ {
 		err := s.Next(context.Background(), lease.Frame)
 		if err == io.EOF {
@@ -92,22 +92,12 @@ func TestPacedKeepsAVariableRate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if start.IsZero() {
-			start = time.Now()
-		}
 		if lease.PTS != at[i] {
 			t.Fatalf("frame %d at %v; want %v", i, lease.PTS, at[i])
 		}
-		if i == 4 {
-			long = time.Now()
-		}
-		// Paced began its clock a moment before this test did.
-		if d, want := time.Since(start), at[i]-at[1]; d < want-5*time.Millisecond {
+		if d, want := time.Since(start), at[i]-at[1]; d < want {
 			t.Errorf("frame %d came after %v; want %v", i, d, want)
 		}
-	}
-	if d := long.Sub(start); d < 310*time.Millisecond {
-		t.Errorf("the frame after the long gap came after %v", d)
 	}
 	lease.Release()
 	_ = pool.Close(context.Background())
@@ -118,7 +108,7 @@ type picture struct {
 	seq  uint64
 	pts  time.Duration
 	hash [32]byte
-	err  string
+	lost bool // whether as damaged or for its reference depends on FFmpeg's threads
 }
 
 func picturesOf(t testing.TB, s sensors.Source) []picture {
@@ -137,7 +127,7 @@ func picturesOf(t testing.TB, s sensors.Source) []picture {
 		case err == io.EOF:
 			return all
 		case lost:
-			p.err = err.Error()
+			p.lost = true
 		case err != nil:
 			t.Fatal(err)
 		default:
@@ -173,11 +163,11 @@ func TestBetweenIsAPartOfTheWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	const ms = time.Millisecond
-	for _, path := range []string{tree(t, files), variable(t, uneven(40)...), damaged, "synth:city?seed=3&duration=500ms"} {
+	for _, path := range []string{tree(t, files), variable(t, uneven(40)...), damaged} {
 		whole := picturesOf(t, open(t, path))
 		lost := 0
 		for _, p := range whole {
-			if p.err != "" {
+			if p.lost {
 				lost++
 			}
 		}

@@ -56,7 +56,7 @@ func openFolder(path string) (*folder, error) {
 			return nil, fmt.Errorf("open folder %s: %w", path, err)
 		}
 		if gap := d.times.Gap(); gap > 0 {
-			d.info.FPS = float64(time.Second) / float64(gap)
+			d.info.FPS = math.Round(1e12/float64(gap)) / 1e3
 		}
 	}
 	if s.camera != "" {
