@@ -155,7 +155,7 @@ func replayDrive(t testing.TB, detector, lines string, frames int) *wire {
 // networks' threads, one a core, change nothing either.
 func TestReplayIsTheSameByteForByte(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	const frames = 45
+	const frames = 30
 	want := replayDrive(t, "dashline-tiny", "dashline-lanes", frames)
 	outcomes := map[msg.Outcome]int{}
 	for _, r := range want.reports {

@@ -54,6 +54,10 @@ func Replay(ctx context.Context, cfg Config, st Stages, account *obs.Account, se
 	return p.end(ctx, err)
 }
 
+// maxVirtual is the latest arrival. A time stamp from a file is hostile, and what
+// comes after it must not overflow.
+const maxVirtual = 100 * 365 * 24 * time.Hour
+
 // replay is the state of one Replay. It belongs to one goroutine.
 //
 // The stages run as soon as their frame is taken, and so ahead of the time at
@@ -119,7 +123,7 @@ func (p *replay) arrive(f *frame.Frame) (read time.Duration) {
 		p.first, p.begun = f.PTS, true
 	}
 	read = told(p.virtual.service(&f.Header), StageSource)
-	p.arrived = max(p.arrived, f.PTS-p.first+read)
+	p.arrived = max(p.arrived, min(f.PTS-p.first+read, maxVirtual))
 	f.Arrived = p.arrived
 	return read
 }

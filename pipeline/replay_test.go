@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"reflect"
 	"runtime"
 	"slices"
@@ -365,6 +366,26 @@ func TestRecordedTimes(t *testing.T) {
 	}
 	if want := []time.Duration{3 * ms, 7 * ms, 7 * ms, 0, time.Hour, 7 * ms}; !reflect.DeepEqual(ages, want) {
 		t.Errorf("ages %v, want %v", ages, want)
+	}
+}
+
+// Time stamps of a hostile file: time goes on, and no age is negative.
+func TestReplayOfImpossibleTimes(t *testing.T) {
+	for _, policy := range []pipeline.Policy{pipeline.Every, pipeline.Newest} {
+		d := &diary{}
+		replay(t, pipeline.Config{Deadline: time.Second, Policy: policy},
+			pipeline.Stages{Source: newTimed(5, math.MaxInt64, math.MinInt64, -1, math.MaxInt64-7, 3), Detector: detector{}, Publisher: d},
+			pipeline.Fixed(took(pipeline.StageSource, ms), took(pipeline.StageForward, time.Hour)))
+		last := time.Duration(0)
+		for _, r := range d.reports {
+			if r.Age < 0 || r.Arrived < 0 || r.Arrived+r.Age < last {
+				t.Errorf("%s: frame %d arrives at %v and is %v old", policy, r.Seq, r.Arrived, r.Age)
+			}
+			last = r.Arrived + r.Age
+		}
+		if len(d.reports) != 6 {
+			t.Errorf("%s: %d reports", policy, len(d.reports))
+		}
 	}
 }
 
