@@ -374,7 +374,7 @@ func TestReplayOfImpossibleTimes(t *testing.T) {
 	for _, policy := range []pipeline.Policy{pipeline.Every, pipeline.Newest} {
 		d := &diary{}
 		replay(t, pipeline.Config{Deadline: time.Second, Policy: policy},
-			pipeline.Stages{Source: newTimed(5, math.MaxInt64, math.MinInt64, -1, math.MaxInt64-7, 3), Detector: detector{}, Publisher: d},
+			pipeline.Stages{Source: newTimed(5, math.MaxInt64, math.MinInt64, -1, math.MaxInt64-time.Second, 3), Detector: detector{}, Publisher: d},
 			pipeline.Fixed(took(pipeline.StageSource, ms), took(pipeline.StageForward, time.Hour)))
 		last := time.Duration(0)
 		for _, r := range d.reports {
