@@ -12,9 +12,11 @@
 //     an error if the account does not close.
 //   - Frames are dropped only at the entrance. What is admitted runs to its end,
 //     so no queue builds up in which latency could hide.
-//   - In steady state the runner allocates the published messages and nothing else.
-//   - Run returns only after every goroutine that it started has ended and every
-//     frame is back in the pool.
+//   - In steady state Run allocates the published messages and nothing else.
+//   - What [Replay] publishes depends on frames, stages and service times alone:
+//     not on the machine's clock, its load, or the number of its cores.
+//   - Run and Replay return only after every goroutine that they started has
+//     ended and every frame is back in the pool.
 package pipeline
 
 import (
@@ -157,7 +159,7 @@ type Config struct {
 	Policy   Policy
 	// Speed is the vehicle's own speed in m/s, handed to the planner.
 	Speed float64
-	// Now is the monotonic clock, since any fixed moment; nil takes the real one.
+	// Now is the monotonic clock of Run, since any fixed moment; nil takes the real one.
 	Now func() time.Duration
 }
 

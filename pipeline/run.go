@@ -20,50 +20,79 @@ const poolSize = 5
 // Run moves every frame of the source through the stages until the source ends
 // or ctx does, and returns the account. Ending by ctx is not an error. An error
 // means that the source or the viewer broke; the account closes all the same.
-func Run(ctx context.Context, cfg Config, st Stages, account *obs.Account) (err error) {
-	if st.Source == nil || st.Detector == nil {
-		return errors.New("pipeline: a source and a detector are needed")
-	}
-	r := &runner{cfg: cfg, st: st, account: account, pool: frame.NewPool(poolSize), now: cfg.Now}
-	if r.now == nil {
+func Run(ctx context.Context, cfg Config, st Stages, account *obs.Account) error {
+	now := cfg.Now
+	if now == nil {
 		start := time.Now()
-		r.now = func() time.Duration { return time.Since(start) }
+		now = func() time.Duration { return time.Since(start) }
 	}
+	r, err := newRunner(cfg, st, account, wall(now))
+	if err != nil {
+		return err
+	}
+	r.showAll = cfg.Policy != Newest
 	r.admit = make(chan job) // Every: handed over, never queued
 	if cfg.Policy == Newest {
 		r.admit = make(chan job, 1)
 	}
-
-	var workers sync.WaitGroup
-	workers.Go(r.work)
-	if st.Lanes != nil {
-		r.lanes.start(&workers, r.now, r.findLanes)
-	}
-	if st.Viewer != nil {
-		r.views = make(chan view, 1)
-		workers.Go(r.look)
-	}
+	r.start(now)
+	r.helpers.Go(r.work)
 
 	err = r.feed(ctx)
-	close(r.admit) // work ends, and then closes lanes and views
-	workers.Wait()
-
-	// Every lease is back by now, so this does not wait.
-	err = errors.Join(err, r.viewErr, r.pool.Close(context.WithoutCancel(ctx)))
-	return errors.Join(err, account.Snapshot().Check())
+	close(r.admit) // work ends, and then what runs beside it
+	return r.end(ctx, err)
 }
 
-// runner is the state of one Run. Each field below the first group belongs to
-// one goroutine.
+func newRunner(cfg Config, st Stages, account *obs.Account, c clock) (*runner, error) {
+	if st.Source == nil || st.Detector == nil {
+		return nil, errors.New("pipeline: a source and a detector are needed")
+	}
+	return &runner{cfg: cfg, st: st, account: account, pool: frame.NewPool(poolSize), clock: c}, nil
+}
+
+// start starts what runs beside the work on frames: lanes, which are timed with
+// the given clock, and the viewer. Whoever works calls stop when it is done.
+func (r *runner) start(now func() time.Duration) {
+	if r.st.Lanes != nil {
+		r.lanes.start(&r.helpers, now, r.findLanes)
+	}
+	if r.st.Viewer != nil {
+		r.views = make(chan view, 1)
+		r.helpers.Go(r.look)
+	}
+}
+
+// stop ends what start started.
+func (r *runner) stop() {
+	if r.st.Lanes != nil {
+		r.lanes.stop()
+	}
+	if r.views != nil {
+		close(r.views)
+	}
+}
+
+// end waits for every goroutine and closes pool and account.
+func (r *runner) end(ctx context.Context, err error) error {
+	r.helpers.Wait()
+	// Every lease is back by now, so this does not wait.
+	err = errors.Join(err, r.viewErr, r.pool.Close(context.WithoutCancel(ctx)))
+	return errors.Join(err, r.account.Snapshot().Check())
+}
+
+// runner is the state of one Run or Replay. Each field below the first group
+// belongs to one goroutine.
 type runner struct {
 	cfg     Config
 	st      Stages
 	account *obs.Account
 	pool    *frame.Pool
-	now     func() time.Duration
+	clock   clock
 	admit   chan job
 	views   chan view
 	lanes   helper
+	helpers sync.WaitGroup // goroutines beside the caller's
+	showAll bool           // work waits for the viewer
 
 	reports sync.Mutex // observers and the bus see one report at a time
 
@@ -92,7 +121,7 @@ func (r *runner) feed(ctx context.Context) error {
 	}
 	defer func() { lease.Release() }()
 	for ctx.Err() == nil {
-		start := r.now()
+		start := r.clock.now()
 		err := r.next(ctx, lease.Frame)
 		if err == io.EOF {
 			return nil
@@ -100,7 +129,7 @@ func (r *runner) feed(ctx context.Context) error {
 		switch lost, ok := errors.AsType[*FrameError](err); {
 		case err == nil:
 			r.account.Produced()
-			lease.Arrived = r.now()
+			lease.Arrived = r.clock.now()
 			next := r.offer(ctx, job{lease, lease.Arrived - start - lease.Idle})
 			if !next.Held() {
 				next, err = r.pool.Wait(ctx)
@@ -113,12 +142,8 @@ func (r *runner) feed(ctx context.Context) error {
 			lease = next
 		case ok:
 			r.account.Produced()
-			lease.Arrived = r.now()
-			outcome, detail := msg.Failed, lost.Err.Error()
-			if lost.Dropped {
-				outcome, detail = msg.Dropped, ""
-			}
-			r.lose(lease.Frame, outcome, StageSource, lost.Reason, detail)
+			lease.Arrived = r.clock.now()
+			r.loseAtSource(lease.Frame, lost)
 		case ctx.Err() != nil:
 			return nil
 		default:
@@ -168,6 +193,15 @@ func (r *runner) drop(j job, reason string) {
 	r.lose(j.lease.Frame, msg.Dropped, StageAdmission, reason, "")
 }
 
+// loseAtSource closes the account of a frame that the source lost.
+func (r *runner) loseAtSource(f *frame.Frame, lost *FrameError) {
+	outcome, detail := msg.Failed, lost.Err.Error()
+	if lost.Dropped {
+		outcome, detail = msg.Dropped, ""
+	}
+	r.lose(f, outcome, StageSource, lost.Reason, detail)
+}
+
 // lose closes the account of a frame that was not worked on.
 func (r *runner) lose(f *frame.Frame, outcome msg.Outcome, stage, reason, detail string) {
 	r.report(&msg.FrameReport{
@@ -177,7 +211,7 @@ func (r *runner) lose(f *frame.Frame, outcome msg.Outcome, stage, reason, detail
 }
 
 // age is the time since capture, or since arrival where capture is not known.
-func (r *runner) age(f *frame.Frame) time.Duration { return r.now() - f.Arrived + f.Lag }
+func (r *runner) age(f *frame.Frame) time.Duration { return r.clock.now() - f.Arrived + f.Lag }
 
 // report tells a frame's outcome to everybody.
 func (r *runner) report(rep *msg.FrameReport) {

@@ -13,20 +13,19 @@ import (
 // work takes admitted frames one after the other and brings each to its end.
 func (r *runner) work() {
 	for j := range r.admit {
-		r.process(j)
+		v := r.process(j)
+		r.report(v.Report)
+		r.show(v)
 	}
-	if r.st.Lanes != nil {
-		r.lanes.stop()
-	}
-	if r.views != nil {
-		close(r.views)
-	}
+	r.stop()
 }
 
-// process runs the stages on one frame, publishes, and closes its account.
-func (r *runner) process(j job) {
+// process runs the stages on one frame, publishes what they give, and returns
+// it with its report.
+func (r *runner) process(j job) view {
 	f := j.lease.Frame
-	begin := r.now()
+	r.clock.begin(&f.Header)
+	begin := r.clock.now()
 	if r.cfg.Policy != Newest {
 		f.Arrived = begin
 	}
@@ -50,8 +49,7 @@ func (r *runner) process(j job) {
 	}
 	rep.Stages = slices.Clone(r.times)
 	rep.Networks = r.networks()
-	r.report(rep)
-	r.show(v)
+	return v
 }
 
 // networks lists what ran; the slice is part of a published message.
@@ -65,12 +63,21 @@ func (r *runner) networks() []msg.Network {
 // stages runs detection and lanes side by side, then the plan, and publishes
 // each result as soon as it exists. On failure it names the stage.
 func (r *runner) stages(f *frame.Frame, v *View) (stage string, err error) {
+	begin := r.clock.now()
 	if r.st.Lanes != nil {
 		r.lanes.begin(f)
 	}
-	v.Detections, stage, err = r.detect(f)
+	var t Timing
+	v.Detections, t, stage, err = r.detect(f)
+	t.Preprocess = r.clock.took(StagePreprocess, t.Preprocess)
+	t.Forward = r.clock.took(StageForward, t.Forward)
+	t.Decode = r.clock.took(StageDecode, t.Decode)
 	var published time.Duration
 	if err == nil {
+		r.times = append(r.times,
+			msg.StageTime{Stage: StagePreprocess, Took: t.Preprocess},
+			msg.StageTime{Stage: StageForward, Took: t.Forward},
+			msg.StageTime{Stage: StageDecode, Took: t.Decode})
 		published += r.publish(func(p Publisher) { p.Detections(v.Detections) })
 	}
 	if r.st.Lanes != nil { // always join: the frame is borrowed until then
@@ -82,8 +89,8 @@ func (r *runner) stages(f *frame.Frame, v *View) (stage string, err error) {
 			v.Lanes = res.lanes
 		}
 		r.times = append(r.times,
-			msg.StageTime{Stage: StageLanes, Took: res.took},
-			msg.StageTime{Stage: StageLanesForward, Took: res.timing.Forward})
+			msg.StageTime{Stage: StageLanes, Took: r.clock.beside(StageLanes, begin, res.took)},
+			msg.StageTime{Stage: StageLanesForward, Took: r.clock.beside(StageLanesForward, begin, res.timing.Forward)})
 	}
 	if err != nil {
 		return stage, err
@@ -92,15 +99,19 @@ func (r *runner) stages(f *frame.Frame, v *View) (stage string, err error) {
 		published += r.publish(func(p Publisher) { p.Lanes(v.Lanes) })
 	}
 	if r.st.Planner != nil && !r.stale(f) {
-		if v.Plan, err = r.plan(f, v); err != nil {
+		start := r.clock.now()
+		v.Plan, err = r.plan(f, v)
+		took := r.clock.took(StagePlan, r.clock.now()-start)
+		if err != nil {
 			return StagePlan, err
 		}
+		r.times = append(r.times, msg.StageTime{Stage: StagePlan, Took: took})
 		if i := v.Plan.LeadObject; i >= 0 && i < len(r.objects) {
 			v.Lead = r.objects[i].Detection
 		}
 		published += r.publish(func(p Publisher) { p.Plan(v.Plan) })
 	}
-	r.times = append(r.times, msg.StageTime{Stage: StagePublish, Took: published})
+	r.times = append(r.times, msg.StageTime{Stage: StagePublish, Took: r.clock.took(StagePublish, published)})
 	return "", nil
 }
 
@@ -111,22 +122,18 @@ func (r *runner) stale(f *frame.Frame) bool {
 	return r.cfg.Policy == Newest && r.age(f) > r.cfg.Deadline
 }
 
-func (r *runner) detect(f *frame.Frame) (d *msg.Detections, stage string, err error) {
+func (r *runner) detect(f *frame.Frame) (d *msg.Detections, t Timing, stage string, err error) {
 	defer contain(&err)
 	stage = StageDetect
 	items, t, err := r.st.Detector.Detect(f, r.detections[:0])
 	if err != nil {
-		return nil, stage, err
+		return nil, t, stage, err
 	}
 	r.detections = items
-	r.times = append(r.times,
-		msg.StageTime{Stage: StagePreprocess, Took: t.Preprocess},
-		msg.StageTime{Stage: StageForward, Took: t.Forward},
-		msg.StageTime{Stage: StageDecode, Took: t.Decode})
 	return &msg.Detections{
 		Header: f.Header, Width: f.Image.Cols(), Height: f.Image.Rows(),
 		By: r.st.Detector.By(), Items: slices.Clone(items),
-	}, "", nil
+	}, t, "", nil
 }
 
 func (r *runner) findLanes(f *frame.Frame) (set *msg.LaneSet, t Timing, err error) {
@@ -138,7 +145,6 @@ func (r *runner) findLanes(f *frame.Frame) (set *msg.LaneSet, t Timing, err erro
 
 func (r *runner) plan(f *frame.Frame, v *View) (plan *msg.Trajectory, err error) {
 	defer contain(&err)
-	start := r.now()
 	r.scene = msg.Scene{Header: f.Header, Detections: v.Detections, Lanes: v.Lanes, Speed: r.cfg.Speed}
 	if r.st.Locator != nil {
 		r.objects = r.st.Locator.Locate(v.Detections, r.objects[:0])
@@ -147,7 +153,6 @@ func (r *runner) plan(f *frame.Frame, v *View) (plan *msg.Trajectory, err error)
 	if plan = r.st.Planner.Plan(&r.scene); plan == nil {
 		return nil, errors.New("the planner gave no plan")
 	}
-	r.times = append(r.times, msg.StageTime{Stage: StagePlan, Took: r.now() - start})
 	return plan, nil
 }
 
@@ -156,9 +161,9 @@ func (r *runner) publish(send func(Publisher)) time.Duration {
 	if r.st.Publisher == nil {
 		return 0
 	}
-	start := r.now()
+	start := r.clock.now()
 	send(r.st.Publisher)
-	return r.now() - start
+	return r.clock.now() - start
 }
 
 // view is a View with the lease that keeps its frame.
@@ -168,13 +173,13 @@ type view struct {
 }
 
 // show hands a finished frame to the viewer or gives it back. A live frame that
-// the viewer has no time for is not shown; a file waits for its viewer.
+// the viewer has no time for is not shown; a file or a replay waits for its viewer.
 func (r *runner) show(v view) {
 	if r.views == nil {
 		v.lease.Release()
 		return
 	}
-	if r.cfg.Policy != Newest {
+	if r.showAll {
 		r.views <- v
 		return
 	}

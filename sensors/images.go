@@ -8,10 +8,9 @@ import (
 	_ "image/jpeg" // sizes of pictures before they are decoded
 	_ "image/png"
 	"io"
-	"os"
+	"math"
 	"path/filepath"
-	"slices"
-	"strings"
+	"sort"
 	"time"
 
 	"gocv.io/x/gocv"
@@ -20,43 +19,49 @@ import (
 	"dashline/pipeline"
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
+	"dashline/sensors/layout"
 )
 
-// A folder has no times of its own; pictures count as this far apart.
+// Pictures of a folder without times count as this far apart.
 const folderFPS = 10
 
 // MaxFile bounds one image file.
 const MaxFile = 128 << 20
 
-// folder reads the JPEG and PNG files of a folder in the order of their names.
+// folder reads the JPEG and PNG files of a folder in the order of the numbers in
+// their names.
 type folder struct {
 	info  Info
-	files []string
+	dir   string
+	names []string
+	times layout.Times // empty where the folder has none
 	seq   uint64
 	buf   bytes.Buffer
 }
 
 func openFolder(path string) (*folder, error) {
-	entries, err := os.ReadDir(path)
+	s, err := findShelf(path)
 	if err != nil {
-		return nil, fmt.Errorf("open folder: %w", err)
+		return nil, err
 	}
-	d := &folder{info: Info{Kind: "images", Path: path, FPS: folderFPS}}
-	for _, e := range entries {
-		switch strings.ToLower(filepath.Ext(e.Name())) {
-		case ".jpg", ".jpeg", ".png":
-			d.files = append(d.files, filepath.Join(path, e.Name()))
-		}
-	}
-	if len(d.files) == 0 {
-		return nil, fmt.Errorf("open folder %s: no .jpg, .jpeg or .png in it", path)
-	}
-	slices.Sort(d.files)
-	d.info.Frames = len(d.files)
-	for _, file := range d.files { // the first that can be read says the size
-		if w, h, err := d.peek(file); err == nil {
+	d := &folder{dir: s.dir, names: s.names, info: Info{Kind: "images", Path: path, FPS: s.fps, Frames: len(s.names)}}
+	for _, name := range d.names { // the first that can be read says the size
+		if w, h, err := d.peek(filepath.Join(d.dir, name)); err == nil {
 			d.info.Width, d.info.Height = w, h
 			break
+		}
+	}
+	if s.times != "" {
+		if d.times, err = s.readTimes(); err != nil {
+			return nil, fmt.Errorf("open folder %s: %w", path, err)
+		}
+		if gap := d.times.Gap(); gap > 0 {
+			d.info.FPS = math.Round(1e12/float64(gap)) / 1e3
+		}
+	}
+	if s.camera != "" {
+		if d.info.Camera, err = s.readCamera(d.info.Width, d.info.Height); err != nil {
+			return nil, fmt.Errorf("open folder %s: %w", path, err)
 		}
 	}
 	return d, nil
@@ -68,11 +73,14 @@ func (d *folder) Close() error { return nil }
 
 // Next reads the next picture. One that cannot be read is a failed frame.
 func (d *folder) Next(_ context.Context, f *frame.Frame) error {
-	if int(d.seq) == len(d.files) {
+	if int(d.seq) == len(d.names) {
 		return io.EOF
 	}
-	file := d.files[d.seq]
-	f.Header = msg.Header{Seq: d.seq, PTS: time.Duration(d.seq) * time.Second / folderFPS}
+	file := filepath.Join(d.dir, d.names[d.seq])
+	f.Header = msg.Header{Seq: d.seq, PTS: d.pts(int(d.seq))}
+	if first := d.times.First; !first.IsZero() {
+		f.CapturedAt, f.CaptureClock = first.Add(f.PTS), msg.SenderClock
+	}
 	d.seq++
 	if _, _, err := d.peek(file); err != nil {
 		return err
@@ -87,6 +95,20 @@ func (d *folder) Next(_ context.Context, f *frame.Frame) error {
 	}
 	_ = f.Image.Close()
 	f.Image = img // the pool's frame owns the Mat from here
+	return nil
+}
+
+// pts is the time of picture i.
+func (d *folder) pts(i int) time.Duration {
+	if d.times.At != nil {
+		return d.times.At[i]
+	}
+	return time.Duration(math.Round(float64(i) / d.info.FPS * float64(time.Second)))
+}
+
+// Seek goes to the first picture at or after t.
+func (d *folder) Seek(_ context.Context, t time.Duration) error {
+	d.seq = uint64(sort.Search(len(d.names), func(i int) bool { return d.pts(i) >= t }))
 	return nil
 }
 

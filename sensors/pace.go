@@ -11,7 +11,8 @@ import (
 	"dashline/pipeline/frame"
 )
 
-// Loop starts a source again when it ends. Sequence numbers and times go on.
+// Loop starts a source again when it ends. Sequence numbers and times go on, also
+// where a round does not begin with 0, as one of [Between] does.
 // open is called once a round; the round that it opened is closed when it ends.
 // Info is that of the first round, with an unknown number of frames. A live source
 // has no end to begin again at: the error is then [ErrLive].
@@ -36,10 +37,11 @@ type looped struct {
 	now  Source
 	info Info
 
-	base      uint64        // Seq of this round's first frame
-	offset    time.Duration // PTS of this round's first frame
+	base      uint64        // added to this round's sequence numbers
+	offset    time.Duration // added to this round's times
 	next      uint64
 	nextTime  time.Duration
+	fresh     bool // nothing has come of this round, which is not the first
 	delivered bool // in this round
 }
 
@@ -57,6 +59,9 @@ func (l *looped) Next(ctx context.Context, f *frame.Frame) error {
 	}
 	if err == io.EOF {
 		return fmt.Errorf("loop %s: it has no frames", l.info.Path)
+	}
+	if l.fresh {
+		l.base, l.offset, l.fresh = l.next-f.Seq, l.nextTime-f.PTS, false
 	}
 	f.Seq += l.base
 	f.PTS += l.offset
@@ -76,7 +81,7 @@ func (l *looped) again() error {
 		return err
 	}
 	_ = l.now.Close()
-	l.now, l.base, l.offset, l.delivered = s, l.next, l.nextTime, false
+	l.now, l.fresh, l.delivered = s, true, false
 	return nil
 }
 

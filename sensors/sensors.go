@@ -1,5 +1,6 @@
-// Package sensors has the sources of frames: video files, folders of images, and
-// synthetic drives that are made while they are watched.
+// Package sensors has the sources of frames: video files, folders of images as
+// datasets lay them out, and synthetic drives that are made while they are
+// watched.
 //
 // Every source fills 8-bit BGR pictures, numbers frames from 0 with gaps kept,
 // and treats what it reads as hostile: sizes are checked before memory is
@@ -69,9 +70,7 @@ type Recordable interface {
 type Options struct {
 	Camera   string        // name, for the states of a live camera
 	Deadline time.Duration // largest useful age of a picture; 0 is unknown
-	// Start and End bound a source by its own time; End 0 is its end.
-	Start, End time.Duration
-	RTSP       RTSPOptions
+	RTSP     RTSPOptions
 }
 
 // RTSPOptions say how to reach a camera on the network.
@@ -86,9 +85,11 @@ type RTSPOptions struct {
 	Insecure  bool   // accept any certificate
 }
 
-// Open opens a video file, a folder of images, or a synthetic drive by the name
-// of its scenario: synth:city?seed=3&duration=10s, endless without a duration.
-// The error says what is wrong with the path and what to do.
+// Open opens a video file, a folder of images (one of a dataset's, too: see
+// docs/sources.md), or a synthetic drive by the name of its scenario:
+// synth:city?seed=3&duration=10s, endless without a duration; or a camera on the
+// network by its rtsp:// address. The error says what is wrong with the path and
+// what to do.
 func Open(path string, o Options) (Source, error) {
 	if strings.HasPrefix(path, synthScheme) {
 		return opened(openSynth(path))

@@ -27,6 +27,7 @@ type video struct {
 	coded  gocv.Mat
 	seq    uint64
 	last   time.Duration // PTS of the latest frame
+	from   time.Duration // pictures before are decoded, for others refer to them, and no more
 	ended  bool
 }
 
@@ -60,14 +61,26 @@ func (v *video) Info() Info { return v.info }
 
 func (v *video) Close() error { return errors.Join(v.reader.Close(), v.coded.Close()) }
 
+// Seek goes to the first picture at or after t.
+func (v *video) Seek(_ context.Context, t time.Duration) error {
+	v.from = t
+	return nil
+}
+
 // Next decodes the next picture. One that is damaged ("corrupt"), or that refers
 // to one that is ("reference"), is a failed frame; so is the end of a file that
 // comes too early ("truncated").
-func (v *video) Next(_ context.Context, f *frame.Frame) error {
+func (v *video) Next(ctx context.Context, f *frame.Frame) error {
 	if v.ended {
 		return io.EOF
 	}
 	p, err := v.reader.Next()
+	for err != io.EOF && v.before(p, err) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		p, err = v.reader.Next()
+	}
 	switch {
 	case err == io.EOF && v.cut, errors.Is(err, avdec.ErrCut):
 		v.ended = true
@@ -95,6 +108,21 @@ func (v *video) Next(_ context.Context, f *frame.Frame) error {
 		return v.lost("format", f, err)
 	}
 	return nil
+}
+
+// before says whether a picture, or the loss of one, is before what is wanted,
+// and counts it then.
+func (v *video) before(p avdec.Picture, err error) bool {
+	if v.from <= 0 || !(err == nil || errors.Is(err, avdec.ErrCorrupt) || errors.Is(err, avdec.ErrReference) || errors.Is(err, avdec.ErrTooLarge)) {
+		return false
+	}
+	at := v.pts(p.PTS)
+	if at >= v.from {
+		v.from = 0
+		return false
+	}
+	v.seq, v.last = v.seq+1, at
+	return true
 }
 
 func (v *video) lost(reason string, f *frame.Frame, err error) error {

@@ -10,8 +10,9 @@
 // Invariants:
 //   - A [Writer] belongs to one goroutine and owns all of its native memory.
 //   - Write allocates nothing on the Go heap.
-//   - Picture i is shown at i/FPS; package avdec reads back as many pictures as
-//     were written, at these times.
+//   - Picture i is shown at i/FPS, and later by what [Writer.Skip] left out
+//     before it; package avdec reads back as many pictures as were written, at
+//     these times.
 //   - Colours are those that package avdec and OpenCV read: BT.601's matrix,
 //     limited range (full in MJPEG), and the file says so.
 //   - Nothing refers across a key frame.
@@ -200,6 +201,21 @@ func (w *Writer) write(bgr []byte, key C.int) error {
 		return w.failed
 	}
 	w.pictures++
+	return nil
+}
+
+// Skip leaves out n times for pictures, 0 to 1e6: the next one is shown n/FPS
+// later. With an FPS of 1000, pictures can be written at any millisecond.
+func (w *Writer) Skip(n int) error {
+	switch {
+	case w.failed != nil:
+		return w.failed
+	case w.c == nil:
+		return fmt.Errorf("write video %s: it is closed", w.path)
+	case n < 0 || n > 1e6:
+		return fmt.Errorf("write video %s: %d pictures left out: give 0 to 1000000", w.path, n)
+	}
+	C.dw_skip(w.c, C.int64_t(n))
 	return nil
 }
 

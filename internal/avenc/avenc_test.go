@@ -143,6 +143,52 @@ func TestEveryPictureComesBackAtItsTime(t *testing.T) {
 	}
 }
 
+// Pictures that are left out leave their time: the rate of the file varies.
+func TestSkipKeepsTheRateVariable(t *testing.T) {
+	for _, preset := range []string{"medium", "ultrafast"} { // with B-frames and without
+		path := filepath.Join(t.TempDir(), "x.mp4")
+		w, err := avenc.Create(path, avenc.Options{Width: 64, Height: 48, FPS: 1000, Preset: preset})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []time.Duration
+		at := 0
+		for i := range 40 {
+			gap := 1 + (i*i*13)%90 // ms
+			if i > 0 {
+				if err := w.Skip(gap - 1); err != nil {
+					t.Fatal(err)
+				}
+				at += gap
+			}
+			want = append(want, time.Duration(at)*time.Millisecond)
+			if err := w.Write(scene(64, 48, i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, n := range []int{-1, 1e6 + 1} {
+			if err := w.Skip(n); err == nil || !strings.Contains(err.Error(), "give 0 to") {
+				t.Errorf("Skip(%d): %v", n, err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Skip(1); err == nil {
+			t.Error("a closed writer skips")
+		}
+		_, got := decode(t, path)
+		if len(got) != len(want) {
+			t.Fatalf("%s: %d pictures; want %d", preset, len(got), len(want))
+		}
+		for i, g := range got {
+			if g.pts != want[i] {
+				t.Errorf("%s: picture %d at %v; want %v", preset, i, g.pts, want[i])
+			}
+		}
+	}
+}
+
 // What is written is what package avdec reads: no colour moves.
 func TestColoursStay(t *testing.T) {
 	const w, h = 288, 96

@@ -13,7 +13,7 @@ struct dw_writer {
     AVStream *stream;
     AVPacket *packet;
     AVFrame *frame;
-    int64_t pictures;
+    int64_t periods; // that the next picture is shown after
 };
 
 static int fail(char *err, size_t len, const char *what, int code) {
@@ -178,11 +178,13 @@ static void convert(AVFrame *f, const uint8_t *bgr) {
     }
 }
 
+void dw_skip(dw_writer *w, int64_t periods) { w->periods += periods; }
+
 int dw_write(dw_writer *w, const uint8_t *bgr, int key, char *err, size_t len) {
     int code = av_frame_make_writable(w->frame); // the encoder may still hold it
     if (code < 0) return fail(err, len, "out of memory", code);
     convert(w->frame, bgr);
-    w->frame->pts = w->pictures++;
+    w->frame->pts = w->periods++;
     w->frame->pict_type = key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     w->frame->quality = w->codec->global_quality; // MJPEG's
     if ((code = avcodec_send_frame(w->codec, w->frame)) < 0) return fail(err, len, "the picture cannot be encoded", code);

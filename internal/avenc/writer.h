@@ -31,6 +31,9 @@ int dw_open(const char *path, const dw_options *o, dw_writer **out, char *err, s
 // with key as a key frame.
 int dw_write(dw_writer *w, const uint8_t *bgr, int key, char *err, size_t err_len);
 
+// dw_skip lets time go by: the next picture is shown so many periods later.
+void dw_skip(dw_writer *w, int64_t periods);
+
 // dw_finish writes what is still in the encoder, and the index.
 int dw_finish(dw_writer *w, char *err, size_t err_len);
 

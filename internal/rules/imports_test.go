@@ -68,7 +68,7 @@ var mayCgo = []string{"infer/...", "internal/avdec", "internal/avenc"}
 
 // pure packages build with CGO_ENABLED=0, and so do all that they import. The
 // Makefile tests the same list.
-var pure = []string{"pipeline/msg", "model/...", "planner/...", "lanes/ground", "detect/track", "detect/ap", "detect/labels", "sensors/synth", "sensors/synth/truth", "sensors/synth/truthview", "sensors/synth/export", "internal/ordered"}
+var pure = []string{"pipeline/msg", "model/...", "planner/...", "lanes/ground", "detect/track", "detect/ap", "detect/labels", "sensors/synth", "sensors/synth/truth", "sensors/synth/truthview", "sensors/synth/export", "sensors/layout", "internal/ordered"}
 
 // pkg is what `go list -deps -json` says of a package.
 type pkg struct {

@@ -91,7 +91,7 @@ const mostReorder = 50 * time.Millisecond
 func (f *Feed) options(login config.Login) sensors.Options {
 	c := &f.Config
 	return sensors.Options{
-		Camera: c.Camera, Deadline: c.Deadline, Start: c.Start, End: c.End,
+		Camera: c.Camera, Deadline: c.Deadline,
 		RTSP: sensors.RTSPOptions{
 			Transport: c.RTSP.Transport,
 			Reorder:   cmp.Or(c.RTSP.Reorder, min(c.Deadline/4, mostReorder)),
