@@ -1,0 +1,4 @@
+package record
+
+// MaxChunk stub
+const MaxChunk = 64 << 20
