@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"dashline/pipeline/bus"
+	"dashline/pipeline/record/container"
 )
 
 // Compression is how chunks are compressed.
@@ -66,7 +67,7 @@ func (o Options) filled() (Options, error) {
 		normal int
 		lo, hi int
 	}{
-		{"chunk size", &o.ChunkBytes, defaultChunkBytes, 4 << 10, MaxChunk / 4},
+		{"chunk size", &o.ChunkBytes, defaultChunkBytes, 4 << 10, container.MaxChunk / 4},
 		{"queue of messages", &o.MaxMessages, defaultMaxMessages, 1, 1 << 20},
 		{"queue of bytes", &o.MaxBytes, defaultMaxBytes, 64 << 10, 1 << 30},
 	} {

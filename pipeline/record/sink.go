@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"github.com/foxglove/mcap/go/mcap"
-	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/proto"
 
 	"dashline/lanes/ground"
 	"dashline/pipeline/bus"
 	"dashline/pipeline/msg"
+	"dashline/pipeline/record/container"
 	"dashline/pipeline/record/recordv1"
 )
 
@@ -33,12 +33,11 @@ const (
 // sink encodes values into an MCAP file. It belongs to the writer's goroutine.
 // The first error of the file ends it; encoding errors cost one value.
 type sink struct {
-	o    Options
-	out  *bufio.Writer
-	mw   *mcap.Writer
-	mo   *mcap.WriterOptions
-	zstd *zstd.Encoder
-	err  error
+	o   Options
+	out *bufio.Writer
+	mw  *mcap.Writer
+	mo  *mcap.WriterOptions
+	err error
 	// whole is how many bytes of the file are whole chunks and what is between.
 	whole   uint64
 	pending [len(kinds)]uint64 // values in the open chunk
@@ -69,7 +68,7 @@ func newSink(out *bufio.Writer, o Options, now uint64) (*sink, error) {
 		s.kindOf[t.Schema] = t.Kind
 	}
 	var err error
-	if s.mo, s.zstd, err = writerOptions(o.Compression, o.ChunkBytes); err != nil {
+	if s.mo, err = container.WriterOptions(string(o.Compression), o.ChunkBytes); err != nil {
 		return nil, err
 	}
 	if s.mw, err = mcap.NewWriter(out, s.mo); err != nil {
@@ -96,25 +95,6 @@ func newSink(out *bufio.Writer, o Options, now uint64) (*sink, error) {
 	}
 	s.whole = s.mw.Offset()
 	return s, nil
-}
-
-// writerOptions are the options of every file that this package writes. The
-// encoder, if any, works on the caller's goroutine alone.
-func writerOptions(c Compression, chunk int) (*mcap.WriterOptions, *zstd.Encoder, error) {
-	mo := &mcap.WriterOptions{IncludeCRC: true, Chunked: true, ChunkSize: int64(chunk), CompressionLevel: mcap.CompressionLevelFastest, OverrideLibrary: true}
-	switch c {
-	case LZ4:
-		mo.Compression = mcap.CompressionLZ4
-	case Zstd:
-		// The library's own encoder would start goroutines of its own.
-		z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
-		if err != nil {
-			return nil, nil, err
-		}
-		mo.Compressor = mcap.NewCustomCompressor(mcap.CompressionZSTD, z)
-		return mo, z, nil
-	}
-	return mo, nil, nil
 }
 
 // credentials are user and password in an address.

@@ -1,4 +1,0 @@
-package record
-
-// MaxChunk stub
-const MaxChunk = 64 << 20
