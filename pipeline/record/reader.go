@@ -47,6 +47,9 @@ func OpenProgress(path string, p Progress) (*Reader, error) {
 
 func newReader(f *container.File) *Reader {
 	r := &Reader{file: f, cameras: map[string]ground.Camera{}}
+	if f.Outside > 0 {
+		f.Say("%d messages outside chunks, which are not read", f.Outside)
+	}
 	for _, m := range f.Metadata {
 		switch m.Name {
 		case fileNotes:

@@ -170,8 +170,11 @@ func (s *sink) add(topic, camera string, at uint64, captured time.Time, m proto.
 	if err != nil {
 		return err
 	}
+	if err := s.put(ch, ch.seq+1, at, captured, m, asLarge); err != nil {
+		return err // and the number is the next message's
+	}
 	ch.seq++
-	return s.put(ch, ch.seq, at, captured, m, asLarge)
+	return nil
 }
 
 // channel returns the topic's channel, which it makes at the first message.

@@ -1,0 +1,3 @@
+package record
+
+func child(path string) int { return 1 }
