@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -116,10 +117,12 @@ func printText(w io.Writer, m *nats.Msg, read *bus.Message, trouble error) error
 		_, err := fmt.Fprintln(w, printable("not readable: "+trouble.Error()))
 		return err
 	}
-	var h *msg.Header
+	h := new(msg.Header)
 	var text string
 	age := time.Duration(-1)
 	switch v := read.Value.(type) {
+	case *msg.CameraState: // of no frame
+		text = describeCamera(v)
 	case *msg.Detections:
 		h, text = &v.Header, describeDetections(v)
 	case *msg.LaneSet:
@@ -134,7 +137,11 @@ func printText(w io.Writer, m *nats.Msg, read *bus.Message, trouble error) error
 	if age < 0 && !h.CapturedAt.IsZero() {
 		age = time.Since(h.CapturedAt)
 	}
-	_, err := fmt.Fprintf(w, "%-12s %-10s %7d %10s  %s\n", read.Vehicle+"."+read.Camera, read.Kind, h.Seq, ageText(age), printable(text))
+	number := "-"
+	if read.Kind != bus.KindCamera {
+		number = strconv.FormatUint(h.Seq, 10)
+	}
+	_, err := fmt.Fprintf(w, "%-12s %-10s %7s %10s  %s\n", read.Vehicle+"."+read.Camera, read.Kind, number, ageText(age), printable(text))
 	return err
 }
 
@@ -213,6 +220,27 @@ func describeFrame(f *msg.FrameReport) string {
 	}
 	for _, s := range f.Stages {
 		text += fmt.Sprintf("  %s %.1f ms", s.Stage, float64(s.Took)/1e6)
+	}
+	return text
+}
+
+func describeCamera(c *msg.CameraState) string {
+	text := string(c.Status)
+	if c.Detail != "" {
+		text += ": " + c.Detail
+	}
+	if c.Codec != "" {
+		text += ", " + c.Codec
+	}
+	if c.Transport != "" {
+		text += " over " + c.Transport
+	}
+	text += fmt.Sprintf(", session %d, %d packets, %d lost", c.Sessions, c.Packets, c.Lost)
+	switch c.Clock {
+	case msg.SenderClock:
+		text += fmt.Sprintf(", its clock %+.1f ms, %+.1f ppm, %d steps", float64(c.ClockOffset)/1e6, c.ClockDrift, c.ClockSteps)
+	case msg.ArrivalClock:
+		text += ", timed by arrival"
 	}
 	return text
 }

@@ -104,6 +104,30 @@ truck7.front frames          12   123.5 ms  late  detect 20.0 ms
 	}
 }
 
+func TestListenPrintsCameras(t *testing.T) {
+	ctx, s, p := listenBus(t)
+	l := startListen(t, ctx, listenCmd{Subject: "dashline.*.*.camera", NATS: s.URL(), Count: 3})
+	for _, c := range []*msg.CameraState{
+		{Status: msg.CameraFailed, Detail: "connection refused\x1b[2J"},
+		{Status: msg.CameraStreaming, Transport: "udp", Codec: "h264", Sessions: 2, Packets: 900, Lost: 7,
+			Clock: msg.SenderClock, ClockOffset: -12300 * time.Microsecond, ClockDrift: 40, ClockSteps: 1},
+		{Status: msg.CameraStalled, Detail: "no picture for 1.2 s", Transport: "tcp", Codec: "mjpeg", Sessions: 3, Packets: 900, Clock: msg.ArrivalClock},
+	} {
+		c.Camera = "front"
+		p.Camera(c)
+	}
+	if err := <-l.ended; err != nil {
+		t.Fatal(err)
+	}
+	want := `truck7.front camera           -          -  failed: connection refused` + "\uFFFD" + `[2J, session 0, 0 packets, 0 lost
+truck7.front camera           -          -  streaming, h264 over udp, session 2, 900 packets, 7 lost, its clock -12.3 ms, +40.0 ppm, 1 steps
+truck7.front camera           -          -  stalled: no picture for 1.2 s, mjpeg over tcp, session 3, 900 packets, 0 lost, timed by arrival
+`
+	if got := l.out.String(); got != want {
+		t.Errorf("printed\n%swant\n%s", got, want)
+	}
+}
+
 func TestListenShowsTheAge(t *testing.T) {
 	ctx, s, p := listenBus(t)
 	l := startListen(t, ctx, listenCmd{Subject: "dashline.>", NATS: s.URL(), Count: 1})

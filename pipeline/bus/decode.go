@@ -19,13 +19,15 @@ import (
 const (
 	// HeaderSchema is the full name of the payload's Protobuf message.
 	HeaderSchema = "Dashline-Schema"
-	// HeaderSeq is the frame's number in decimal.
+	// HeaderSeq is the frame's number in decimal. It is absent on a message that
+	// is of no frame: that of [KindCamera].
 	HeaderSeq = "Dashline-Seq"
 	// HeaderCount counts the messages that the publisher had for this subject,
 	// from 1, those that it dropped included: a gap is a message lost on the way.
 	HeaderCount = "Dashline-Count"
 	// HeaderCapturedAt is the frame's capture time, RFC 3339 with nanoseconds in
-	// UTC. It is absent where the capture time is not known.
+	// UTC. It is absent where the capture time is not known, and where there is no
+	// frame.
 	HeaderCapturedAt = "Dashline-Captured-At"
 )
 
@@ -37,8 +39,8 @@ type Message struct {
 	Count           uint64 // from the headers
 	// Proto is the payload as it was decoded.
 	Proto proto.Message
-	// Value is the same as a *msg.Detections, *msg.LaneSet, *msg.Trajectory or
-	// *msg.FrameReport. It shares nothing with Proto but strings.
+	// Value is the same as a *msg.Detections, *msg.LaneSet, *msg.Trajectory,
+	// *msg.FrameReport or *msg.CameraState. It shares nothing with Proto but strings.
 	Value any
 }
 
@@ -78,9 +80,17 @@ func Decode(subject string, header nats.Header, payload []byte) (*Message, error
 // headersAgree says whether the subject's camera and the headers are those of
 // the payload.
 func headersAgree(header nats.Header, camera string, value any) error {
-	h := headerOf(value)
-	if h.Camera != camera {
-		return fmt.Errorf("the payload is of camera %.100q", h.Camera)
+	of, h := frameOf(value)
+	if of != camera {
+		return fmt.Errorf("the payload is of camera %.100q", of)
+	}
+	if h == nil {
+		for _, name := range []string{HeaderSeq, HeaderCapturedAt} {
+			if got := header.Get(name); got != "" {
+				return fmt.Errorf("header %s is %.100q, the payload is of no frame", name, got)
+			}
+		}
+		return nil
 	}
 	if got := header.Get(HeaderSeq); got != strconv.FormatUint(h.Seq, 10) {
 		return fmt.Errorf("header %s is %.100q, the payload says %d", HeaderSeq, got, h.Seq)
@@ -96,18 +106,22 @@ func headersAgree(header nats.Header, camera string, value any) error {
 	return nil
 }
 
-func headerOf(value any) *msg.Header {
+// frameOf says which camera a value is of, and which frame: nil for the state of
+// a camera.
+func frameOf(value any) (camera string, h *msg.Header) {
 	switch v := value.(type) {
 	case *msg.Detections:
-		return &v.Header
+		h = &v.Header
 	case *msg.LaneSet:
-		return &v.Header
+		h = &v.Header
 	case *msg.Trajectory:
-		return &v.Header
+		h = &v.Header
 	case *msg.FrameReport:
-		return &v.Header
+		h = &v.Header
+	case *msg.CameraState:
+		return v.Camera, nil
 	}
-	return nil
+	return h.Camera, h
 }
 
 // FromProto is the inverse of [ToProto]. It fails on a message of another
@@ -123,6 +137,8 @@ func FromProto(m proto.Message) (any, error) {
 		return planFromProto(m)
 	case *pb.FrameReport:
 		return frameFromProto(m)
+	case *pb.CameraState:
+		return cameraFromProto(m)
 	}
 	return nil, fmt.Errorf("a %T is not a message of the bus", m)
 }
@@ -252,10 +268,49 @@ func frameFromProto(m *pb.FrameReport) (*msg.FrameReport, error) {
 	return out, nil
 }
 
+func cameraFromProto(m *pb.CameraState) (*msg.CameraState, error) {
+	status, ok := cameraStates.fromProto(m.GetStatus())
+	if !ok {
+		return nil, fmt.Errorf("status %d is not one that this version knows", m.GetStatus())
+	}
+	out := &msg.CameraState{
+		Camera:     m.GetCamera(),
+		Status:     status,
+		Detail:     m.GetDetail(),
+		Transport:  m.GetTransport(),
+		Codec:      m.GetCodec(),
+		Sessions:   m.GetSessions(),
+		Packets:    m.GetPackets(),
+		Lost:       m.GetLost(),
+		ClockDrift: m.GetClockDrift(),
+		ClockSteps: m.GetClockSteps(),
+	}
+	var err error
+	if out.At, err = timeFromProto("at", m.GetAt()); err != nil {
+		return nil, err
+	}
+	if out.Clock, err = clockFromProto("clock", m.GetClock()); err != nil {
+		return nil, err
+	}
+	out.ClockOffset, err = durationFromProto("clock_offset", m.GetClockOffset())
+	return out, err
+}
+
+func clockFromProto(name string, e pb.CaptureClock) (msg.CaptureClock, error) {
+	c, ok := captureClocks.fromProto(e)
+	if !ok {
+		return "", fmt.Errorf("%s %d is not one that this version knows", name, e)
+	}
+	return c, nil
+}
+
 func headerFromProto(m *pb.Header) (h msg.Header, err error) {
 	h.Camera = m.GetCamera()
 	h.Seq = m.GetSeq()
 	if h.CapturedAt, err = timeFromProto("captured_at", m.GetCapturedAt()); err != nil {
+		return h, err
+	}
+	if h.CaptureClock, err = clockFromProto("capture_clock", m.GetCaptureClock()); err != nil {
 		return h, err
 	}
 	if h.Arrived, err = durationFromProto("arrived", m.GetArrived()); err != nil {

@@ -63,10 +63,36 @@ func TestDecodeSaysWhatIsWrong(t *testing.T) {
 			}
 		})
 	}
-	for _, m := range []proto.Message{&pb.Trajectory{Mode: 99}, &pb.FrameReport{Outcome: -1}, &pb.Box{}} {
+	for _, m := range []proto.Message{
+		&pb.Trajectory{Mode: 99}, &pb.FrameReport{Outcome: -1}, &pb.Box{},
+		&pb.CameraState{Status: 99}, &pb.CameraState{Clock: -1}, &pb.Detections{Header: &pb.Header{CaptureClock: 99}},
+		&pb.CameraState{At: &timestamppb.Timestamp{Nanos: -1}}, &pb.CameraState{ClockOffset: &durationpb.Duration{Seconds: 1, Nanos: -1}},
+	} {
 		if _, err := FromProto(m); err == nil {
 			t.Errorf("%T %v was taken", m, m)
 		}
+	}
+}
+
+// The state of a camera is of no frame, and its headers must not say otherwise.
+func TestCameraStateIsOfNoFrame(t *testing.T) {
+	state := &msg.CameraState{Camera: "front", Status: msg.CameraStreaming}
+	subject, h, payload := wire(t, state)
+	if h.Get(HeaderSeq) != "" || h.Get(HeaderCapturedAt) != "" || h.Get(HeaderCount) != "7" {
+		t.Errorf("headers %v", h)
+	}
+	if m, err := Decode(subject, h, payload); err != nil || !reflect.DeepEqual(m.Value, state) {
+		t.Errorf("%+v, %v", m, err)
+	}
+	for _, name := range []string{HeaderSeq, HeaderCapturedAt} {
+		_, h, _ := wire(t, state)
+		h.Set(name, "0")
+		if _, err := Decode(subject, h, payload); err == nil || !strings.Contains(err.Error(), "of no frame") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := Decode("dashline.car.rear.camera", h, payload); err == nil || !strings.Contains(err.Error(), `of camera "front"`) {
+		t.Errorf("another camera: %v", err)
 	}
 }
 
@@ -77,6 +103,8 @@ func FuzzDecode(f *testing.F) {
 		&msg.LaneSet{Header: msg.Header{Camera: "front"}, Lanes: make([]msg.Lane, 2), EgoRight: 1},
 		&msg.Trajectory{Header: msg.Header{Camera: "front"}, LeadObject: -1, Points: make([]msg.TrajectoryPoint, 2)},
 		&msg.FrameReport{Header: msg.Header{Camera: "front"}, Stages: make([]msg.StageTime, 2)},
+		&msg.CameraState{Camera: "front", At: time.Unix(1_700_000_000, 1).UTC(), Status: msg.CameraStalled, Detail: "no picture for 1.2 s",
+			Transport: "udp", Codec: "h264", Sessions: 2, Packets: 900, Lost: 7, Clock: msg.SenderClock, ClockOffset: time.Millisecond, ClockDrift: -40, ClockSteps: 1},
 	} {
 		subject, h, payload := wire(f, v)
 		f.Add(subject, h.Get(HeaderSchema), strconv.Itoa(i), h.Get(HeaderSeq), h.Get(HeaderCapturedAt), payload)

@@ -27,6 +27,8 @@ func digestOf(v any) string {
 		d.plan(v)
 	case *msg.FrameReport:
 		d.frame(v)
+	case *msg.CameraState:
+		d.camera(v)
 	}
 	return hex.EncodeToString(d.Sum(nil))
 }
@@ -94,6 +96,11 @@ func (d digest) header(h msg.Header) {
 	d.time(h.CapturedAt)
 	d.duration(h.Arrived)
 	d.duration(h.PTS)
+	d.clock(h.CaptureClock)
+}
+
+func (d digest) clock(c msg.CaptureClock) {
+	d.uint(map[msg.CaptureClock]uint64{msg.SenderClock: 1, msg.ArrivalClock: 2}[c])
 }
 
 func (d digest) network(n msg.Network) { d.texts(n.Name, n.Engine, n.Requested, n.Backend) }
@@ -164,4 +171,18 @@ func (d digest) frame(v *msg.FrameReport) {
 	for _, n := range v.Networks {
 		d.network(n)
 	}
+}
+
+func (d digest) camera(v *msg.CameraState) {
+	d.texts(v.Camera)
+	d.time(v.At)
+	d.uint(map[msg.CameraStatus]uint64{msg.CameraConnecting: 1, msg.CameraStreaming: 2, msg.CameraStalled: 3, msg.CameraFailed: 4}[v.Status])
+	d.texts(v.Detail, v.Transport, v.Codec)
+	d.uint(v.Sessions)
+	d.uint(v.Packets)
+	d.uint(v.Lost)
+	d.clock(v.Clock)
+	d.duration(v.ClockOffset)
+	d.doubles(v.ClockDrift)
+	d.uint(v.ClockSteps)
 }

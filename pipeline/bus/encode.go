@@ -21,11 +21,12 @@ import (
 const MaxPayload = 512 << 10
 
 // ToProto returns v as its Protobuf message. v is a *msg.Detections,
-// *msg.LaneSet, *msg.Trajectory or *msg.FrameReport, which the result does not
-// alias, apart from strings. It fails on a number that the schema cannot hold.
+// *msg.LaneSet, *msg.Trajectory, *msg.FrameReport or *msg.CameraState, which the
+// result does not alias, apart from strings. It fails on a number or a word that
+// the schema cannot hold.
 //
 // Text that is not UTF-8 has its bad bytes replaced by U+FFFD, which Protobuf
-// requires, and a capture time outside the years 1 to 9999 counts as not known.
+// requires, and a time outside the years 1 to 9999 counts as not known.
 func ToProto(v any) (proto.Message, error) {
 	switch v := v.(type) {
 	case *msg.Detections:
@@ -36,6 +37,8 @@ func ToProto(v any) (proto.Message, error) {
 		return planToProto(v)
 	case *msg.FrameReport:
 		return frameToProto(v)
+	case *msg.CameraState:
+		return cameraToProto(v)
 	}
 	return nil, fmt.Errorf("a %T is not a message of the bus", v)
 }
@@ -60,7 +63,7 @@ func appendMessage(b []byte, v any) ([]byte, error) {
 func detectionsToProto(d *msg.Detections) (*pb.Detections, error) {
 	var r ranges
 	out := &pb.Detections{
-		Header: headerToProto(&d.Header),
+		Header: r.header(&d.Header),
 		Width:  r.u32("width", d.Width),
 		Height: r.u32("height", d.Height),
 		By:     networkToProto(&d.By),
@@ -86,7 +89,7 @@ func detectionsToProto(d *msg.Detections) (*pb.Detections, error) {
 func lanesToProto(l *msg.LaneSet) (*pb.LaneSet, error) {
 	var r ranges
 	out := &pb.LaneSet{
-		Header:             headerToProto(&l.Header),
+		Header:             r.header(&l.Header),
 		Width:              r.u32("width", l.Width),
 		Height:             r.u32("height", l.Height),
 		By:                 networkToProto(&l.By),
@@ -114,7 +117,7 @@ func planToProto(t *msg.Trajectory) (*pb.Trajectory, error) {
 	}
 	var r ranges
 	out := &pb.Trajectory{
-		Header:       headerToProto(&t.Header),
+		Header:       r.header(&t.Header),
 		Mode:         mode,
 		Why:          text(t.Why),
 		LeadObject:   r.index("lead object", t.LeadObject, math.MaxUint32),
@@ -145,8 +148,9 @@ func frameToProto(f *msg.FrameReport) (*pb.FrameReport, error) {
 	if !ok {
 		return nil, fmt.Errorf("frame report: there is no outcome %q", f.Outcome)
 	}
+	var r ranges
 	out := &pb.FrameReport{
-		Header:   headerToProto(&f.Header),
+		Header:   r.header(&f.Header),
 		Outcome:  outcome,
 		Stage:    text(f.Stage),
 		Reason:   text(f.Reason),
@@ -164,24 +168,41 @@ func frameToProto(f *msg.FrameReport) (*pb.FrameReport, error) {
 		// Not networkToProto: in a list an empty network still takes its place.
 		out.Networks[i] = &pb.Network{Name: text(n.Name), Engine: text(n.Engine), Requested: text(n.Requested), Backend: text(n.Backend)}
 	}
-	return out, nil
+	return out, r.err("frame report")
 }
 
-func headerToProto(h *msg.Header) *pb.Header {
-	out := &pb.Header{
-		Camera:  text(h.Camera),
-		Seq:     h.Seq,
-		Arrived: durationToProto(h.Arrived),
-		Pts:     durationToProto(h.PTS),
+func cameraToProto(c *msg.CameraState) (*pb.CameraState, error) {
+	status, ok := cameraStates.toProto(c.Status)
+	if !ok {
+		return nil, fmt.Errorf("camera state: there is no status %q", c.Status)
 	}
-	if captureKnown(h.CapturedAt) {
-		out.CapturedAt = timestamppb.New(h.CapturedAt)
-	}
-	return out
+	var r ranges
+	return &pb.CameraState{
+		Camera:      text(c.Camera),
+		At:          timeToProto(c.At),
+		Status:      status,
+		Detail:      text(c.Detail),
+		Transport:   text(c.Transport),
+		Codec:       text(c.Codec),
+		Sessions:    c.Sessions,
+		Packets:     c.Packets,
+		Lost:        c.Lost,
+		Clock:       r.clock(c.Clock),
+		ClockOffset: durationToProto(c.ClockOffset),
+		ClockDrift:  c.ClockDrift,
+		ClockSteps:  c.ClockSteps,
+	}, r.err("camera state")
 }
 
-// captureKnown says whether t is a capture time that the wire can hold.
-func captureKnown(t time.Time) bool {
+func timeToProto(t time.Time) *timestamppb.Timestamp {
+	if !timeKnown(t) {
+		return nil
+	}
+	return timestamppb.New(t)
+}
+
+// timeKnown says whether t is a time that the wire can hold.
+func timeKnown(t time.Time) bool {
 	return !t.IsZero() && t.UTC().Year() >= 1 && t.UTC().Year() <= 9999
 }
 
@@ -224,8 +245,27 @@ func text(s string) string {
 	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
-// ranges narrows numbers and keeps the first that did not fit.
+// ranges narrows numbers and words, and keeps the first that did not fit.
 type ranges struct{ first error }
+
+func (r *ranges) header(h *msg.Header) *pb.Header {
+	return &pb.Header{
+		Camera:       text(h.Camera),
+		Seq:          h.Seq,
+		CapturedAt:   timeToProto(h.CapturedAt),
+		CaptureClock: r.clock(h.CaptureClock),
+		Arrived:      durationToProto(h.Arrived),
+		Pts:          durationToProto(h.PTS),
+	}
+}
+
+func (r *ranges) clock(c msg.CaptureClock) pb.CaptureClock {
+	e, ok := captureClocks.toProto(c)
+	if !ok {
+		r.fail("capture clock", c)
+	}
+	return e
+}
 
 func (r *ranges) u32(name string, v int) uint32 {
 	if v < 0 || v > math.MaxUint32 {
@@ -246,9 +286,9 @@ func (r *ranges) index(name string, v, n int) *uint32 {
 	return &u
 }
 
-func (r *ranges) fail(name string, v int) {
+func (r *ranges) fail(name string, v any) {
 	if r.first == nil {
-		r.first = fmt.Errorf("%s %d is out of range", name, v)
+		r.first = fmt.Errorf("%s %v is out of range", name, v)
 	}
 }
 

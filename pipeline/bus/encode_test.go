@@ -23,13 +23,13 @@ func wire(t testing.TB, v any) (string, nats.Header, []byte) {
 		t.Fatal(err)
 	}
 	topic := topics[topicIndex(t, v)]
-	h := headerOf(v)
-	subject, err := Subject("car", h.Camera, topic.Kind)
+	camera, h := frameOf(v)
+	subject, err := Subject("car", camera, topic.Kind)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := &nats.Msg{Header: nats.Header{}}
-	fill(m, entry{subject: subject, schema: topic.Schema, seq: h.Seq, count: 7, capturedAt: h.CapturedAt, payload: payload})
+	fill(m, entry{subject: subject, schema: topic.Schema, count: 7, payload: payload}.of(h))
 	return m.Subject, m.Header, m.Data
 }
 
@@ -86,7 +86,7 @@ func TestNotANumberSurvives(t *testing.T) {
 // Every field of the values must reach the wire: one that is added to msg and
 // forgotten here would be lost without a word.
 func TestEveryFieldReachesTheWire(t *testing.T) {
-	for _, v := range []any{new(msg.Detections), new(msg.LaneSet), new(msg.Trajectory), new(msg.FrameReport)} {
+	for _, v := range []any{new(msg.Detections), new(msg.LaneSet), new(msg.Trajectory), new(msg.FrameReport), new(msg.CameraState)} {
 		filled := reflect.ValueOf(v).Elem()
 		setAll(t, filled)
 		switch v := v.(type) {
@@ -94,6 +94,8 @@ func TestEveryFieldReachesTheWire(t *testing.T) {
 			v.Mode = msg.PlanFollow
 		case *msg.FrameReport:
 			v.Outcome = msg.Late
+		case *msg.CameraState:
+			v.Status = msg.CameraStalled
 		case *msg.LaneSet:
 			v.EgoLeft, v.EgoRight = 0, 0
 		}
@@ -130,6 +132,10 @@ func setAll(t *testing.T, v reflect.Value) {
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 		setAll(t, v.Index(0))
 	case reflect.String:
+		if v.Type() == reflect.TypeFor[msg.CaptureClock]() {
+			v.SetString(string(msg.ArrivalClock))
+			return
+		}
 		v.SetString("front")
 	case reflect.Int, reflect.Int64:
 		v.SetInt(3)
@@ -155,6 +161,9 @@ func TestEncodeRefusesWhatTheSchemaCannotHold(t *testing.T) {
 		{"boundary that is not there", &msg.LaneSet{Header: header, EgoLeft: 1, EgoRight: -1, Lanes: make([]msg.Lane, 1)}, "ego left 1"},
 		{"unknown mode", &msg.Trajectory{Header: header, Mode: "fly"}, `no mode "fly"`},
 		{"unknown outcome", &msg.FrameReport{Header: header, Outcome: "lost"}, `no outcome "lost"`},
+		{"unknown clock", &msg.Detections{Header: msg.Header{Camera: "front", CaptureClock: "sundial"}}, "capture clock sundial"},
+		{"unknown status", &msg.CameraState{Camera: "front", Status: "asleep"}, `no status "asleep"`},
+		{"unknown clock of a camera", &msg.CameraState{Camera: "front", Clock: "sundial"}, "capture clock sundial"},
 		{"too large", &msg.LaneSet{Header: header, EgoLeft: -1, EgoRight: -1, Drivable: manyPixels(60_000)}, "more than the 524288"},
 		{"not a message", 1, "a int is not a message"},
 	}

@@ -31,13 +31,25 @@ func genHeader() *rapid.Generator[msg.Header] {
 			Arrived: genDuration().Draw(t, "arrived"),
 			PTS:     genDuration().Draw(t, "pts"),
 		}
+		h.CaptureClock = genClock().Draw(t, "capture clock")
 		if rapid.Bool().Draw(t, "captured") {
-			// Years 1 to 9999, of which the first instant means "not known".
-			seconds := rapid.Int64Range(-62135596799, 253402300799).Draw(t, "seconds")
-			h.CapturedAt = time.Unix(seconds, rapid.Int64Range(0, 999_999_999).Draw(t, "nanos")).UTC()
+			h.CapturedAt = genTime().Draw(t, "captured at")
 		}
 		return h
 	})
+}
+
+// genTime is within the years 1 to 9999, of which the first instant means "not
+// known".
+func genTime() *rapid.Generator[time.Time] {
+	return rapid.Custom(func(t *rapid.T) time.Time {
+		seconds := rapid.Int64Range(-62135596799, 253402300799).Draw(t, "seconds")
+		return time.Unix(seconds, rapid.Int64Range(0, 999_999_999).Draw(t, "nanos")).UTC()
+	})
+}
+
+func genClock() *rapid.Generator[msg.CaptureClock] {
+	return rapid.SampledFrom([]msg.CaptureClock{"", msg.SenderClock, msg.ArrivalClock})
 }
 
 func genDuration() *rapid.Generator[time.Duration] {
@@ -152,6 +164,29 @@ func genFrame() *rapid.Generator[*msg.FrameReport] {
 	})
 }
 
+func genCamera() *rapid.Generator[*msg.CameraState] {
+	return rapid.Custom(func(t *rapid.T) *msg.CameraState {
+		c := &msg.CameraState{
+			Camera:      genName().Draw(t, "camera"),
+			Status:      rapid.SampledFrom([]msg.CameraStatus{"", msg.CameraConnecting, msg.CameraStreaming, msg.CameraStalled, msg.CameraFailed}).Draw(t, "status"),
+			Detail:      rapid.String().Draw(t, "detail"),
+			Transport:   rapid.String().Draw(t, "transport"),
+			Codec:       rapid.String().Draw(t, "codec"),
+			Sessions:    rapid.Uint64().Draw(t, "sessions"),
+			Packets:     rapid.Uint64().Draw(t, "packets"),
+			Lost:        rapid.Uint64().Draw(t, "lost"),
+			Clock:       genClock().Draw(t, "clock"),
+			ClockOffset: genDuration().Draw(t, "offset"),
+			ClockDrift:  rapid.Float64().Draw(t, "drift"),
+			ClockSteps:  rapid.Uint64().Draw(t, "steps"),
+		}
+		if rapid.Bool().Draw(t, "dated") {
+			c.At = genTime().Draw(t, "at")
+		}
+		return c
+	})
+}
+
 // genAny generates a value of any kind.
 func genAny() *rapid.Generator[any] {
 	return rapid.OneOf(
@@ -159,5 +194,6 @@ func genAny() *rapid.Generator[any] {
 		rapid.Map(genLanes(), func(v *msg.LaneSet) any { return v }),
 		rapid.Map(genPlan(), func(v *msg.Trajectory) any { return v }),
 		rapid.Map(genFrame(), func(v *msg.FrameReport) any { return v }),
+		rapid.Map(genCamera(), func(v *msg.CameraState) any { return v }),
 	)
 }

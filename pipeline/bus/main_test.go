@@ -108,6 +108,14 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
+// seqOf is the number of the frame that a value is of; 0 for one of none.
+func seqOf(v any) uint64 {
+	if _, h := frameOf(v); h != nil {
+		return h.Seq
+	}
+	return 0
+}
+
 // checkAccount fails the test unless every message offered is counted once.
 func checkAccount(t testing.TB, s Stats) {
 	t.Helper()

@@ -110,17 +110,20 @@ func Connect(ctx context.Context, o Options) (*Publisher, error) {
 }
 
 // Detections offers d, which is encoded before the method returns. As with the
-// other three, what cannot be published is counted in Stats, not reported here.
-func (p *Publisher) Detections(d *msg.Detections) { p.offer(0, &d.Header, d) }
+// others, what cannot be published is counted in Stats, not reported here.
+func (p *Publisher) Detections(d *msg.Detections) { p.offer(0, d) }
 
 // Lanes offers l.
-func (p *Publisher) Lanes(l *msg.LaneSet) { p.offer(1, &l.Header, l) }
+func (p *Publisher) Lanes(l *msg.LaneSet) { p.offer(1, l) }
 
 // Plan offers t.
-func (p *Publisher) Plan(t *msg.Trajectory) { p.offer(2, &t.Header, t) }
+func (p *Publisher) Plan(t *msg.Trajectory) { p.offer(2, t) }
 
 // Frame offers f.
-func (p *Publisher) Frame(f *msg.FrameReport) { p.offer(3, &f.Header, f) }
+func (p *Publisher) Frame(f *msg.FrameReport) { p.offer(3, f) }
+
+// Camera offers the state of a live camera.
+func (p *Publisher) Camera(c *msg.CameraState) { p.offer(4, c) }
 
 // Stats returns the account so far. It does not wait for the network.
 func (p *Publisher) Stats() Stats {
@@ -173,13 +176,14 @@ func (p *Publisher) Close(ctx context.Context) error {
 }
 
 // offer encodes v, of topics[topic], and queues it.
-func (p *Publisher) offer(topic int, h *msg.Header, v any) {
+func (p *Publisher) offer(topic int, v any) {
+	camera, h := frameOf(v)
 	payload, err := appendMessage(p.buffer(), v)
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stats.Offered++
-	f, nameErr := p.feed(h.Camera, topic)
+	f, nameErr := p.feed(camera, topic)
 	if nameErr != nil {
 		p.drop(payload, nameErr)
 		return
@@ -197,12 +201,21 @@ func (p *Publisher) offer(topic int, h *msg.Header, v any) {
 		old, _ := p.queue.pop()
 		p.drop(old.payload, errors.New("the buffer was full: the oldest message was dropped"))
 	}
-	e := entry{subject: f.subject, schema: topics[topic].Schema, seq: h.Seq, count: f.count, payload: payload}
-	if captureKnown(h.CapturedAt) {
+	e := entry{subject: f.subject, schema: topics[topic].Schema, count: f.count, payload: payload}
+	p.queue.push(e.of(h))
+	p.signal()
+}
+
+// of is e as a message of the frame h; nil is no frame.
+func (e entry) of(h *msg.Header) entry {
+	if h == nil {
+		return e
+	}
+	e.frame, e.seq = true, h.Seq
+	if timeKnown(h.CapturedAt) {
 		e.capturedAt = h.CapturedAt
 	}
-	p.queue.push(e)
-	p.signal()
+	return e
 }
 
 // drop counts one message that will not be sent. The caller holds mu.
@@ -374,7 +387,9 @@ func fill(m *nats.Msg, e entry) {
 	m.Subject, m.Data = e.subject, e.payload
 	clear(m.Header)
 	m.Header[HeaderSchema] = []string{e.schema}
-	m.Header[HeaderSeq] = []string{strconv.FormatUint(e.seq, 10)}
+	if e.frame {
+		m.Header[HeaderSeq] = []string{strconv.FormatUint(e.seq, 10)}
+	}
 	m.Header[HeaderCount] = []string{strconv.FormatUint(e.count, 10)}
 	if !e.capturedAt.IsZero() {
 		m.Header[HeaderCapturedAt] = []string{e.capturedAt.UTC().Format(time.RFC3339Nano)}

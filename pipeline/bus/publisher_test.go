@@ -110,8 +110,8 @@ func TestConcurrentPublishing(t *testing.T) {
 			t.Fatal(err)
 		}
 		counts[m.Subject]++
-		if read.Count != counts[m.Subject] || headerOf(read.Value).Seq != read.Count-1 {
-			t.Fatalf("%s: message %d is count %d, seq %d", m.Subject, counts[m.Subject], read.Count, headerOf(read.Value).Seq)
+		if read.Count != counts[m.Subject] || seqOf(read.Value) != read.Count-1 {
+			t.Fatalf("%s: message %d is count %d, seq %d", m.Subject, counts[m.Subject], read.Count, seqOf(read.Value))
 		}
 	}
 }

@@ -46,9 +46,9 @@ func TestPythonClientReadsEveryMessage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want[subject] = append(want[subject], received{headerOf(v).Seq, uint64(len(want[subject]) + 1), digestOf(v)})
+		want[subject] = append(want[subject], received{seqOf(v), uint64(len(want[subject]) + 1), digestOf(v)})
 	}
-	p := connect(t, Options{URL: s.URL(), Buffer: 4 * frames})
+	p := connect(t, Options{URL: s.URL(), Buffer: 5 * frames})
 	boxes := 0
 	for i := range frames {
 		seq := uint64(3 * i) // the source's gaps are not the bus's
@@ -65,6 +65,12 @@ func TestPythonClientReadsEveryMessage(t *testing.T) {
 		}
 		p.Plan(plan)
 		sent(KindPlan, plan)
+		if i%10 == 0 { // the state of a camera now and then
+			c := genCamera().Example(i)
+			c.Camera = "front"
+			p.Camera(c)
+			sent(KindCamera, c)
+		}
 		p.Frame(f)
 		sent(KindFrames, f)
 	}

@@ -6,9 +6,10 @@ import "time"
 type entry struct {
 	subject    string
 	schema     string
+	frame      bool // seq and capturedAt are those of a frame
 	seq        uint64
 	count      uint64
-	capturedAt time.Time
+	capturedAt time.Time // zero where not known
 	payload    []byte
 }
 

@@ -19,6 +19,7 @@ const (
 	KindLanes      Kind = "lanes"
 	KindPlan       Kind = "plan"
 	KindFrames     Kind = "frames"
+	KindCamera     Kind = "camera"
 )
 
 // Topic describes one kind of message.
@@ -44,6 +45,8 @@ var topics = [...]Topic{
 		"one for each frame that was planned on", func() proto.Message { return new(pb.Trajectory) }},
 	{KindFrames, "dashline.<vehicle>.<camera>.frames", "dashline.v1.FrameReport",
 		"exactly one for each frame that the source produced, after its other messages", func() proto.Message { return new(pb.FrameReport) }},
+	{KindCamera, "dashline.<vehicle>.<camera>.camera", "dashline.v1.CameraState",
+		"for a live camera: at each change of its state, and every few seconds", func() proto.Message { return new(pb.CameraState) }},
 }
 
 // Topics returns the table of what goes over the bus, one row a kind.

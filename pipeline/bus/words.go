@@ -25,6 +25,20 @@ var outcomes = words[msg.Outcome, pb.Outcome]{
 	pb.Outcome_OUTCOME_FAILED:      msg.Failed,
 }
 
+var captureClocks = words[msg.CaptureClock, pb.CaptureClock]{
+	pb.CaptureClock_CAPTURE_CLOCK_UNSPECIFIED: "",
+	pb.CaptureClock_CAPTURE_CLOCK_SENDER:      msg.SenderClock,
+	pb.CaptureClock_CAPTURE_CLOCK_ARRIVAL:     msg.ArrivalClock,
+}
+
+var cameraStates = words[msg.CameraStatus, pb.CameraStatus]{
+	pb.CameraStatus_CAMERA_STATUS_UNSPECIFIED: "",
+	pb.CameraStatus_CAMERA_STATUS_CONNECTING:  msg.CameraConnecting,
+	pb.CameraStatus_CAMERA_STATUS_STREAMING:   msg.CameraStreaming,
+	pb.CameraStatus_CAMERA_STATUS_STALLED:     msg.CameraStalled,
+	pb.CameraStatus_CAMERA_STATUS_FAILED:      msg.CameraFailed,
+}
+
 func (ws words[W, E]) toProto(w W) (E, bool) {
 	for i := range ws {
 		if ws[i] == w {

@@ -11,6 +11,8 @@ nothing came for --idle seconds. Standard output is one JSON object:
      "digest": "<sha256 over all message digests in order>",
      "messages": {"<subject>": [{"seq": 0, "count": 1, "digest": "<sha256>"}, ...]}}
 
+The state of a camera is of no frame; its "seq" is 0 here.
+
 A message's digest is over every field, in the order in which the .proto file
 lists them, little-endian: integers and lengths as 64 bits, float and double as
 their bits (-0 as 0, since Python's own Protobuf reads it so), a string as its length and its UTF-8, a list as its length and its
@@ -44,6 +46,7 @@ def generate(proto_dir, out):
         "dashline.v1.LaneSet": module("lanes_pb2").LaneSet,
         "dashline.v1.Trajectory": module("plan_pb2").Trajectory,
         "dashline.v1.FrameReport": module("frames_pb2").FrameReport,
+        "dashline.v1.CameraState": module("camera_pb2").CameraState,
     }
 
 
@@ -90,6 +93,7 @@ class Digest:
         self.optional(h, "captured_at", self.time)
         self.duration(h.arrived)
         self.duration(h.pts)
+        self.uint(h.capture_clock)
 
     def network(self, n):
         for s in (n.name, n.engine, n.requested, n.backend):
@@ -149,6 +153,19 @@ class Digest:
         self.each(m.stages, self.stage)
         self.each(m.networks, self.network)
 
+    def camera(self, m):
+        self.text(m.camera)
+        self.optional(m, "at", self.time)
+        self.uint(m.status)
+        for s in (m.detail, m.transport, m.codec):
+            self.text(s)
+        for n in (m.sessions, m.packets, m.lost):
+            self.uint(n)
+        self.uint(m.clock)
+        self.duration(m.clock_offset)
+        self.doubles(m.clock_drift)
+        self.uint(m.clock_steps)
+
     def stage(self, s):
         self.text(s.stage)
         self.duration(s.took)
@@ -169,15 +186,19 @@ class Account:
         body.ParseFromString(m.data)
         d = Digest()
         getattr(d, kind)(body)
-        seq, count = int(m.headers["Dashline-Seq"]), int(m.headers["Dashline-Count"])
+        seq, count = int(m.headers.get("Dashline-Seq", 0)), int(m.headers["Dashline-Count"])
 
         past = self.messages.setdefault(m.subject, [])
         if count != len(past) + 1:
             self.problems.append("%s: message %d has count %d" % (m.subject, len(past) + 1, count))
-        if past and seq <= past[-1]["seq"]:
-            self.problems.append("%s: seq %d after %d" % (m.subject, seq, past[-1]["seq"]))
-        if seq != body.header.seq or m.subject.split(".")[2] != body.header.camera:
-            self.problems.append("%s: headers and payload of seq %d disagree" % (m.subject, seq))
+        if kind == "camera":
+            if "Dashline-Seq" in m.headers or m.subject.split(".")[2] != body.camera:
+                self.problems.append("%s: headers and payload of message %d disagree" % (m.subject, count))
+        else:
+            if past and seq <= past[-1]["seq"]:
+                self.problems.append("%s: seq %d after %d" % (m.subject, seq, past[-1]["seq"]))
+            if seq != body.header.seq or m.subject.split(".")[2] != body.header.camera:
+                self.problems.append("%s: headers and payload of seq %d disagree" % (m.subject, seq))
         past.append({"seq": seq, "count": count, "digest": d.hash.hexdigest()})
         self.all.update(d.hash.digest())
         self.kinds[kind] = self.kinds.get(kind, 0) + 1

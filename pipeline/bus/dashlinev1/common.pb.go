@@ -29,6 +29,61 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// CaptureClock is the clock by which a capture time was told.
+type CaptureClock int32
+
+const (
+	// Not said.
+	CaptureClock_CAPTURE_CLOCK_UNSPECIFIED CaptureClock = 0
+	// The camera's own, as its RTCP sender reports tell it. It need not agree with
+	// any other machine's.
+	CaptureClock_CAPTURE_CLOCK_SENDER CaptureClock = 1
+	// That of the publishing machine: arrival less what the picture was delayed
+	// beyond the fastest of the recent ones.
+	CaptureClock_CAPTURE_CLOCK_ARRIVAL CaptureClock = 2
+)
+
+// Enum value maps for CaptureClock.
+var (
+	CaptureClock_name = map[int32]string{
+		0: "CAPTURE_CLOCK_UNSPECIFIED",
+		1: "CAPTURE_CLOCK_SENDER",
+		2: "CAPTURE_CLOCK_ARRIVAL",
+	}
+	CaptureClock_value = map[string]int32{
+		"CAPTURE_CLOCK_UNSPECIFIED": 0,
+		"CAPTURE_CLOCK_SENDER":      1,
+		"CAPTURE_CLOCK_ARRIVAL":     2,
+	}
+)
+
+func (x CaptureClock) Enum() *CaptureClock {
+	p := new(CaptureClock)
+	*p = x
+	return p
+}
+
+func (x CaptureClock) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CaptureClock) Descriptor() protoreflect.EnumDescriptor {
+	return file_dashline_v1_common_proto_enumTypes[0].Descriptor()
+}
+
+func (CaptureClock) Type() protoreflect.EnumType {
+	return &file_dashline_v1_common_proto_enumTypes[0]
+}
+
+func (x CaptureClock) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CaptureClock.Descriptor instead.
+func (CaptureClock) EnumDescriptor() ([]byte, []int) {
+	return file_dashline_v1_common_proto_rawDescGZIP(), []int{0}
+}
+
 // Header says which frame a message belongs to.
 type Header struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -38,15 +93,17 @@ type Header struct {
 	// Number of the frame, counted at the source from 0, gaps included: a frame
 	// that the source skipped or could not decode still takes a number.
 	Seq uint64 `protobuf:"varint,2,opt,name=seq,proto3" json:"seq,omitempty"`
-	// When the picture was taken, by the sender's clock. Absent where that is not
-	// known.
+	// When the picture was taken, by the clock that capture_clock names. Absent
+	// where that is not known.
 	CapturedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=captured_at,json=capturedAt,proto3" json:"captured_at,omitempty"`
 	// When the whole frame was in the publishing process, on its monotonic clock:
 	// time since its pipeline started. Absent means 0.
 	Arrived *durationpb.Duration `protobuf:"bytes,4,opt,name=arrived,proto3" json:"arrived,omitempty"`
 	// Presentation time of the frame in its stream, from the first frame. Absent
 	// means 0.
-	Pts           *durationpb.Duration `protobuf:"bytes,5,opt,name=pts,proto3" json:"pts,omitempty"`
+	Pts *durationpb.Duration `protobuf:"bytes,5,opt,name=pts,proto3" json:"pts,omitempty"`
+	// The clock by which captured_at was told; unspecified where there is none.
+	CaptureClock  CaptureClock `protobuf:"varint,6,opt,name=capture_clock,json=captureClock,proto3,enum=dashline.v1.CaptureClock" json:"capture_clock,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -114,6 +171,13 @@ func (x *Header) GetPts() *durationpb.Duration {
 		return x.Pts
 	}
 	return nil
+}
+
+func (x *Header) GetCaptureClock() CaptureClock {
+	if x != nil {
+		return x.CaptureClock
+	}
+	return CaptureClock_CAPTURE_CLOCK_UNSPECIFIED
 }
 
 // Network says which network made a result and what it really ran on.
@@ -379,14 +443,15 @@ var File_dashline_v1_common_proto protoreflect.FileDescriptor
 
 const file_dashline_v1_common_proto_rawDesc = "" +
 	"\n" +
-	"\x18dashline/v1/common.proto\x12\vdashline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd1\x01\n" +
+	"\x18dashline/v1/common.proto\x12\vdashline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x91\x02\n" +
 	"\x06Header\x12\x16\n" +
 	"\x06camera\x18\x01 \x01(\tR\x06camera\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12;\n" +
 	"\vcaptured_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"capturedAt\x123\n" +
 	"\aarrived\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\aarrived\x12+\n" +
-	"\x03pts\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x03pts\"m\n" +
+	"\x03pts\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x03pts\x12>\n" +
+	"\rcapture_clock\x18\x06 \x01(\x0e2\x19.dashline.v1.CaptureClockR\fcaptureClock\"m\n" +
 	"\aNetwork\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06engine\x18\x02 \x01(\tR\x06engine\x12\x1c\n" +
@@ -402,7 +467,11 @@ const file_dashline_v1_common_proto_rawDesc = "" +
 	"\x02y1\x18\x04 \x01(\x02R\x02y1\"$\n" +
 	"\x06Ground\x12\f\n" +
 	"\x01x\x18\x01 \x01(\x01R\x01x\x12\f\n" +
-	"\x01y\x18\x02 \x01(\x01R\x01yB-Z+dashline/pipeline/bus/dashlinev1;dashlinev1b\x06proto3"
+	"\x01y\x18\x02 \x01(\x01R\x01y*b\n" +
+	"\fCaptureClock\x12\x1d\n" +
+	"\x19CAPTURE_CLOCK_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14CAPTURE_CLOCK_SENDER\x10\x01\x12\x19\n" +
+	"\x15CAPTURE_CLOCK_ARRIVAL\x10\x02B-Z+dashline/pipeline/bus/dashlinev1;dashlinev1b\x06proto3"
 
 var (
 	file_dashline_v1_common_proto_rawDescOnce sync.Once
@@ -416,25 +485,28 @@ func file_dashline_v1_common_proto_rawDescGZIP() []byte {
 	return file_dashline_v1_common_proto_rawDescData
 }
 
+var file_dashline_v1_common_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
 var file_dashline_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_dashline_v1_common_proto_goTypes = []any{
-	(*Header)(nil),                // 0: dashline.v1.Header
-	(*Network)(nil),               // 1: dashline.v1.Network
-	(*Pixel)(nil),                 // 2: dashline.v1.Pixel
-	(*Box)(nil),                   // 3: dashline.v1.Box
-	(*Ground)(nil),                // 4: dashline.v1.Ground
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 6: google.protobuf.Duration
+	(CaptureClock)(0),             // 0: dashline.v1.CaptureClock
+	(*Header)(nil),                // 1: dashline.v1.Header
+	(*Network)(nil),               // 2: dashline.v1.Network
+	(*Pixel)(nil),                 // 3: dashline.v1.Pixel
+	(*Box)(nil),                   // 4: dashline.v1.Box
+	(*Ground)(nil),                // 5: dashline.v1.Ground
+	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 7: google.protobuf.Duration
 }
 var file_dashline_v1_common_proto_depIdxs = []int32{
-	5, // 0: dashline.v1.Header.captured_at:type_name -> google.protobuf.Timestamp
-	6, // 1: dashline.v1.Header.arrived:type_name -> google.protobuf.Duration
-	6, // 2: dashline.v1.Header.pts:type_name -> google.protobuf.Duration
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	6, // 0: dashline.v1.Header.captured_at:type_name -> google.protobuf.Timestamp
+	7, // 1: dashline.v1.Header.arrived:type_name -> google.protobuf.Duration
+	7, // 2: dashline.v1.Header.pts:type_name -> google.protobuf.Duration
+	0, // 3: dashline.v1.Header.capture_clock:type_name -> dashline.v1.CaptureClock
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_dashline_v1_common_proto_init() }
@@ -447,13 +519,14 @@ func file_dashline_v1_common_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_dashline_v1_common_proto_rawDesc), len(file_dashline_v1_common_proto_rawDesc)),
-			NumEnums:      0,
+			NumEnums:      1,
 			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_dashline_v1_common_proto_goTypes,
 		DependencyIndexes: file_dashline_v1_common_proto_depIdxs,
+		EnumInfos:         file_dashline_v1_common_proto_enumTypes,
 		MessageInfos:      file_dashline_v1_common_proto_msgTypes,
 	}.Build()
 	File_dashline_v1_common_proto = out.File
