@@ -44,15 +44,20 @@ func TestCutAnywhere(t *testing.T) {
 	b := small(t)
 	spans := spansOf(b)
 	var cuts []int
+	seen := map[mcap.OpCode]int{}
 	for _, s := range spans {
-		cuts = append(cuts, s.at-1, s.at, s.at+1, s.at+8, s.at+9, s.at+10, s.at+40, (s.at+s.next)/2, s.next-1)
-	}
-	cuts = append(cuts, len(b)-8, len(b)-1)
-	tried := 0
-	for _, cut := range cuts {
-		if cut < spans[0].next || cut >= len(b) {
+		if seen[s.op]++; seen[s.op] > 5 { // of many alike a few do
 			continue
 		}
+		cuts = append(cuts, s.at, s.at+1, s.at+9, s.at+40, (s.at+s.next)/2, s.next-1)
+	}
+	cuts = append(cuts, len(b)-8, len(b)-1)
+	tried, tested := 0, map[int]bool{}
+	for _, cut := range cuts {
+		if cut < spans[0].next || cut >= len(b) || tested[cut] {
+			continue
+		}
+		tested[cut] = true
 		tried++
 		chunks, end, data := 0, spans[0].next, true
 		for _, s := range spans {
@@ -85,7 +90,7 @@ func TestCutAnywhere(t *testing.T) {
 		if problems := checked(t, out.Bytes()); len(problems) > 0 {
 			t.Errorf("cut at %d: mended: %q", cut, problems)
 		}
-		sameMessages(t, read(t, b[:cut]), read(t, out.Bytes()), "dashline", "/")
+		sameMessages(t, read(t, b[:cut]), read(t, out.Bytes()))
 	}
 	if tried < 100 {
 		t.Errorf("only %d cuts", tried)
@@ -97,7 +102,7 @@ func TestCutAnywhere(t *testing.T) {
 	}
 }
 
-func sameMessages(t *testing.T, a, b *Reader, prefixes ...string) {
+func sameMessages(t *testing.T, a, b *Reader) {
 	t.Helper()
 	list := func(r *Reader) []string {
 		var all []string
