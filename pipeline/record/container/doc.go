@@ -38,7 +38,9 @@ var errNoRecord = errors.New("there is no record here")
 // NotMCAPError says that a file is of another kind.
 type NotMCAPError struct{ Why string }
 
-func (e *NotMCAPError) Error() string { return "this is not an MCAP file: " + e.Why }
+func (e *NotMCAPError) Error() string {
+	return "this is not an MCAP file: " + e.Why + ": give a recording, as `dashline record` makes it"
+}
 
 // notes are problems for people, not more than a few.
 type notes struct {

@@ -3,7 +3,6 @@ package container
 import (
 	"fmt"
 	"io"
-	"math"
 
 	"github.com/foxglove/mcap/go/mcap"
 )
@@ -21,6 +20,9 @@ type Select struct {
 	From, To uint64          // log times, To excluded; To 0 is no end
 }
 
+// after says whether a log time is beyond what is wanted.
+func (s *Select) after(at uint64) bool { return s.To != 0 && at >= s.To }
+
 // Messages goes through the messages of a file.
 type Messages struct {
 	f      *File
@@ -34,9 +36,6 @@ type Messages struct {
 
 // Messages returns the messages that sel selects, in the order of the file.
 func (f *File) Messages(sel Select) *Messages {
-	if sel.To == 0 {
-		sel.To = math.MaxUint64
-	}
 	return &Messages{f: f, sel: sel}
 }
 
@@ -70,7 +69,7 @@ func (it *Messages) Next(m *Message) error {
 		}
 		it.chunk = &it.f.Chunks[it.next]
 		it.next++
-		if !it.chunk.has(it.sel.Channels) || it.chunk.End < it.sel.From || it.chunk.Start >= it.sel.To {
+		if !it.chunk.has(it.sel.Channels) || it.chunk.End < it.sel.From || it.sel.after(it.chunk.Start) {
 			continue
 		}
 		r, err := it.f.record(it.chunk.At, it.chunk.At+it.chunk.Length)
@@ -106,7 +105,7 @@ func (it *Messages) step(m *Message) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if it.sel.Channels != nil && !it.sel.Channels[msg.ChannelID] || msg.LogTime < it.sel.From || msg.LogTime >= it.sel.To {
+	if it.sel.Channels != nil && !it.sel.Channels[msg.ChannelID] || msg.LogTime < it.sel.From || it.sel.after(msg.LogTime) {
 		return false, nil
 	}
 	ch := it.f.Channels[msg.ChannelID]
