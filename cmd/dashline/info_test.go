@@ -43,7 +43,7 @@ func TestInfo(t *testing.T) {
 		t.Errorf("%d: %s", code, errs)
 	}
 	for _, want := range []string{"truck7", "dashline 1.0", "front: 40 packets of h264, 40 frames accounted for, taken to be a dashcam of 640x360, 1.30 m above the road",
-		"not recorded  1 packets", "state         finished\n", "dashline.truck7.front.frames         40        dashline.v1.FrameReport", "/front/video                         40        foxglove.CompressedVideo"} {
+		"not recorded  1 packets", "state         finished\n", "dashline.truck7.front.frames      40        dashline.v1.FrameReport", "/front/video                      40        foxglove.CompressedVideo"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the text lacks %q:\n%s", want, out)
 		}
