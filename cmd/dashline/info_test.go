@@ -10,9 +10,13 @@ import (
 	"time"
 
 	"dashline/lanes/ground"
+	"dashline/pipeline"
 	"dashline/pipeline/msg"
 	"dashline/pipeline/record"
 )
+
+// A recorder stands beside the bus.
+var _ pipeline.Publisher = (*record.Recorder)(nil)
 
 // recording is a small one of one camera.
 func recording(t *testing.T) string {

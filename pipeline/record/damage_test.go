@@ -3,6 +3,7 @@ package record
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/foxglove/mcap/go/mcap"
 
+	"dashline/pipeline/msg"
 	"dashline/pipeline/record/container"
 )
 
@@ -30,10 +32,12 @@ func spansOf(b []byte) []span {
 }
 
 // small is a recording of several chunks.
-func small(t testing.TB) []byte {
+func small(t testing.TB) []byte { return smallAs(t, Zstd) }
+
+func smallAs(t testing.TB, c Compression) []byte {
 	t.Helper()
 	d := &disk{room: -1}
-	r := on(t, d, Options{ChunkBytes: 8 << 10, Config: "vehicle: car\n"})
+	r := on(t, d, Options{ChunkBytes: 8 << 10, Compression: c, Config: "vehicle: car\n"})
 	front.feed(r, 0, 25)
 	finish(t, r)
 	return d.bytes()
@@ -141,48 +145,95 @@ func checked(t testing.TB, b []byte) []string {
 // A damaged chunk costs what is in it, and the packets that may refer to it are
 // marked; the rest is as it was.
 func TestDamagedChunk(t *testing.T) {
-	whole := small(t)
+	for _, c := range []Compression{Zstd, LZ4, None} {
+		for _, index := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, index %t", c, index), func(t *testing.T) { damagedChunk(t, smallAs(t, c), index) })
+		}
+	}
+}
+
+func damagedChunk(t *testing.T, whole []byte, index bool) {
 	var chunks []span
 	for _, s := range spansOf(whole) {
 		if s.op == mcap.OpChunk {
 			chunks = append(chunks, s)
 		}
 	}
-	for _, summary := range []bool{true, false} {
-		b := bytes.Clone(whole)
-		bad := chunks[3]
-		b[bad.next-50] ^= 0x10
-		if !summary {
-			b = b[:len(b)-8]
+	b := bytes.Clone(whole)
+	bad := chunks[3]
+	b[bad.next-50] ^= 0x10
+	if !index {
+		b = b[:len(b)-8]
+	}
+	r := read(t, b)
+	it, err := r.Packets("front", 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p Packet
+	var missing, marked, good int
+	last := -1
+	for it.Next(&p) == nil {
+		i := int(p.PTS / period)
+		missing += i - last - 1
+		last = i
+		if p.Damaged && i%front.group != front.group-1 {
+			marked++
+		} else {
+			good++
 		}
-		r := read(t, b)
-		it, err := r.Packets("front", 0, 0)
-		if err != nil {
-			t.Fatal(err)
+	}
+	if missing == 0 || marked == 0 || missing+marked+good != 25 || marked != 25-good-missing {
+		t.Errorf("of 25 packets %d are missing, %d marked as damaged, %d good", missing, marked, good)
+	}
+	if text := strings.Join(r.Problems(), "\n"); !strings.Contains(text, "the chunk at byte") || !strings.Contains(text, "damaged") && !strings.Contains(text, "decompressed") {
+		t.Errorf("problems: %q", r.Problems())
+	}
+	var out bytes.Buffer
+	rec, err := container.Recover(read(t, b).file, &out, nil)
+	if err != nil || rec.Damaged != 1 || rec.Chunks != len(chunks)-1 {
+		t.Errorf("recovered %+v, %v", rec, err)
+	}
+}
+
+// A damaged index is not believed; the file is read through.
+func TestDamagedIndex(t *testing.T) {
+	b := small(t)
+	at := bytes.LastIndex(b, []byte("/front/video"))
+	b[at+1] ^= 0x20
+	r := read(t, b)
+	if !strings.Contains(r.file.Cut, "checksum") {
+		t.Errorf("cut %q", r.file.Cut)
+	}
+	checkPackets(t, r, front, 0, 25)
+}
+
+// A picture is in the chunk of its packet, however the chunks end, so that no cut
+// comes between the two.
+func TestPairsStayTogether(t *testing.T) {
+	d := &disk{room: -1}
+	r := on(t, d, Options{ChunkBytes: 4 << 10, Compression: None})
+	for i := range 1000 {
+		r.Packet("front", &msg.Packet{Codec: msg.MJPEG, Data: make([]byte, i%7), PTS: front.pts(i), Key: true})
+	}
+	finish(t, r)
+	f := read(t, d.bytes()).file
+	if len(f.Chunks) < 10 {
+		t.Fatalf("only %d chunks", len(f.Chunks))
+	}
+	count := map[int]int{}
+	it := f.Messages(container.Select{Channels: f.Topics("/front/image", "dashline.car.front.packets")})
+	var m container.Message
+	for it.Next(&m) == nil {
+		if m.Channel.Topic == "/front/image" {
+			count[it.Chunk()]++
+		} else {
+			count[it.Chunk()]--
 		}
-		var p Packet
-		var missing, marked, good int
-		last := -1
-		for it.Next(&p) == nil {
-			i := int(p.PTS / period)
-			missing += i - last - 1
-			last = i
-			if p.Damaged && i%front.group != front.group-1 {
-				marked++
-			} else {
-				good++
-			}
-		}
-		if missing == 0 || marked == 0 || missing+marked+good != 25 || marked != 25-good-missing {
-			t.Errorf("of 25 packets %d are missing, %d marked as damaged, %d good", missing, marked, good)
-		}
-		if text := strings.Join(r.Problems(), "\n"); !strings.Contains(text, "the chunk at byte") || !strings.Contains(text, "damaged") && !strings.Contains(text, "decompressed") {
-			t.Errorf("problems: %q", r.Problems())
-		}
-		var out bytes.Buffer
-		rec, err := container.Recover(read(t, b).file, &out, nil)
-		if err != nil || rec.Damaged != 1 || rec.Chunks != len(chunks)-1 {
-			t.Errorf("recovered %+v, %v", rec, err)
+	}
+	for chunk, n := range count {
+		if n != 0 {
+			t.Errorf("chunk %d: pictures less packets are %d", chunk, n)
 		}
 	}
 }

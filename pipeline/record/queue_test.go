@@ -118,6 +118,31 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
+// After a packet that was dropped, those that may refer to it are dropped too.
+func TestGapEndsAtKeyFrame(t *testing.T) {
+	d := &disk{room: -1}
+	r := on(t, d, Options{})
+	give := func(i int, key bool) (taken bool) {
+		before := r.Stats().Kinds[KindPackets].Dropped
+		p := msg.Packet{Codec: msg.H264, Data: []byte{0, 0, 0, 1}, PTS: front.pts(i), Key: key}
+		if i == 2 {
+			p.Data = make([]byte, MaxPacket+1)
+		}
+		r.Packet("front", &p)
+		return r.Stats().Kinds[KindPackets].Dropped == before
+	}
+	for i, tt := range []struct{ key, taken bool }{{true, true}, {false, true}, {false, false}, {false, false}, {false, false}, {true, true}, {false, true}} {
+		if got := give(i, tt.key); got != tt.taken {
+			t.Errorf("packet %d: taken %t", i, got)
+		}
+	}
+	r.Packet("rear", &msg.Packet{Codec: msg.H264, Data: []byte{1}})
+	finish(t, r)
+	if c := r.Stats().Kinds[KindPackets]; c.Written != 5 || c.Dropped != 3 {
+		t.Errorf("packets: %+v", c)
+	}
+}
+
 // Wherever the disk is full, the recording ends, all is accounted for, and what
 // was written opens up to the last whole chunk.
 func TestFullAnywhere(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"math/rand/v2"
 	"os"
 	"reflect"
 	"strings"
@@ -233,6 +234,26 @@ func TestCalibrationAgreesWithCamera(t *testing.T) {
 		}
 		if seen < 2 {
 			t.Errorf("%+v sees only %d of the points", c, seen)
+		}
+	}
+}
+
+func TestQuaternion(t *testing.T) {
+	src := rand.New(rand.NewPCG(1, 2))
+	for range 1000 {
+		q := &foxglove.Quaternion{X: src.NormFloat64(), Y: src.NormFloat64(), Z: src.NormFloat64(), W: src.NormFloat64()}
+		n := math.Sqrt(q.X*q.X + q.Y*q.Y + q.Z*q.Z + q.W*q.W)
+		q.X, q.Y, q.Z, q.W = q.X/n, q.Y/n, q.Z/n, q.W/n
+		var m [3][3]float64
+		for col, axis := range [][3]float64{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}} {
+			v := rotate(q, axis[0], axis[1], axis[2])
+			for row := range 3 {
+				m[row][col] = v[row]
+			}
+		}
+		got := quaternion(m)
+		if dot := got.X*q.X + got.Y*q.Y + got.Z*q.Z + got.W*q.W; math.Abs(math.Abs(dot)-1) > 1e-9 {
+			t.Fatalf("got %v, want %v or its negative", got, q)
 		}
 	}
 }
