@@ -50,7 +50,7 @@ func TestCutAnywhere(t *testing.T) {
 	var cuts []int
 	seen := map[mcap.OpCode]int{}
 	for _, s := range spans {
-		if seen[s.op]++; seen[s.op] > 5 { // of many alike a few do
+		if seen[s.op]++; seen[s.op] > 3 { // of many alike a few do
 			continue
 		}
 		cuts = append(cuts, s.at, s.at+1, s.at+9, s.at+40, (s.at+s.next)/2, s.next-1)
@@ -96,7 +96,7 @@ func TestCutAnywhere(t *testing.T) {
 		}
 		sameMessages(t, read(t, b[:cut]), read(t, out.Bytes()))
 	}
-	if tried < 100 {
+	if tried < 60 {
 		t.Errorf("only %d cuts", tried)
 	}
 	for _, cut := range []int{0, 1, 7, 8, 9, 20} {

@@ -39,7 +39,7 @@ func TestPythonReadsRecordings(t *testing.T) {
 	testkit.Python(t)
 	for _, c := range []Compression{Zstd, LZ4, None} {
 		t.Run(string(c), func(t *testing.T) {
-			const n = 90
+			const n = 40
 			path := recorded(t, Options{Compression: c, ChunkBytes: 64 << 10, Config: "vehicle: car\n"}, n)
 			reads(t, path, c)
 			if c == Zstd { // and what Recover makes of a file

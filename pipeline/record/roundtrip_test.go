@@ -21,7 +21,7 @@ import (
 func TestRoundTrip(t *testing.T) {
 	for _, c := range []Compression{Zstd, LZ4, None} {
 		t.Run(string(c), func(t *testing.T) {
-			const n = 200
+			const n = 100
 			path := recorded(t, Options{Compression: c, ChunkBytes: 64 << 10, Version: "1.2.3", Config: "vehicle: car\n"}, n)
 			whole(t, path)
 			r := open(t, path)
@@ -392,15 +392,19 @@ func TestTimeRange(t *testing.T) {
 }
 
 func TestNoCredentials(t *testing.T) {
-	path := recorded(t, Options{Compression: None, Config: "nats: nats://me:secret@10.0.0.5:4222\nsource: rtsp://cam:secret@10.0.0.9/a\nplain: a@b\n"}, 1)
+	config := "nats: nats://me:secret@10.0.0.5:4222\nsource: rtsp://cam:se@c/ret@10.0.0.9/a\nplain: a@b\n" +
+		"cameras:\n  - password: secret with spaces\n    password_file: /etc/pw\n"
+	path := recorded(t, Options{Compression: None, Config: config}, 1)
 	b, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(string(b), "secret") {
+	if strings.Contains(string(b), "secret") || strings.Contains(string(b), "c/ret") {
 		t.Error("the file holds the credentials")
 	}
-	if got, want := open(t, path).Config(), "nats: nats://***@10.0.0.5:4222\nsource: rtsp://***@10.0.0.9/a\nplain: a@b\n"; got != want {
+	want := "nats: nats://***@10.0.0.5:4222\nsource: rtsp://***@10.0.0.9/a\nplain: a@b\n" +
+		"cameras:\n  - password: ***\n    password_file: /etc/pw\n"
+	if got := open(t, path).Config(); got != want {
 		t.Errorf("config %q, want %q", got, want)
 	}
 }

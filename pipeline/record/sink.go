@@ -97,12 +97,19 @@ func newSink(out *bufio.Writer, o Options, now uint64) (*sink, error) {
 	return s, nil
 }
 
-// credentials are user and password in an address.
-var credentials = regexp.MustCompile(`://[^\s/"'@]*@`)
+var (
+	// address finds user and password in an address. It takes too much rather
+	// than leave the rest of a password with @ or / in it.
+	address = regexp.MustCompile(`://[^\s"']*@`)
+	// secret finds the value of a key that is one.
+	secret = regexp.MustCompile(`(?mi)^([ \t-]*[\w.]*(?:password|passphrase|secret|token)[ \t]*:[ \t]*)\S.*$`)
+)
 
 // withoutCredentials is the second line of defence: the configuration should
 // have none.
-func withoutCredentials(text string) string { return credentials.ReplaceAllString(text, "://***@") }
+func withoutCredentials(text string) string {
+	return secret.ReplaceAllString(address.ReplaceAllString(text, "://***@"), "${1}***")
+}
 
 // fail keeps the first error of the file.
 func (s *sink) fail(err error) {
