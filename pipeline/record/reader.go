@@ -35,8 +35,8 @@ type Reader struct {
 // see [Info.Cut]. End it with Close.
 func Open(path string) (*Reader, error) { return OpenProgress(path, nil) }
 
-// OpenProgress is [Open] for files that may have to be read through, which takes
-// a few seconds a gigabyte.
+// OpenProgress is [Open] that says how far it is: a file without its index is
+// read through and unpacked, which for a large one takes a while.
 func OpenProgress(path string, p Progress) (*Reader, error) {
 	f, err := container.Open(path, p)
 	if err != nil {
