@@ -52,6 +52,8 @@ type cli struct {
 	Fetch    fetchCmd    `cmd:"" help:"Download the files of a network."`
 	Config   configCmd   `cmd:"" help:"Print the effective configuration, or its JSON Schema."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what is installed, what will be used and what is missing."`
+	Info     infoCmd     `cmd:"" help:"Say what a recording holds, and check it."`
+	Recover  recoverCmd  `cmd:"" help:"Make a recording whole that was cut off or is damaged."`
 	Synth    synthCmd    `cmd:"" help:"Make a synthetic drive: a video with its truth, or a folder to train from."`
 	Camera   cameraCmd   `cmd:"" help:"Serve a video as one or more RTSP cameras that can be told to misbehave."`
 	Eval     evalCmd     `cmd:"" help:"Measure how right a network is, or compare result files."`

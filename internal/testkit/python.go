@@ -24,8 +24,8 @@ func Python(t testing.TB) string {
 	if py == "" {
 		py = filepath.Join(Root(), ".venv", "bin", "python")
 	}
-	if out, err := exec.Command(py, "-c", "import nats, google.protobuf").CombinedOutput(); err != nil {
-		lacks("no Python with nats-py and protobuf at %s (%v %s): run scripts/setup --test, or set DASHLINE_PYTHON", py, err, bytes.TrimSpace(out))
+	if out, err := exec.Command(py, "-c", "import nats, google.protobuf, mcap, mcap_protobuf, foxglove_schemas_protobuf").CombinedOutput(); err != nil {
+		lacks("no Python with what scripts/requirements-test.txt lists at %s (%v %s): run scripts/setup --test, or set DASHLINE_PYTHON", py, err, bytes.TrimSpace(out))
 	}
 	return py
 }

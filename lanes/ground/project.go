@@ -194,3 +194,8 @@ func (r *rotation) toCamera(x, y, z float64) (v [3]float64) {
 	}
 	return v
 }
+
+// Axes returns the camera's axes in vehicle coordinates, one a column: x right,
+// y down and z along the optical axis. It is the rotation that turns camera
+// coordinates into vehicle coordinates; the lens is at (0, 0, HeightM).
+func (c *Camera) Axes() [3][3]float64 { return c.rotation() }

@@ -1,0 +1,3 @@
+package record
+
+//go:generate ./generate.sh
