@@ -68,7 +68,7 @@ func (c *camera) joined(s *gortsplib.ServerSession, conn *gortsplib.ServerConn) 
 	c.rouse()
 }
 
-// left is called when a session has ended or pauses.
+// left is called when a session has ended.
 func (c *camera) left(s *gortsplib.ServerSession) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,6 +10,8 @@ import (
 )
 
 // handler answers RTSP requests. Its methods are called from many goroutines.
+// There is no PAUSE, as with most cameras: a client over TCP may send reports
+// after it, which then stand where a request should.
 type handler struct{ s *Server }
 
 var errNoCamera = errors.New("there is no such camera")
@@ -55,14 +57,12 @@ func (h *handler) OnPlay(ctx *gortsplib.ServerHandlerOnPlayCtx) (*base.Response,
 	return &base.Response{StatusCode: base.StatusOK}, nil
 }
 
-// OnPause answers PAUSE.
-func (h *handler) OnPause(ctx *gortsplib.ServerHandlerOnPauseCtx) (*base.Response, error) {
-	h.left(ctx.Session)
-	return &base.Response{StatusCode: base.StatusOK}, nil
-}
-
 // OnSessionClose is told of the end of a session.
-func (h *handler) OnSessionClose(ctx *gortsplib.ServerHandlerOnSessionCloseCtx) { h.left(ctx.Session) }
+func (h *handler) OnSessionClose(ctx *gortsplib.ServerHandlerOnSessionCloseCtx) {
+	if cam, ok := ctx.Session.UserData().(*camera); ok {
+		cam.left(ctx.Session)
+	}
+}
 
 // OnStreamWriteError is told of a client that does not read fast enough.
 func (h *handler) OnStreamWriteError(ctx *gortsplib.ServerHandlerOnStreamWriteErrorCtx) {
@@ -74,9 +74,3 @@ func (h *handler) OnStreamWriteError(ctx *gortsplib.ServerHandlerOnStreamWriteEr
 // OnDecodeError is told of what a client sends that makes no sense. Cameras pass
 // over it.
 func (h *handler) OnDecodeError(*gortsplib.ServerHandlerOnDecodeErrorCtx) {}
-
-func (h *handler) left(s *gortsplib.ServerSession) {
-	if cam, ok := s.UserData().(*camera); ok {
-		cam.left(s)
-	}
-}
