@@ -37,6 +37,7 @@ type folder struct {
 	times layout.Times // empty where the folder has none
 	seq   uint64
 	buf   bytes.Buffer
+	tap   func(*msg.Packet)
 }
 
 func openFolder(path string) (*folder, error) {
@@ -95,6 +96,9 @@ func (d *folder) Next(_ context.Context, f *frame.Frame) error {
 	}
 	_ = f.Image.Close()
 	f.Image = img // the pool's frame owns the Mat from here
+	if d.tap != nil {
+		d.tap(d.packet(f))
+	}
 	return nil
 }
 

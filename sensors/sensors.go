@@ -34,7 +34,7 @@ const (
 
 // Info describes an open source.
 type Info struct {
-	Kind          string        // "video", "images", "synth" or "rtsp"
+	Kind          string        // "video", "images", "synth" "recording" or "rtsp"
 	Path          string        // as given, but for user and password
 	Width, Height int           // of the first picture, pixels
 	FPS           float64       // nominal rate
@@ -70,7 +70,10 @@ type Recordable interface {
 type Options struct {
 	Camera   string        // name, for the states of a live camera
 	Deadline time.Duration // largest useful age of a picture; 0 is unknown
-	RTSP     RTSPOptions
+	// Exact decodes one picture after the other, so that also the reasons for
+	// which pictures of a damaged video fail are the same each time.
+	Exact bool
+	RTSP  RTSPOptions
 }
 
 // RTSPOptions say how to reach a camera on the network.
@@ -113,7 +116,10 @@ func Open(path string, o Options) (Source, error) {
 	case st.Size() == 0:
 		return nil, fmt.Errorf("open source %s: the file is empty", path)
 	}
-	return opened(openVideo(path))
+	if IsRecording(path) {
+		return opened(openRecording(path, o))
+	}
+	return opened(openVideo(path, o))
 }
 
 // opened keeps a nil pointer from becoming a source that is not nil.

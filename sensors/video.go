@@ -31,12 +31,16 @@ type video struct {
 	ended  bool
 }
 
-func openVideo(path string) (*video, error) {
+func openVideo(path string, o Options) (*video, error) {
 	abs, err := absolute(path)
 	if err != nil {
 		return nil, err
 	}
-	r, err := avdec.Open(abs, MaxPixels)
+	open := avdec.Open
+	if o.Exact {
+		open = avdec.OpenSerial
+	}
+	r, err := open(abs, MaxPixels)
 	if err != nil {
 		return nil, fmt.Errorf("open video %s: %w: try `ffprobe` on it", path, err)
 	}

@@ -47,6 +47,7 @@ func (e *exit) Unwrap() error { return e.err }
 // cli lists the commands.
 type cli struct {
 	Run      runCmd      `cmd:"" help:"Run the pipeline on a video or a folder of images."`
+	Record   recordCmd   `cmd:"" help:"Run the pipeline and keep what came and what was published in an MCAP file."`
 	Listen   listenCmd   `cmd:"" help:"Print the messages of a running pipeline."`
 	Networks networksCmd `cmd:"" help:"List the networks that are described, or show one."`
 	Fetch    fetchCmd    `cmd:"" help:"Download the files of a network."`

@@ -69,12 +69,19 @@ type Reader struct {
 
 // Open opens a file, whose path must be absolute. Pictures of more than
 // maxPixels are refused.
-func Open(path string, maxPixels int) (*Reader, error) {
+func Open(path string, maxPixels int) (*Reader, error) { return open(path, maxPixels, 0) }
+
+// OpenSerial is Open with pictures decoded one after the other and not several
+// side by side: slower, and what is said of each picture of a damaged file is
+// the same every time.
+func OpenSerial(path string, maxPixels int) (*Reader, error) { return open(path, maxPixels, 1) }
+
+func open(path string, maxPixels, serial int) (*Reader, error) {
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
 	r := &Reader{}
 	var f C.dv_facts
-	if C.dv_open(name, C.int64_t(maxPixels), &r.c, &f, &r.err[0], C.size_t(len(r.err))) != 0 {
+	if C.dv_open(name, C.int64_t(maxPixels), C.int(serial), &r.c, &f, &r.err[0], C.size_t(len(r.err))) != 0 {
 		return nil, errors.New(C.GoString(&r.err[0]))
 	}
 	r.info = Info{

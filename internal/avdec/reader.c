@@ -19,6 +19,7 @@ struct dv_reader {
     AVFrame *frame;
     dv_converter converter;
     int64_t max_pixels;
+    int serial;
     int64_t packets; // of the stream, read so far
     int64_t bad;     // of them, as far as the decoder said
     int cut;         // the end of the file came early
@@ -84,7 +85,7 @@ static int open_codec(dv_reader *r, char *err, size_t len) {
     if (code < 0) return dv_fail(err, len, "its stream makes no sense", code);
     r->codec->pkt_timebase = r->stream->time_base;
     r->codec->thread_count = 0; // one a core
-    r->codec->thread_type = FF_THREAD_FRAME | FF_THREAD_SLICE;
+    r->codec->thread_type = r->serial ? FF_THREAD_SLICE : FF_THREAD_FRAME | FF_THREAD_SLICE;
     dv_strict(r->codec, r->max_pixels);
     if ((code = avcodec_open2(r->codec, codec, NULL)) < 0) return dv_fail(err, len, "its decoder does not open", code);
     return 0;
@@ -101,12 +102,13 @@ static void describe(dv_reader *r, dv_facts *f) {
     snprintf(f->codec, sizeof f->codec, "%s", avcodec_get_name(r->codec->codec_id));
 }
 
-int dv_open(const char *path, int64_t max_pixels, dv_reader **out, dv_facts *facts, char *err, size_t len) {
+int dv_open(const char *path, int64_t max_pixels, int serial, dv_reader **out, dv_facts *facts, char *err, size_t len) {
     av_log_set_level(AV_LOG_QUIET); // errors are returned; a log would break the status line
     dv_reader *r = av_mallocz(sizeof *r);
     *out = NULL;
     if (!r) return dv_fail(err, len, "out of memory", 0);
     r->max_pixels = max_pixels;
+    r->serial = serial;
     if (open_file(r, path, err, len) < 0 || open_codec(r, err, len) < 0) {
         dv_close(r);
         return -1;

@@ -28,7 +28,8 @@ enum { DV_WHOLE, DV_CORRUPT, DV_NO_REFERENCE, DV_TOO_LARGE };
 enum { DV_PICTURE = 1, DV_END = 0, DV_CUT = -1, DV_BROKEN = -2 };
 
 // dv_open returns 0, or -1 with the reason in err.
-int dv_open(const char *path, int64_t max_pixels, dv_reader **out, dv_facts *facts, char *err, size_t err_len);
+// serial asks for pictures one after the other instead of several side by side.
+int dv_open(const char *path, int64_t max_pixels, int serial, dv_reader **out, dv_facts *facts, char *err, size_t err_len);
 
 // dv_next decodes the next picture: DV_PICTURE (also for a damaged one, which
 // has no pixels), DV_END, DV_CUT where the file ends early, or DV_BROKEN.

@@ -47,6 +47,7 @@ type Config struct {
 	Speed         float64       `yaml:"speed" default:"20" min:"0" max:"100" help:"The vehicle's own speed, m/s."`
 	Save          string        `yaml:"save" placeholder:"FILE" help:"Write what was seen as a video (.mp4); with several cameras seen.mp4 becomes seen.NAME.mp4 of each."`
 	Record        string        `yaml:"record" placeholder:"FILE" help:"Record what came and what was published (.mcap)."`
+	RecordForce   bool          `yaml:"record_force" help:"Replace the recording if there is one of that name."`
 	JSON          bool          `yaml:"json" name:"json" help:"Print one JSON object instead of text for people."`
 	Quiet         bool          `yaml:"quiet" help:"No live status line."`
 

@@ -42,12 +42,22 @@ func Load(file string) (Config, error) {
 	return c, err
 }
 
+// Parse reads a configuration that name is the name of.
+func Parse(name string, data []byte) (Config, error) {
+	c, _, err := parse(name, data)
+	return c, err
+}
+
 func load(file string) (Config, values, error) {
-	c := Default()
 	data, err := read(file)
 	if err != nil {
-		return c, nil, err
+		return Default(), nil, err
 	}
+	return parse(file, data)
+}
+
+func parse(file string, data []byte) (Config, values, error) {
+	c := Default()
 	present, err := strictyaml.Decode(file, data, &c)
 	if err != nil {
 		return c, nil, err

@@ -373,23 +373,6 @@ func TestWhatLiveCamerasCannotDo(t *testing.T) {
 	}
 }
 
-// What the configuration knows and a run does not is refused, not ignored.
-func TestWhatIsNotJoinedIsRefused(t *testing.T) {
-	for key, change := range map[string]func(*config.Config){
-		"deterministic": func(c *config.Config) { c.Deterministic = true },
-		"record":        func(c *config.Config) { c.Record = "a.mcap" },
-		"start":         func(c *config.Config) { c.Start = time.Second },
-		"end":           func(c *config.Config) { c.End = time.Second },
-	} {
-		cfg := quick()
-		change(&cfg)
-		_, err := Open(t.Context(), cfg)
-		if _, ours := errors.AsType[*ConfigError](err); !ours || !strings.Contains(err.Error(), key) {
-			t.Errorf("%s: %v", key, err)
-		}
-	}
-}
-
 func TestAlone(t *testing.T) {
 	cfg := config.Default()
 	cfg.Source, cfg.Save = address, "out/seen.mp4"

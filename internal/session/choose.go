@@ -10,6 +10,7 @@ import (
 	"dashline/internal/config"
 	"dashline/lanes/ground"
 	"dashline/model/catalog"
+	"dashline/pipeline/record"
 	"dashline/sensors"
 	"dashline/sensors/synth/truth"
 )
@@ -26,6 +27,9 @@ const auto = "auto"
 // Networks that were trained on synthetic drives know nothing of real ones.
 // On an error all but the source is decided.
 func Chosen(cfg config.Config) (config.Config, error) {
+	if sensors.IsRecording(cfg.Source) {
+		cfg = asRecorded(cfg)
+	}
 	made := cfg.Source == "" || synthetic(cfg.Source)
 	cfg.Detect.Network = choose(cfg.Detect.Network, made, "dashline-tiny", "yolo-fastest-1.1-xl")
 	cfg.Lanes.Network = choose(cfg.Lanes.Network, made, "dashline-lanes", "twinlitenet-cv46")
@@ -51,6 +55,27 @@ func DefaultDrive() (string, error) {
 		return "", fmt.Errorf("no source named, and the default drive is not there: give a video file or a folder of images (%w)", err)
 	}
 	return path, nil
+}
+
+// asRecorded chooses for a recording what it was made with. One that does not say
+// is chosen for as any other drive.
+func asRecorded(cfg config.Config) config.Config {
+	r, err := record.Open(cfg.Source)
+	if err != nil {
+		return cfg // the source itself says so better
+	}
+	defer r.Close()
+	then, err := config.Parse(cfg.Source, []byte(r.Config()))
+	if err != nil {
+		return cfg
+	}
+	if cfg.Detect.Network == auto {
+		cfg.Detect.Network = then.Detect.Network
+	}
+	if cfg.Lanes.Network == auto {
+		cfg.Lanes.Network = then.Lanes.Network
+	}
+	return cfg
 }
 
 func choose(named string, made bool, synthetic, real string) string {

@@ -16,7 +16,8 @@ import (
 	"dashline/internal/redact"
 	"dashline/lanes/ground"
 	"dashline/pipeline"
-	"dashline/pipeline/bus"
+	"dashline/pipeline/msg"
+	"dashline/pipeline/record"
 	"dashline/planner"
 	"dashline/sensors"
 )
@@ -41,7 +42,8 @@ type Feed struct {
 	overlay  *overlay.Writer
 	codec    string // of the finished overlay
 	state    *watch
-	broke    error // why the run of this camera ended early
+	recorder *record.Recorder // nil: nothing is recorded
+	broke    error            // why the run of this camera ended early
 }
 
 func newFeed(cfg config.Config) *Feed {
@@ -91,7 +93,7 @@ const mostReorder = 50 * time.Millisecond
 func (f *Feed) options(login config.Login) sensors.Options {
 	c := &f.Config
 	return sensors.Options{
-		Camera: c.Camera, Deadline: c.Deadline,
+		Camera: c.Camera, Deadline: c.Deadline, Exact: c.Deterministic,
 		RTSP: sensors.RTSPOptions{
 			Transport: c.RTSP.Transport,
 			Reorder:   cmp.Or(c.RTSP.Reorder, min(c.Deadline/4, mostReorder)),
@@ -107,10 +109,11 @@ func (f *Feed) options(login config.Login) sensors.Options {
 
 func (f *Feed) open(open opener, login config.Login) (err error) {
 	path, o := f.Config.Source, f.options(login)
+	round := func() (sensors.Source, error) { return f.round(open, path, o) }
 	if f.Config.Loop {
-		f.raw, err = sensors.Loop(func() (sensors.Source, error) { return open(path, o) })
+		f.source, err = sensors.Loop(round)
 	} else {
-		f.raw, err = open(path, o)
+		f.source, err = round()
 	}
 	if errors.Is(err, sensors.ErrLive) {
 		return &ConfigError{err}
@@ -118,10 +121,10 @@ func (f *Feed) open(open opener, login config.Login) (err error) {
 	if err != nil {
 		return err
 	}
-	f.source = discreet{f.raw}
+	f.source = discreet{f.source}
 	live := f.source.Info().Live
-	if live && (f.Config.Start > 0 || f.Config.End > 0) {
-		return &ConfigError{fmt.Errorf("source %s: %w", path, sensors.ErrLive)}
+	if live && (f.Config.Start > 0 || f.Config.End > 0 || f.Config.Deterministic) {
+		return &ConfigError{fmt.Errorf("source %s: start, end, deterministic: %w", path, sensors.ErrLive)}
 	}
 	if f.Config.Realtime && !live { // which is paced by itself
 		f.source = sensors.Paced(f.source)
@@ -140,6 +143,29 @@ func (f *Feed) open(open opener, login config.Login) (err error) {
 		}
 	}
 	return f.openCamera()
+}
+
+// round opens the source, for once through it.
+func (f *Feed) round(open opener, path string, o sensors.Options) (s sensors.Source, err error) {
+	if s, err = open(path, o); err != nil {
+		return nil, err
+	}
+	f.raw = s
+	if f.Config.Record != "" {
+		camera := f.Config.Camera
+		// The recorder is there before the first frame is asked for.
+		if s, err = sensors.Record(s, func(p *msg.Packet) { f.recorder.Packet(camera, p) }); err != nil {
+			return nil, errors.Join(err, f.raw.Close())
+		}
+	}
+	start, end := f.Config.Start, f.Config.End
+	if f.Config.Deterministic && f.Config.Duration > 0 && (end == 0 || start+f.Config.Duration < end) {
+		end = start + f.Config.Duration // by the source's clock, not by this machine's
+	}
+	if start > 0 || end > 0 {
+		s = sensors.Between(s, start, end)
+	}
+	return s, nil
 }
 
 func (f *Feed) openCamera() (err error) {
@@ -201,7 +227,7 @@ func (f *Feed) networks() []described {
 }
 
 // run moves the frames until the source ends or ctx does.
-func (f *Feed) run(ctx context.Context, publisher *bus.Publisher, metrics *obs.Metrics) error {
+func (f *Feed) run(ctx context.Context, publisher pipeline.Publisher, metrics *obs.Metrics) error {
 	if live, ok := f.raw.(sensors.Live); ok {
 		live.Watch(f.state.set)
 	}
@@ -220,9 +246,29 @@ func (f *Feed) run(ctx context.Context, publisher *bus.Publisher, metrics *obs.M
 	if metrics != nil {
 		st.Observers = append(st.Observers, metrics)
 	}
-	return pipeline.Run(ctx, pipeline.Config{
-		Camera: f.Config.Camera, Deadline: f.Config.Deadline, Policy: f.policy, Speed: f.Config.Speed,
-	}, st, f.Account)
+	c := pipeline.Config{Camera: f.Config.Camera, Deadline: f.Config.Deadline, Policy: f.policy, Speed: f.Config.Speed}
+	if !f.Config.Deterministic {
+		return pipeline.Run(ctx, c, st, f.Account)
+	}
+	service, err := f.service()
+	if err != nil {
+		return err
+	}
+	return pipeline.Replay(ctx, c, st, f.Account, service)
+}
+
+// service says how long the stages take in a deterministic run: as long as they
+// took when the source was recorded, and else what the configuration says.
+func (f *Feed) service() (pipeline.Service, error) {
+	fixed := pipeline.Fixed(msg.StageTime{Stage: pipeline.StageForward, Took: f.Config.ServiceTime})
+	if f.Source.Kind != "recording" {
+		return fixed, nil
+	}
+	times, err := sensors.RecordedTimes(f.Config.Source, f.Config.Camera)
+	if err != nil {
+		return nil, err
+	}
+	return pipeline.Recorded(func(pts time.Duration) *msg.FrameReport { return times[pts] }, fixed), nil
 }
 
 func (f *Feed) finish() error {

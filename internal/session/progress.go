@@ -148,6 +148,9 @@ func (s *Session) Describe(w io.Writer) {
 	} else {
 		fmt.Fprintf(w, "%s  %s\n", pad("bus", 7), s.address)
 	}
+	if s.recorder != nil {
+		fmt.Fprintf(w, "%s  %s\n", pad("record", 7), s.Config.Record)
+	}
 	if s.metrics != nil {
 		fmt.Fprintf(w, "%s  http://%s/metrics\n", pad("metrics", 7), s.metrics.Address())
 	}

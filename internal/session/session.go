@@ -14,12 +14,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"dashline/internal/config"
 	"dashline/internal/obs"
 	"dashline/pipeline/bus"
+	"dashline/pipeline/record"
 	"dashline/sensors"
 )
 
@@ -36,6 +38,8 @@ type Session struct {
 
 	server    *bus.Server // nil with a server of the user's own
 	publisher *bus.Publisher
+	recorder  *record.Recorder // nil: nothing is recorded
+	recorded  *RecordingSummary
 	address   string // of the bus, without credentials
 	metrics   *obs.Metrics
 	news      chan string // of live cameras, for Progress
@@ -52,7 +56,7 @@ func Open(ctx context.Context, cfg config.Config) (*Session, error) {
 }
 
 func openWith(ctx context.Context, cfg config.Config, open opener) (s *Session, err error) {
-	if err := joined(cfg); err != nil {
+	if err := together(cfg); err != nil {
 		return nil, err
 	}
 	logins, warnings, err := cfg.Logins(os.Getenv)
@@ -96,24 +100,27 @@ func openWith(ctx context.Context, cfg config.Config, open opener) (s *Session, 
 	if err := s.openBus(ctx, cfg.NATS.URL); err != nil {
 		return s, err
 	}
+	if err := s.openRecorder(); err != nil {
+		return s, err
+	}
 	if cfg.Metrics.Listen != "" {
 		s.metrics, err = s.serveMetrics()
 	}
 	return s, err
 }
 
-// joined refuses what the configuration knows and no part of a run does yet.
-func joined(cfg config.Config) error {
+// together refuses what does not go together.
+func together(cfg config.Config) error {
 	switch {
-	case cfg.Deterministic:
-		return &ConfigError{errors.New("deterministic: this version cannot run by the times of the source")}
-	case cfg.Record != "":
-		return &ConfigError{errors.New("record: this version cannot record")}
-	case cfg.Start > 0 || cfg.End > 0:
-		return &ConfigError{errors.New("start, end: this version reads sources from end to end")}
+	case cfg.Record != "" && cfg.Loop:
+		return &ConfigError{errors.New("record, loop: each round would be recorded again at the same times: leave one out")}
+	case cfg.Record != "" && cfg.Save != "" && sameName(cfg.Record, cfg.Save):
+		return &ConfigError{errors.New("record, save: both name the same file: give another name")}
 	}
 	return nil
 }
+
+func sameName(a, b string) bool { return filepath.Clean(a) == filepath.Clean(b) }
 
 // ofCamera says of which camera an error is, where there are several.
 func (s *Session) ofCamera(f *Feed, err error) error {
@@ -178,7 +185,10 @@ func (s *Session) Run(ctx context.Context) (Summary, error) {
 	stop := s.watch()
 	var cameras sync.WaitGroup
 	for _, f := range s.Feeds {
-		cameras.Go(func() { f.broke = f.run(frames, s.publisher, s.metrics) })
+		cameras.Go(func() { f.broke = f.run(frames, s.outlet(), s.metrics) })
+		if s.Config.Deterministic {
+			cameras.Wait() // one after the other, so that their messages are in one order
+		}
 	}
 	cameras.Wait()
 	stop()
@@ -212,7 +222,7 @@ func (s *Session) finish(ctx context.Context) error {
 		s.lost = errors.Join(s.lost, s.server.Close(ctx))
 		s.server = nil
 	}
-	var errs []error
+	errs := []error{s.finishRecorder(ctx)}
 	for _, f := range s.Feeds {
 		errs = append(errs, s.ofCamera(f, f.finish()))
 	}

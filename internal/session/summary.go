@@ -26,6 +26,8 @@ type Summary struct {
 	Deadline float64     `json:"deadline_ms"`
 	Bus      BusSummary  `json:"bus"`
 	Cameras  []CameraRun `json:"cameras,omitempty"` // each, where there are several
+	// Recording is the account of what was recorded, where something was.
+	Recording *RecordingSummary `json:"recording,omitempty"`
 
 	lost error // what the bus did not deliver at the end
 }
@@ -152,6 +154,8 @@ func (s *Session) summary() Summary {
 		Deadline: ms(s.Config.Deadline),
 		Bus:      BusSummary{s.address, s.Config.NATS.URL == "", b.Published, b.Dropped, b.Bytes, b.Reconnects, b.LastError},
 		lost:     s.lost,
+
+		Recording: s.recorded,
 	}
 	if len(s.Feeds) == 1 {
 		sum.CameraRun = s.Feeds[0].summary()
@@ -244,6 +248,13 @@ func (s Summary) OK() error {
 	case s.lost != nil:
 		errs = append(errs, s.lost)
 	}
+	switch r := s.Recording; {
+	case r == nil:
+	case r.Error != "":
+		errs = append(errs, fmt.Errorf("the recording ended early: %s", r.Error))
+	case r.Dropped > 0:
+		errs = append(errs, fmt.Errorf("%d packets or messages are not in the recording: the disk did not keep up", r.Dropped))
+	}
 	return errors.Join(errs...)
 }
 
@@ -268,6 +279,12 @@ func (s Summary) Print(w io.Writer) {
 	fmt.Fprintf(w, "  %s  %d messages, %d dropped, %.1f MB to %s\n", pad("bus", 7), s.Bus.Published, s.Bus.Dropped, float64(s.Bus.Bytes)/1e6, s.Bus.where())
 	if s.Bus.LastError != "" {
 		fmt.Fprintf(w, "  %s  last trouble: %s\n", pad("", 7), s.Bus.LastError)
+	}
+	if r := s.Recording; r != nil {
+		fmt.Fprintf(w, "  %s  %s: %d packets and messages, %d dropped, %.1f MB\n", pad("record", 7), r.Path, r.Written, r.Dropped, float64(r.Bytes)/1e6)
+		if r.Error != "" {
+			fmt.Fprintf(w, "  %s  ended early: %s\n", pad("", 7), r.Error)
+		}
 	}
 }
 

@@ -74,6 +74,9 @@ func (s *Session) watch() (stop func()) {
 	for _, f := range s.Feeds {
 		f.state.listen(func(c msg.CameraState, changed bool) {
 			s.publisher.Camera(&c)
+			if s.recorder != nil {
+				s.recorder.Camera(&c)
+			}
 			if s.metrics != nil {
 				s.metrics.Camera(&c)
 			}

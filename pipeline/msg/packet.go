@@ -31,4 +31,10 @@ type Packet struct {
 	// Damaged says that parts are missing: a decoder must not show it, nor what
 	// refers to it.
 	Damaged bool
+	// Gap says that something is missing before this one, which may be a picture
+	// that others refer to.
+	Gap bool
+	// Restart says that this is the first of another session: nothing is known of
+	// what was before it.
+	Restart bool
 }

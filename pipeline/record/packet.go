@@ -57,6 +57,8 @@ func packetToProto(camera string, p *msg.Packet) *recordv1.Packet {
 		CaptureClock: string(p.CaptureClock),
 		Key:          p.Key,
 		Damaged:      p.Damaged,
+		Gap:          p.Gap,
+		Restart:      p.Restart,
 	}
 	if p.PTS != 0 {
 		m.Pts = durationpb.New(p.PTS)
@@ -103,6 +105,8 @@ func packetFromProto(m *recordv1.Packet, data []byte) (msg.Packet, error) {
 		CaptureClock: msg.CaptureClock(m.GetCaptureClock()),
 		Key:          m.GetKey(),
 		Damaged:      m.GetDamaged(),
+		Gap:          m.GetGap(),
+		Restart:      m.GetRestart(),
 	}
 	switch p.Codec {
 	case msg.H264, msg.H265, msg.MJPEG, msg.PNG:

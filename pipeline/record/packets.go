@@ -22,6 +22,8 @@ type Packet struct {
 	// Hidden packets are outside the range that was asked for. A decoder needs
 	// them for the sake of others; their pictures are not to be shown.
 	Hidden bool
+	// Index is the packet's place among those of its camera, from 0.
+	Index uint64
 }
 
 // Packets goes through the packets of one camera, each as the camera sent it, in
@@ -230,6 +232,7 @@ func (p *Packets) complete(out *Packet, m *container.Message) error {
 		p.broken = false
 	}
 	out.Damaged = out.Damaged || p.broken
+	out.Index = uint64(p.seq - 1)
 	return nil
 }
 

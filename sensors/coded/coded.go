@@ -44,12 +44,9 @@ const (
 type Unit struct {
 	msg.Packet
 	Kind Kind
-	// Gap says that something is missing before this one, which may be a picture
-	// that others refer to.
-	Gap bool
-	// Restart says that this is the first of another session: nothing is known of
-	// what was before it.
-	Restart bool
+	// Hidden says that the picture is decoded for the sake of others: it is neither
+	// shown nor told, but takes its number.
+	Hidden bool
 	// Skip says that the picture was let go before it came here, for its age.
 	Skip bool
 	// Lag is how old the picture was at Arrived, 0 where that is not known.
@@ -106,6 +103,7 @@ type pending struct {
 	stale  bool                 // decode it, do not show it
 	key    bool                 // a whole key picture
 	first  bool                 // of a session
+	hidden bool
 }
 
 // New opens a stream, which waits for a key picture.
@@ -124,6 +122,9 @@ func (s *Stream) Continue(before *Stream) {
 		s.seq, s.begun, s.last = before.seq, before.begun, before.last
 	}
 }
+
+// Number sets the number of the next picture. Call it before the first Put.
+func (s *Stream) Number(seq uint64) { s.seq = seq }
 
 // Put gives the stream its next picture. Next must have had no more before, and
 // the unit must stay as it is until Next has no more again.
@@ -149,7 +150,9 @@ func (s *Stream) Next(f *frame.Frame) (ok bool, err error) {
 		s.miss()
 		switch {
 		case s.told():
-			return true, s.pop(f).err
+			if p := s.pop(f); !p.hidden {
+				return true, p.err
+			}
 		case s.held.ID != 0:
 			return true, s.show(f)
 		case s.feeding && (!s.broken || s.complete()):
@@ -183,6 +186,7 @@ func (s *Stream) take(u *Unit) error {
 		born:   u.Arrived.Add(-u.Lag),
 		key:    u.starts(),
 		first:  u.Restart,
+		hidden: u.Hidden,
 	}
 	stale := s.o.Live && s.o.Deadline > 0 && time.Since(p.born) > s.o.Deadline
 	switch {
@@ -325,7 +329,7 @@ func (s *Stream) receive() error {
 	switch {
 	case large || max(pic.Width, pic.Height) > s.o.MaxSide:
 		p.err = s.lose(TooLarge, fmt.Sprintf("it has %dx%d pixels", pic.Width, pic.Height))
-	case p.stale:
+	case p.stale, p.hidden:
 		p.err = drop(Stale)
 	default:
 		s.held = pic

@@ -202,7 +202,6 @@ func (s *Source) put(u *unit) error {
 			s.stream = stream
 		}
 		s.of = u.of
-		u.Restart = true
 	}
 	s.stream.Put(&u.Unit)
 	return nil

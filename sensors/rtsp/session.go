@@ -385,9 +385,9 @@ func (n *session) picture(a access) {
 		Packet: msg.Packet{
 			Codec: n.codec, Data: a.data, PTS: n.base + n.clock.media(a.time),
 			CapturedAt: c.at, CaptureClock: c.clock, Arrived: a.arrived,
-			Key: a.kind.Key, Damaged: a.damaged,
+			Key: a.kind.Key, Damaged: a.damaged, Gap: a.gap, Restart: first,
 		},
-		Kind: a.kind, Gap: a.gap, Lag: c.lag + a.arrived.Sub(a.first),
+		Kind: a.kind, Lag: c.lag + a.arrived.Sub(a.first),
 	}}
 	if s.tap != nil {
 		s.tap(&u.Packet)

@@ -50,7 +50,11 @@ type Packet struct {
 	// Whether parts of it are missing. A damaged picture is on no other topic.
 	Damaged bool `protobuf:"varint,8,opt,name=damaged,proto3" json:"damaged,omitempty"`
 	// What there is of a damaged picture.
-	DamagedData   []byte `protobuf:"bytes,9,opt,name=damaged_data,json=damagedData,proto3" json:"damaged_data,omitempty"`
+	DamagedData []byte `protobuf:"bytes,9,opt,name=damaged_data,json=damagedData,proto3" json:"damaged_data,omitempty"`
+	// Whether something is missing before it that it may refer to.
+	Gap bool `protobuf:"varint,10,opt,name=gap,proto3" json:"gap,omitempty"`
+	// Whether it is the first of another session with the camera.
+	Restart       bool `protobuf:"varint,11,opt,name=restart,proto3" json:"restart,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -146,6 +150,20 @@ func (x *Packet) GetDamagedData() []byte {
 		return x.DamagedData
 	}
 	return nil
+}
+
+func (x *Packet) GetGap() bool {
+	if x != nil {
+		return x.Gap
+	}
+	return false
+}
+
+func (x *Packet) GetRestart() bool {
+	if x != nil {
+		return x.Restart
+	}
+	return false
 }
 
 // RecorderAccount is the recorder's own account, about once a second and at the
@@ -265,7 +283,7 @@ var File_dashline_v1_record_proto protoreflect.FileDescriptor
 
 const file_dashline_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x18dashline/v1/record.proto\x12\vdashline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x02\n" +
+	"\x18dashline/v1/record.proto\x12\vdashline.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf6\x02\n" +
 	"\x06Packet\x12\x16\n" +
 	"\x06camera\x18\x01 \x01(\tR\x06camera\x12\x14\n" +
 	"\x05codec\x18\x02 \x01(\tR\x05codec\x12+\n" +
@@ -276,7 +294,10 @@ const file_dashline_v1_record_proto_rawDesc = "" +
 	"\aarrived\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aarrived\x12\x10\n" +
 	"\x03key\x18\a \x01(\bR\x03key\x12\x18\n" +
 	"\adamaged\x18\b \x01(\bR\adamaged\x12!\n" +
-	"\fdamaged_data\x18\t \x01(\fR\vdamagedData\"A\n" +
+	"\fdamaged_data\x18\t \x01(\fR\vdamagedData\x12\x10\n" +
+	"\x03gap\x18\n" +
+	" \x01(\bR\x03gap\x12\x18\n" +
+	"\arestart\x18\v \x01(\bR\arestart\"A\n" +
 	"\x0fRecorderAccount\x12.\n" +
 	"\x05kinds\x18\x01 \x03(\v2\x18.dashline.v1.KindAccountR\x05kinds\"U\n" +
 	"\vKindAccount\x12\x12\n" +
