@@ -10,10 +10,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/term"
 
+	"dashline/internal/avdec"
 	"dashline/internal/session"
 	"dashline/sensors/camera"
 )
@@ -23,7 +25,7 @@ type cameraCmd struct {
 	RTSP         string        `name:"rtsp" default:"127.0.0.1:8554" placeholder:"ADDRESS" help:"Where to serve RTSP; port 0 is any that is free (default: ${default})."`
 	UDPPort      int           `name:"udp-port" default:"0" placeholder:"PORT" help:"Even UDP port of RTP, RTCP has the next; 0: any; -1: TCP only (default: ${default})."`
 	Count        int           `default:"1" placeholder:"N" help:"Cameras that show the film (default: ${default})."`
-	Codec        string        `enum:"copy,h264,h265,mjpeg" default:"copy" help:"The file's own packets (copy), or h264, h265 or mjpeg (default: ${default})."`
+	Codec        string        `enum:",copy,h264,h265,mjpeg" default:"" placeholder:"CODEC" help:"The file's own packets (copy), or h264, h265 or mjpeg (default: copy; of the default drive h264 without B-frames, as cameras send it)."`
 	Size         string        `placeholder:"WxH" help:"Encode pictures of another size, as in 640x360."`
 	GOP          int           `name:"gop" placeholder:"N" help:"Encode with a key frame every N frames."`
 	BFrames      int           `name:"b-frames" placeholder:"N" help:"Encode with up to N B-frames between two others."`
@@ -81,6 +83,9 @@ func (c *cameraCmd) Run(ctx context.Context, out streams) error {
 	if err := c.announce(s, control, out); err != nil {
 		return err
 	}
+	if !c.Quiet && o.Codec == "" && lateBy(o.Source) > 0 {
+		fmt.Fprintf(out.Err, "%s has B-frames, so each picture comes up to %d frames after it was taken, as from few cameras; --codec h264 --gop 30 encodes it without\n", o.Source, lateBy(o.Source))
+	}
 	if c.Duration > 0 {
 		var end context.CancelFunc
 		ctx, end = context.WithTimeout(ctx, c.Duration)
@@ -88,6 +93,36 @@ func (c *cameraCmd) Run(ctx context.Context, out streams) error {
 	}
 	c.show(ctx, s, out.Err)
 	return c.conclude(s, out)
+}
+
+// lateBy is by how many frames the beginning of a file sends pictures later than
+// they are shown; 0 where there are no B-frames.
+func lateBy(path string) (n int) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return 0
+	}
+	p, err := avdec.OpenPackets(abs)
+	if err != nil {
+		return 0 // not a file
+	}
+	defer p.Close()
+	var shown []time.Duration
+	for range 64 {
+		packet, err := p.Next()
+		if err != nil {
+			break
+		}
+		later := 0
+		for _, pts := range shown {
+			if pts > packet.PTS {
+				later++
+			}
+		}
+		n = max(n, later)
+		shown = append(shown, packet.PTS)
+	}
+	return n
 }
 
 // options are those of the command line.
@@ -117,6 +152,9 @@ func (c *cameraCmd) options() (camera.Options, error) {
 	if o.Source == "" {
 		if o.Source, err = session.DefaultDrive(); err != nil {
 			return o, err
+		}
+		if o.Codec == "" && o.GOP == 0 && o.BFrames == 0 && o.Width == 0 {
+			o.Codec, o.GOP = camera.H264, 30
 		}
 	}
 	return o, o.Validate()
