@@ -26,6 +26,7 @@ import (
 	"dashline/pipeline"
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
+	"dashline/sensors/nal"
 )
 
 // The reasons for which a picture is not shown.
@@ -43,7 +44,7 @@ const (
 // Unit is the next picture of a stream, in the order of decoding.
 type Unit struct {
 	msg.Packet
-	Kind Kind
+	Kind nal.Kind
 	// Gap says that something is missing before this one, which may be a picture
 	// that others refer to.
 	Gap bool

@@ -7,14 +7,14 @@ import (
 	"github.com/bluenviron/gortsplib/v4/pkg/format/rtpmjpeg"
 
 	"dashline/pipeline/msg"
-	"dashline/sensors/coded"
+	"dashline/sensors/nal"
 )
 
 // access is one access unit as it was put together from packets.
 type access struct {
 	data    []byte // Annex B, or a JPEG file; memory of the assembler's caller
 	time    int64  // RTP time, unwrapped
-	kind    coded.Kind
+	kind    nal.Kind
 	arrived time.Time // of its last packet
 	first   time.Time // of its first packet
 	damaged bool      // parts of it are missing
@@ -26,7 +26,7 @@ type access struct {
 type assembler struct {
 	depay    depacketizer
 	jpeg     *rtpmjpeg.Decoder // for MJPEG only
-	classify *coded.Classifier
+	classify *nal.Classifier
 	buffer   func() []byte // gives memory for a unit
 	emit     func(access)
 
@@ -41,7 +41,7 @@ type assembler struct {
 }
 
 func newAssembler(codec msg.Codec, buffer func() []byte, emit func(access)) *assembler {
-	a := &assembler{depay: depacketizer{codec: codec}, classify: coded.NewClassifier(codec), buffer: buffer, emit: emit}
+	a := &assembler{depay: depacketizer{codec: codec}, classify: nal.NewClassifier(codec), buffer: buffer, emit: emit}
 	if codec == msg.MJPEG {
 		a.jpeg = &rtpmjpeg.Decoder{}
 		_ = a.jpeg.Init() // has no way to fail
@@ -158,14 +158,14 @@ func (a *assembler) headless(u *access) bool {
 	if u.kind.Key && a.inBand && !u.kind.Parameters {
 		return true
 	}
-	for nal := range coded.NALs(u.data) {
+	for n := range nal.NALs(u.data) {
 		header := 1
-		slice := nal[0]&31 >= 1 && nal[0]&31 <= 5
+		slice := n[0]&31 >= 1 && n[0]&31 <= 5
 		if a.depay.codec == msg.H265 {
-			header, slice = 2, nal[0]>>1&63 < 32
+			header, slice = 2, n[0]>>1&63 < 32
 		}
 		if slice {
-			return len(nal) <= header || nal[header]&0x80 == 0
+			return len(n) <= header || n[header]&0x80 == 0
 		}
 	}
 	return true

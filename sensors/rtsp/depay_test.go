@@ -15,7 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"dashline/pipeline/msg"
-	"dashline/sensors/coded"
+	"dashline/sensors/nal"
 )
 
 // collect makes an assembler whose units end in the slice that it returns.
@@ -227,8 +227,8 @@ func FuzzAssembler(f *testing.F) {
 			if len(u.data) > maxUnit+maxUnit/8 {
 				t.Fatalf("a unit of %d bytes", len(u.data))
 			}
-			for nal := range coded.NALs(u.data) {
-				if len(nal) == 0 {
+			for n := range nal.NALs(u.data) {
+				if len(n) == 0 {
 					t.Fatal("an empty NAL unit")
 				}
 			}

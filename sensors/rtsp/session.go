@@ -22,6 +22,7 @@ import (
 
 	"dashline/pipeline/msg"
 	"dashline/sensors/coded"
+	"dashline/sensors/nal"
 )
 
 // jumped is how far the camera's RTP clock may run from ours before the session
@@ -414,15 +415,15 @@ func (n *session) parameters(a *access) {
 
 // setsOf appends the parameter sets of an access unit.
 func setsOf(dst []byte, codec msg.Codec, annexB []byte) []byte {
-	for nal := range coded.NALs(annexB) {
-		t := int(nal[0] & 31)
+	for n := range nal.NALs(annexB) {
+		t := int(n[0] & 31)
 		set := t == 7 || t == 8
 		if codec == msg.H265 {
-			t = int(nal[0] >> 1 & 63)
+			t = int(n[0] >> 1 & 63)
 			set = t >= 32 && t <= 34
 		}
 		if set {
-			dst = append(append(dst, startCode...), nal...)
+			dst = append(append(dst, startCode...), n...)
 		}
 	}
 	return dst
