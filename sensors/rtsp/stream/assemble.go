@@ -1,4 +1,4 @@
-package rtsp
+package stream
 
 import (
 	"errors"
@@ -10,38 +10,39 @@ import (
 	"dashline/sensors/nal"
 )
 
-// access is one access unit as it was put together from packets.
-type access struct {
-	data    []byte // Annex B, or a JPEG file; memory of the assembler's caller
-	time    int64  // RTP time, unwrapped
-	kind    nal.Kind
-	arrived time.Time // of its last packet
-	first   time.Time // of its first packet
-	damaged bool      // parts of it are missing
-	gap     bool      // something is missing before it
-	packets int
+// AccessUnit is one picture as it was put together from packets.
+type AccessUnit struct {
+	Data    []byte // Annex B, or a JPEG file; memory of the assembler's caller
+	Time    int64  // RTP time, unwrapped
+	Kind    nal.Kind
+	First   time.Time // arrival of its first packet
+	Arrived time.Time // arrival of its last packet
+	Damaged bool      // parts of it are missing
+	Gap     bool      // something is missing before it
 }
 
-// assembler makes access units of one stream's packets in order.
-type assembler struct {
+// Assembler makes access units of one stream's packets in order. Parameter sets
+// that come in a unit of their own are put before the picture that follows.
+type Assembler struct {
 	depay    depacketizer
 	jpeg     *rtpmjpeg.Decoder // for MJPEG only
 	classify *nal.Classifier
 	buffer   func() []byte // gives memory for a unit
-	emit     func(access)
+	emit     func(AccessUnit)
 
 	clock  unwrapper
-	cur    access
+	cur    AccessUnit
 	open   bool   // cur has packets
 	gap    bool   // packets were lost since the last whole unit
 	inBand bool   // key pictures bring their parameter sets along
 	prefix []byte // parameter sets that came in a unit of their own
-	broken uint64 // payloads that could not be used
-	why    error  // why the latest could not
 }
 
-func newAssembler(codec msg.Codec, buffer func() []byte, emit func(access)) *assembler {
-	a := &assembler{depay: depacketizer{codec: codec}, classify: nal.NewClassifier(codec), buffer: buffer, emit: emit}
+// NewAssembler returns an assembler that takes memory for each unit from buffer,
+// which may give nil, and hands the units to emit, with their memory. Both are
+// called from Add.
+func NewAssembler(codec msg.Codec, buffer func() []byte, emit func(AccessUnit)) *Assembler {
+	a := &Assembler{depay: depacketizer{codec: codec}, classify: nal.NewClassifier(codec), buffer: buffer, emit: emit}
 	if codec == msg.MJPEG {
 		a.jpeg = &rtpmjpeg.Decoder{}
 		_ = a.jpeg.Init() // has no way to fail
@@ -49,20 +50,19 @@ func newAssembler(codec msg.Codec, buffer func() []byte, emit func(access)) *ass
 	return a
 }
 
-// add takes the next packet.
-func (a *assembler) add(p inOrder) {
+// Add takes the next packet.
+func (a *Assembler) Add(p Packet) {
 	at := a.clock.unwrap(p.Timestamp)
-	if p.missing > 0 {
+	if p.Missing > 0 {
 		a.lose(at)
 	}
-	if a.open && at != a.cur.time { // a marker went missing, or the sender sets none
+	if a.open && at != a.cur.Time { // a marker went missing, or the sender sets none
 		a.finish()
 	}
 	if !a.open {
-		a.begin(at, p.arrived)
+		a.begin(at, p.Arrived)
 	}
-	a.cur.arrived = p.arrived
-	a.cur.packets++
+	a.cur.Arrived = p.Arrived
 	a.payload(p)
 	if p.Marker && a.open {
 		a.finish()
@@ -71,65 +71,61 @@ func (a *assembler) add(p inOrder) {
 
 // lose notes that packets are missing before one of the time at. The unit that
 // is open has lost its end, or its middle.
-func (a *assembler) lose(at int64) {
+func (a *Assembler) lose(at int64) {
 	a.gap = true
 	a.depay.gap()
 	if a.open {
-		a.cur.damaged = true
-		if at != a.cur.time {
+		a.cur.Damaged = true
+		if at != a.cur.Time {
 			a.finish()
 			a.gap = true // what is missing may go on into the next
 		}
 	}
 }
 
-func (a *assembler) begin(at int64, arrived time.Time) {
+func (a *Assembler) begin(at int64, arrived time.Time) {
 	a.open = true
-	a.cur = access{time: at, first: arrived, gap: a.gap}
+	a.cur = AccessUnit{Time: at, First: arrived, Gap: a.gap}
 	a.depay.reset(a.buffer())
 }
 
-func (a *assembler) payload(p inOrder) {
+func (a *Assembler) payload(p Packet) {
 	if a.jpeg == nil {
-		if err := a.depay.add(p.Payload); err != nil {
-			a.useless(err)
+		if a.depay.add(p.Payload) != nil {
+			a.cur.Damaged = true
 		}
 		return
 	}
 	data, err := a.jpeg.Decode(p.Packet)
 	switch {
-	case len(data) > maxUnit:
-		a.useless(errTooLong)
-	case err == nil:
+	case errors.Is(err, rtpmjpeg.ErrMorePacketsNeeded):
+	case err != nil, len(data) > MaxUnit:
+		a.cur.Damaged = true
+	default:
 		a.depay.data = append(a.depay.data[:0], data...)
-	case !errors.Is(err, rtpmjpeg.ErrMorePacketsNeeded):
-		a.useless(err)
 	}
 }
 
-func (a *assembler) useless(err error) {
-	a.cur.damaged = true
-	a.broken++
-	a.why = err
-}
+// Near is the RTP time t, unwrapped, that is nearest to the latest packet's.
+func (a *Assembler) Near(t uint32) int64 { return a.clock.near(t) }
 
 // finish ends the unit that is open.
-func (a *assembler) finish() {
+func (a *Assembler) finish() {
 	a.open = false
 	u := &a.cur
-	u.data = a.depay.data
-	u.kind = a.classify.Classify(u.data)
-	if !u.kind.Picture && !u.damaged {
-		a.keep(u.data) // parameter sets or messages alone
+	u.Data = a.depay.data
+	u.Kind = a.classify.Classify(u.Data)
+	if !u.Kind.Picture && !u.Damaged {
+		a.keep(u.Data) // parameter sets or messages alone
 		return
 	}
-	u.damaged = u.damaged || !a.depay.whole() || len(u.data) == 0 || a.headless(u)
-	if u.kind.Key && u.kind.Parameters {
+	u.Damaged = u.Damaged || !a.depay.whole() || len(u.Data) == 0 || a.headless(u)
+	if u.Kind.Key && u.Kind.Parameters {
 		a.inBand = true
 	}
 	if len(a.prefix) > 0 {
-		u.data = append(a.prefix, u.data...)
-		u.kind = a.classify.Classify(u.data)
+		u.Data = append(a.prefix, u.Data...)
+		u.Kind = a.classify.Classify(u.Data)
 		a.prefix = nil
 	}
 	a.gap = false
@@ -137,8 +133,8 @@ func (a *assembler) finish() {
 }
 
 // keep holds parameter sets for the picture that they come before.
-func (a *assembler) keep(data []byte) {
-	if len(a.prefix)+len(data) > maxUnit/8 {
+func (a *Assembler) keep(data []byte) {
+	if len(a.prefix)+len(data) > MaxUnit/8 {
 		a.prefix = nil
 	}
 	a.prefix = append(a.prefix, data...)
@@ -151,14 +147,14 @@ func (a *assembler) keep(data []byte) {
 // The first bit of a slice is set for the first slice of a picture in both
 // codecs: first_mb_in_slice = 0 in Exp-Golomb code (H.264, 7.3.3),
 // first_slice_segment_in_pic_flag (H.265, 7.3.6.1).
-func (a *assembler) headless(u *access) bool {
-	if !u.gap || a.jpeg != nil {
+func (a *Assembler) headless(u *AccessUnit) bool {
+	if !u.Gap || a.jpeg != nil {
 		return false
 	}
-	if u.kind.Key && a.inBand && !u.kind.Parameters {
+	if u.Kind.Key && a.inBand && !u.Kind.Parameters {
 		return true
 	}
-	for n := range nal.NALs(u.data) {
+	for n := range nal.NALs(u.Data) {
 		header := 1
 		slice := n[0]&31 >= 1 && n[0]&31 <= 5
 		if a.depay.codec == msg.H265 {
