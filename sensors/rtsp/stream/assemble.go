@@ -120,9 +120,7 @@ func (a *Assembler) finish() {
 		return
 	}
 	u.Damaged = u.Damaged || !a.depay.whole() || len(u.Data) == 0 || a.headless(u)
-	if u.Kind.Key && u.Kind.Parameters {
-		a.inBand = true
-	}
+	a.inBand = a.inBand || u.Kind.Parameters // also where its picture was lost
 	if len(a.prefix) > 0 {
 		u.Data = append(a.prefix, u.Data...)
 		u.Kind = a.classify.Classify(u.Data)

@@ -158,6 +158,40 @@ func TestAssemblerProperties(t *testing.T) {
 	})
 }
 
+// A camera that sends parameter sets with its key pictures is known by the first
+// of them, even when nothing else of that picture came.
+func TestKeyPictureWithoutItsSets(t *testing.T) {
+	sps, pps, idr := []byte{0x67, 1, 2}, []byte{0x68, 1}, []byte{0x65, 0x88, 1}
+	for _, tt := range []struct {
+		name    string
+		sets    bool // the first picture had some
+		gap     int  // packets missing before the second
+		damaged bool
+	}{
+		{"it sends them with each", true, 1, true},
+		{"nothing is missing", true, 0, false},
+		{"it never sends any", false, 1, false},
+	} {
+		a, units := collect(msg.H264)
+		add := func(payload []byte, at uint32, marker bool, missing int) {
+			a.Add(Packet{&rtp.Packet{Header: rtp.Header{Timestamp: at, Marker: marker}, Payload: payload}, time.Time{}, missing})
+		}
+		if tt.sets {
+			add(sps, 0, false, 0)
+			add(pps, 0, false, 0)
+		}
+		add([]byte{0x41, 0x9A, 1}, 3000, true, 1) // the end of the first picture is lost
+		add(idr, 6000, true, tt.gap)
+		u := (*units)[len(*units)-1]
+		if u.Time != 6000 || !u.Kind.Key {
+			t.Fatalf("%s: the last unit is %+v", tt.name, u)
+		}
+		if u.Damaged != tt.damaged {
+			t.Errorf("%s: the second key picture is called damaged: %v", tt.name, u.Damaged)
+		}
+	}
+}
+
 func TestDepacketizerRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
