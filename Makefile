@@ -8,7 +8,7 @@ export PATH := $(PATH):/usr/local/go/bin
 ARGS ?= --save out/overlay.mp4
 
 # Packages that build and pass without cgo; internal/rules holds the same list.
-export PURE := pipeline/msg model/... planner/... lanes/ground pipeline/record/container detect/track detect/ap detect/labels sensors/synth sensors/synth/truth sensors/synth/truthview sensors/synth/export sensors/layout internal/ordered
+export PURE := pipeline/msg model/... planner/... lanes/ground pipeline/record/container detect/track detect/ap detect/labels sensors/synth sensors/synth/truth sensors/synth/truthview sensors/synth/export sensors/layout sensors/nal sensors/rtsp/stream internal/ordered
 
 # What the Go tests compare with; each writes its output beside itself.
 ORACLES := testdata/oracles/detect.py testdata/oracles/darknet.py testdata/oracles/lanes.py testdata/oracles/ground.py testdata/oracles/coco_eval.py planner/testdata/oracles/planner.py

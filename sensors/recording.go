@@ -15,6 +15,7 @@ import (
 	"dashline/pipeline/msg"
 	"dashline/pipeline/record"
 	"dashline/sensors/coded"
+	"dashline/sensors/nal"
 )
 
 // recording plays one camera of a recording: its packets as they came, decoded
@@ -26,7 +27,7 @@ type recording struct {
 	info    Info
 	name    string
 	stream  *coded.Stream
-	classes *coded.Classifier
+	classes *nal.Classifier
 	packet  record.Packet
 	unit    coded.Unit
 	tap     func(*msg.Packet)
@@ -160,7 +161,7 @@ func (s *recording) put() error {
 		next.Number(p.Index)
 		next.Continue(s.stream)
 		s.closeStream()
-		s.stream, s.classes = next, coded.NewClassifier(p.Codec)
+		s.stream, s.classes = next, nal.NewClassifier(p.Codec)
 	}
 	if s.tap != nil && !p.Hidden {
 		s.tap(&p.Packet)

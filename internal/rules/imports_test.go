@@ -35,6 +35,8 @@ var mayImport = map[string][]string{
 	"pipeline/record/...":       {"pipeline/msg", "pipeline/bus/...", "pipeline/record/...", "lanes/ground"},
 	"pipeline/record/container": {},
 	"sensors/camera":            {"sensors/synth", "sensors/synth/film", "internal/avdec", "internal/avenc"}, // it serves cameras and knows nothing of those who read them
+	"sensors/nal":               {"pipeline/msg"},
+	"sensors/rtsp/stream":       {"pipeline/msg", "sensors/nal"},
 	"sensors/...":               {"pipeline", "pipeline/record", "pipeline/msg", "pipeline/frame", "lanes/ground", "sensors/...", "internal/..."},
 
 	"model/...": {"model/...", "internal/..."},
@@ -71,7 +73,7 @@ var mayCgo = []string{"infer/...", "internal/avdec", "internal/avenc"}
 
 // pure packages build with CGO_ENABLED=0, and so do all that they import. The
 // Makefile tests the same list.
-var pure = []string{"pipeline/msg", "model/...", "planner/...", "lanes/ground", "pipeline/record/container", "detect/track", "detect/ap", "detect/labels", "sensors/synth", "sensors/synth/truth", "sensors/synth/truthview", "sensors/synth/export", "sensors/layout", "internal/ordered"}
+var pure = []string{"pipeline/msg", "model/...", "planner/...", "lanes/ground", "pipeline/record/container", "detect/track", "detect/ap", "detect/labels", "sensors/synth", "sensors/synth/truth", "sensors/synth/truthview", "sensors/synth/export", "sensors/layout", "sensors/nal", "sensors/rtsp/stream", "internal/ordered"}
 
 // pkg is what `go list -deps -json` says of a package.
 type pkg struct {

@@ -26,6 +26,7 @@ import (
 	"dashline/pipeline"
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
+	"dashline/sensors/nal"
 )
 
 // The reasons for which a picture is not shown.
@@ -43,7 +44,7 @@ const (
 // Unit is the next picture of a stream, in the order of decoding.
 type Unit struct {
 	msg.Packet
-	Kind Kind
+	Kind nal.Kind
 	// Hidden says that the picture is decoded for the sake of others: it is neither
 	// shown nor told, but takes its number.
 	Hidden bool

@@ -18,6 +18,7 @@ import (
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
 	"dashline/sensors/coded"
+	"dashline/sensors/nal"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -57,7 +58,7 @@ func load(t testing.TB) *film {
 		t.Fatal(err)
 	}
 	defer packets.Close()
-	classify := coded.NewClassifier(msg.H264)
+	classify := nal.NewClassifier(msg.H264)
 	for len(f.units) < filmFrames {
 		p, err := packets.Next()
 		if err != nil {
@@ -332,41 +333,6 @@ func TestSizesAreBounded(t *testing.T) {
 	}
 }
 
-func TestClassifier(t *testing.T) {
-	start := []byte{0, 0, 1}
-	au := func(nals ...[]byte) (b []byte) {
-		for _, n := range nals {
-			b = append(append(b, start...), n...)
-		}
-		return b
-	}
-	sps265 := []byte{33 << 1, 1, 0x01, 0x22} // one sub-layer
-	for _, tt := range []struct {
-		name  string
-		codec msg.Codec
-		data  []byte
-		want  coded.Kind
-	}{
-		{"IDR with sets", msg.H264, au([]byte{0x67, 1}, []byte{0x68, 1}, []byte{0x65, 0x88}), coded.Kind{Key: true, Parameters: true, Picture: true}},
-		{"P that others refer to", msg.H264, au([]byte{0x41, 0x9A}), coded.Kind{Picture: true}},
-		{"B that none refers to", msg.H264, au([]byte{0x01, 0x9A}), coded.Kind{Picture: true, Disposable: true}},
-		{"recovery point", msg.H264, au([]byte{6, 6, 1, 0x80}, []byte{0x41, 0x9A}), coded.Kind{Key: true, Picture: true}},
-		{"sets alone", msg.H264, au([]byte{0x67, 1}, []byte{0x68, 1}), coded.Kind{Parameters: true}},
-		{"nothing", msg.H264, nil, coded.Kind{}},
-		{"start codes only", msg.H264, au(nil, nil), coded.Kind{}},
-		{"H.265 IDR", msg.H265, au([]byte{32 << 1, 1, 1}, sps265, []byte{34 << 1, 1, 1}, []byte{19 << 1, 1, 0x80}), coded.Kind{Key: true, Parameters: true, Picture: true}},
-		{"H.265 CRA", msg.H265, au([]byte{21 << 1, 1, 0x80}), coded.Kind{Key: true, Picture: true}},
-		{"H.265 trailing, not referred to", msg.H265, au(sps265, []byte{0, 1, 0x80}), coded.Kind{Picture: true, Disposable: true}},
-		{"H.265 the same with layers unknown", msg.H265, au([]byte{0, 1, 0x80}), coded.Kind{Picture: true}},
-		{"H.265 trailing", msg.H265, au([]byte{1 << 1, 1, 0x80}), coded.Kind{Picture: true}},
-		{"JPEG", msg.MJPEG, []byte{0xFF, 0xD8}, coded.Kind{Key: true, Disposable: true, Parameters: true, Picture: true}},
-	} {
-		if got := coded.NewClassifier(tt.codec).Classify(tt.data); got != tt.want {
-			t.Errorf("%s: %+v; want %+v", tt.name, got, tt.want)
-		}
-	}
-}
-
 // Any bytes, in any order and with any flags: no crash, and a whole account.
 func FuzzStream(f *testing.F) {
 	f.Add([]byte("\x00\x00\x00\x01\x67\x42\x00\x0a\xf8\x41\xa2\x00\x00\x01\x68\xce\x38\x80"), uint8(0), []byte{1, 2})
@@ -375,7 +341,7 @@ func FuzzStream(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, codec uint8, flags []byte) {
 		codecs := []msg.Codec{msg.H264, msg.H265, msg.MJPEG, msg.PNG}
 		o := coded.Options{Codec: codecs[codec%4], Name: "fuzz", MaxPixels: 1 << 18, MaxSide: 1024}
-		classify := coded.NewClassifier(o.Codec)
+		classify := nal.NewClassifier(o.Codec)
 		var units []coded.Unit
 		for i, flag := range flags[:min(len(flags), 16)] {
 			part := data[len(data)*i/16:]

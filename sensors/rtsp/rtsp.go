@@ -26,6 +26,7 @@ import (
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
 	"dashline/sensors/coded"
+	"dashline/sensors/rtsp/stream"
 )
 
 // Options say which camera, and how to reach it.
@@ -45,24 +46,19 @@ type Options struct {
 
 // What holds where Options leave it open.
 const (
-	defaultRetry   = 500 * time.Millisecond
-	firstRetry     = 50 * time.Millisecond
-	refusedRetry   = 5 * time.Second // after a refusal that waiting does not mend
-	stallPeriods   = 15
-	leastStall     = 500 * time.Millisecond
-	answerBound    = 5 * time.Second // for the camera to answer a request
-	firstUDP       = 2 * time.Second // for the first packet over UDP, then it is TCP
-	openBound      = 3 * time.Second // for the first session, before Open goes on without
-	heartbeat      = 2 * time.Second // between states that say the same
-	defaultMaxSide = 16384
+	defaultRetry = 500 * time.Millisecond
+	firstRetry   = 50 * time.Millisecond
+	refusedRetry = 5 * time.Second // after a refusal that waiting does not mend
+	stallPeriods = 15
+	leastStall   = 500 * time.Millisecond
+	answerBound  = 5 * time.Second // for the camera to answer a request
+	firstUDP     = 2 * time.Second // for the first packet over UDP, then it is TCP
+	openBound    = 3 * time.Second // for the first session, before Open goes on without
+	heartbeat    = 2 * time.Second // between states that say the same
 )
 
 // Info describes the stream; zero where the camera has not told.
-type Info struct {
-	Width, Height int // pixels
-	FPS           float64
-	Codec         msg.Codec
-}
+type Info = stream.Info
 
 // Source is one camera. Next belongs to one goroutine, Close may be called from
 // any.
@@ -121,7 +117,7 @@ func Open(ctx context.Context, o Options) (*Source, error) {
 		o.Retry = defaultRetry
 	}
 	if o.MaxSide <= 0 {
-		o.MaxSide = defaultMaxSide
+		o.MaxSide = stream.MaxSide
 	}
 	if o.MaxPixels <= 0 {
 		o.MaxPixels = 64 << 20

@@ -13,15 +13,13 @@ import (
 	"github.com/bluenviron/gortsplib/v4"
 	"github.com/bluenviron/gortsplib/v4/pkg/base"
 	"github.com/bluenviron/gortsplib/v4/pkg/description"
-	"github.com/bluenviron/gortsplib/v4/pkg/format"
 	"github.com/bluenviron/gortsplib/v4/pkg/liberrors"
-	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h264"
-	"github.com/bluenviron/mediacommon/v2/pkg/codecs/h265"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 
 	"dashline/pipeline/msg"
 	"dashline/sensors/coded"
+	"dashline/sensors/rtsp/stream"
 )
 
 // jumped is how far the camera's RTP clock may run from ours before the session
@@ -38,9 +36,9 @@ var (
 type session struct {
 	source   *Source
 	codec    msg.Codec
-	order    reorderer // waits for nothing: it counts, and drops duplicates
-	assemble *assembler
-	clock    *captureClock
+	order    stream.Reorderer // waits for nothing: it counts, and drops duplicates
+	assemble *stream.Assembler
+	clock    *stream.Clock
 	base     time.Duration // PTS of its first picture
 	period   time.Duration // between pictures, as the parameter sets say; 0: they do not
 	sets     []byte        // latest parameter sets, Annex B
@@ -153,89 +151,11 @@ func (s *Source) probe(ctx context.Context) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	_, f, err := pick(d)
+	v, err := stream.Choose(d)
 	if err != nil {
-		return Info{}, err
+		return Info{}, &FinalError{err}
 	}
-	return infoOf(f), nil
-}
-
-// pick chooses the first video that can be decoded.
-func pick(d *description.Session) (*description.Media, format.Format, error) {
-	var others []string
-	for _, m := range d.Medias {
-		for _, f := range m.Formats {
-			if _, ok := codecOf(f); ok && !m.IsBackChannel {
-				return m, f, nil
-			}
-			others = append(others, f.Codec())
-		}
-	}
-	return nil, nil, &FinalError{fmt.Errorf("it sends no H.264, H.265 or MJPEG, but %q: choose another stream of the camera", others)}
-}
-
-func codecOf(f format.Format) (msg.Codec, bool) {
-	switch f.(type) {
-	case *format.H264:
-		return msg.H264, true
-	case *format.H265:
-		return msg.H265, true
-	case *format.MJPEG:
-		return msg.MJPEG, true
-	}
-	return "", false
-}
-
-// parameterSets are those of the session description, in Annex B form.
-func parameterSets(f format.Format) []byte {
-	var b []byte
-	add := func(sets ...[]byte) {
-		for _, set := range sets {
-			if len(set) > 0 {
-				b = append(append(b, startCode...), set...)
-			}
-		}
-	}
-	switch f := f.(type) {
-	case *format.H264:
-		add(f.SafeParams())
-	case *format.H265:
-		vps, sps, pps := f.SafeParams()
-		add(vps, sps, pps)
-	}
-	return b
-}
-
-// infoOf reads the size and rate from the parameter sets, where they are there.
-func infoOf(f format.Format) Info {
-	codec, _ := codecOf(f)
-	in := Info{Codec: codec}
-	switch f := f.(type) {
-	case *format.H264:
-		var sps h264.SPS
-		if set, _ := f.SafeParams(); sps.Unmarshal(set) == nil {
-			in.Width, in.Height, in.FPS = sps.Width(), sps.Height(), sps.FPS()
-		}
-	case *format.H265:
-		var sps h265.SPS
-		if _, set, _ := f.SafeParams(); sps.Unmarshal(set) == nil {
-			in.Width, in.Height, in.FPS = sps.Width(), sps.Height(), sps.FPS()
-		}
-	}
-	if !(in.FPS > 0 && in.FPS <= 1000) {
-		in.FPS = 0
-	}
-	if min(in.Width, in.Height) < 1 || max(in.Width, in.Height) > defaultMaxSide {
-		in.Width, in.Height = 0, 0
-	}
-	return in
-}
-
-func (in Info) period() time.Duration {
-	if in.FPS == 0 {
-		return 0
-	}
-	return time.Duration(float64(time.Second) / in.FPS)
+	return v.Info, nil
 }
 
 // session holds one session until it breaks, which is the error. PTS of its
@@ -252,25 +172,24 @@ func (s *Source) session(ctx context.Context, udp bool, base time.Duration) (str
 	if err != nil {
 		return false, err
 	}
-	media, f, err := pick(d)
+	v, err := stream.Choose(d)
 	if err != nil {
-		return false, err
+		return false, &FinalError{err}
 	}
-	codec, _ := codecOf(f)
-	in := infoOf(f)
+	codec := v.Info.Codec
 	s.mu.Lock()
-	s.info = in
+	s.info = v.Info
 	s.mu.Unlock()
 	n := &session{
-		source: s, codec: codec, clock: newCaptureClock(f.ClockRate()), base: base, sets: parameterSets(f), period: in.period(),
+		source: s, codec: codec, clock: stream.NewClock(v.Format.ClockRate()), base: base, sets: v.Sets, period: v.Info.Period(),
 		pulse: make(chan time.Time, 1), failure: make(chan error, 1),
 	}
-	n.assemble = newAssembler(codec, s.queue.buffer, n.picture)
-	if _, err := c.Setup(d.BaseURL, media, 0, 0); err != nil {
+	n.assemble = stream.NewAssembler(codec, s.queue.buffer, n.picture)
+	if _, err := c.Setup(d.BaseURL, v.Media, 0, 0); err != nil {
 		return false, s.refused(err)
 	}
-	c.OnPacketRTP(media, f, n.packet)
-	c.OnPacketRTCP(media, n.control)
+	c.OnPacketRTP(v.Media, v.Format, n.packet)
+	c.OnPacketRTCP(v.Media, n.control)
 	if _, err := c.Play(nil); err != nil {
 		return false, s.refused(err)
 	}
@@ -339,13 +258,13 @@ func (n *session) guard(ctx context.Context, c *gortsplib.Client, udp bool) (str
 // packet takes an RTP packet, in the order in which the client has it.
 func (n *session) packet(p *rtp.Packet) {
 	now := time.Now()
-	ready := n.order.push(p, now)
+	ready := n.order.Push(p, now)
 	for range 2 { // what push has in order, and what nothing is waited for
 		for _, q := range ready {
-			n.count(q.missing)
-			n.assemble.add(q)
+			n.count(q.Missing)
+			n.assemble.Add(q)
 		}
-		ready = n.order.expire(now)
+		ready = n.order.Expire(now)
 	}
 }
 
@@ -360,72 +279,56 @@ func (n *session) count(missing int) {
 // control takes an RTCP packet.
 func (n *session) control(p rtcp.Packet) {
 	sr, ok := p.(*rtcp.SenderReport)
-	if !ok || sr.NTPTime == 0 || !n.clock.started {
+	if !ok || sr.NTPTime == 0 || !n.clock.Started() {
 		return // 0: the sender has no clock (RFC 3550, 6.4.1)
 	}
-	n.clock.report(n.assemble.clock.near(sr.RTPTime), ntpTime(sr.NTPTime), time.Now())
+	n.clock.Report(n.assemble.Near(sr.RTPTime), stream.NTPTime(sr.NTPTime), time.Now())
 	s := n.source
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.state.Clock, s.state.ClockOffset, s.state.ClockDrift, s.state.ClockSteps =
-		msg.SenderClock, n.clock.offset, n.clock.ppm(), n.clock.steps
+		msg.SenderClock, n.clock.Offset(), n.clock.Drift(), n.clock.Steps()
 }
 
 // picture takes an access unit and queues it for Next.
-func (n *session) picture(a access) {
+func (n *session) picture(a stream.AccessUnit) {
 	s := n.source
-	first := !n.clock.started
-	c := n.clock.picture(a.time, a.first)
-	if !first && n.clock.jump.Abs() > jumped {
+	first := !n.clock.Started()
+	c := n.clock.Picture(a.Time, a.First)
+	if n.clock.Jump().Abs() > jumped {
 		n.fail(errJump)
 		return
 	}
 	n.parameters(&a)
 	u := unit{of: n, Unit: coded.Unit{
 		Packet: msg.Packet{
-			Codec: n.codec, Data: a.data, PTS: n.base + n.clock.media(a.time),
-			CapturedAt: c.at, CaptureClock: c.clock, Arrived: a.arrived,
-			Key: a.kind.Key, Damaged: a.damaged, Gap: a.gap, Restart: first,
+			Codec: n.codec, Data: a.Data, PTS: n.base + n.clock.Media(a.Time),
+			CapturedAt: c.At, CaptureClock: c.Clock, Arrived: a.Arrived,
+			Key: a.Kind.Key, Damaged: a.Damaged, Gap: a.Gap, Restart: first,
 		},
-		Kind: a.kind, Lag: c.lag + a.arrived.Sub(a.first),
+		Kind: a.Kind, Lag: c.Lag + a.Arrived.Sub(a.First),
 	}}
 	if s.tap != nil {
 		s.tap(&u.Packet)
 	}
 	select {
-	case n.pulse <- a.arrived:
+	case n.pulse <- a.Arrived:
 	default:
 	}
 	s.queue.push(u, s.o.Deadline)
 }
 
 // parameters sees to it that a key picture has its parameter sets with it.
-func (n *session) parameters(a *access) {
+func (n *session) parameters(a *stream.AccessUnit) {
 	switch {
-	case a.kind.Parameters:
-		n.sets = setsOf(n.sets[:0], n.codec, a.data)
-	case a.kind.Key && len(n.sets) > 0:
-		at := len(a.data)
-		a.data = append(a.data, n.sets...)
-		copy(a.data[len(n.sets):], a.data[:at])
-		copy(a.data, n.sets)
+	case a.Kind.Parameters:
+		n.sets = stream.AppendSets(n.sets[:0], n.codec, a.Data)
+	case a.Kind.Key && len(n.sets) > 0:
+		at := len(a.Data)
+		a.Data = append(a.Data, n.sets...)
+		copy(a.Data[len(n.sets):], a.Data[:at])
+		copy(a.Data, n.sets)
 	}
-}
-
-// setsOf appends the parameter sets of an access unit.
-func setsOf(dst []byte, codec msg.Codec, annexB []byte) []byte {
-	for nal := range coded.NALs(annexB) {
-		t := int(nal[0] & 31)
-		set := t == 7 || t == 8
-		if codec == msg.H265 {
-			t = int(nal[0] >> 1 & 63)
-			set = t >= 32 && t <= 34
-		}
-		if set {
-			dst = append(append(dst, startCode...), nal...)
-		}
-	}
-	return dst
 }
 
 func (n *session) fail(err error) {

@@ -16,6 +16,8 @@ import (
 	"github.com/bluenviron/gortsplib/v4/pkg/rtcpreceiver"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
+
+	"dashline/sensors/rtsp/stream"
 )
 
 // tunnel is a connection to a camera that sends its packets over UDP, made to
@@ -272,10 +274,10 @@ func ours(from, camera *net.UDPAddr) bool {
 // readRTP puts the camera's packets in order and hands them on.
 func (t *tunnel) readRTP() {
 	defer t.hangUp()
-	order := &reorderer{wait: t.wait}
+	order := &stream.Reorderer{Wait: t.wait}
 	buf := make([]byte, maxDatagram)
 	for {
-		until, _ := order.deadline() // zero: no deadline
+		until, _ := order.Deadline() // zero: no deadline
 		_ = t.rtp.SetReadDeadline(until)
 		n, from, err := t.rtp.ReadFromUDP(buf)
 		now := time.Now()
@@ -288,20 +290,20 @@ func (t *tunnel) readRTP() {
 			if p.Unmarshal(slices.Clone(buf[:n])) != nil {
 				continue // what is not RTP is missed like a lost packet
 			}
-			if !t.forward(order.push(p, now), now) {
+			if !t.forward(order.Push(p, now), now) {
 				return
 			}
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return
 		}
-		if !t.forward(order.expire(now), now) {
+		if !t.forward(order.Expire(now), now) {
 			return
 		}
 	}
 }
 
 // forward hands packets to the client. It is false when the client is gone.
-func (t *tunnel) forward(packets []inOrder, now time.Time) bool {
+func (t *tunnel) forward(packets []stream.Packet, now time.Time) bool {
 	for _, p := range packets {
 		_, _, _ = t.receiver.ProcessPacket2(p.Packet, now, true) // for the reports alone
 		b, err := p.Marshal()

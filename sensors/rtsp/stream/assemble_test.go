@@ -1,4 +1,4 @@
-package rtsp
+package stream
 
 import (
 	"bytes"
@@ -15,13 +15,13 @@ import (
 	"pgregory.net/rapid"
 
 	"dashline/pipeline/msg"
-	"dashline/sensors/coded"
+	"dashline/sensors/nal"
 )
 
 // collect makes an assembler whose units end in the slice that it returns.
-func collect(codec msg.Codec) (*assembler, *[]access) {
-	var units []access
-	a := newAssembler(codec, func() []byte { return nil }, func(u access) { units = append(units, u) })
+func collect(codec msg.Codec) (*Assembler, *[]AccessUnit) {
+	var units []AccessUnit
+	a := NewAssembler(codec, func() []byte { return nil }, func(u AccessUnit) { units = append(units, u) })
 	return a, &units
 }
 
@@ -123,31 +123,31 @@ func TestAssemblerProperties(t *testing.T) {
 				continue
 			}
 			heard[int64(p.Timestamp)] = true
-			a.add(inOrder{p, time.Now(), missing})
+			a.Add(Packet{p, time.Now(), missing})
 			missing = 0
 		}
 		if a.open {
-			a.cur.damaged = true // its end never came
+			a.cur.Damaged = true // its end never came
 			a.finish()
 		}
 		told := map[int64]bool{}
 		for i, u := range *units {
-			told[u.time] = true
-			want := annexB(pictures[u.time/3000])
-			if !u.damaged && !bytes.Equal(u.data, want) {
-				t.Fatalf("unit %d is called whole and is not (%d bytes of %d)", u.time/3000, len(u.data), len(want))
+			told[u.Time] = true
+			want := annexB(pictures[u.Time/3000])
+			if !u.Damaged && !bytes.Equal(u.Data, want) {
+				t.Fatalf("unit %d is called whole and is not (%d bytes of %d)", u.Time/3000, len(u.Data), len(want))
 			}
-			if u.damaged && !cut[u.time] && loss == 0 {
-				t.Fatalf("unit %d is called damaged and is whole", u.time/3000)
+			if u.Damaged && !cut[u.Time] && loss == 0 {
+				t.Fatalf("unit %d is called damaged and is whole", u.Time/3000)
 			}
 			if i > 0 {
-				before := (*units)[i-1].time
-				if u.time > before+3000 && !u.gap {
-					t.Fatalf("unit %d comes after %d without a gap", u.time/3000, before/3000)
+				before := (*units)[i-1].Time
+				if u.Time > before+3000 && !u.Gap {
+					t.Fatalf("unit %d comes after %d without a gap", u.Time/3000, before/3000)
 				}
 			}
-			if u.kind.Key != (u.time/3000%5 == 0) && !u.damaged {
-				t.Fatalf("unit %d is a key picture: %v", u.time/3000, u.kind.Key)
+			if u.Kind.Key != (u.Time/3000%5 == 0) && !u.Damaged {
+				t.Fatalf("unit %d is a key picture: %v", u.Time/3000, u.Kind.Key)
 			}
 		}
 		for at := range heard {
@@ -156,6 +156,40 @@ func TestAssemblerProperties(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A camera that sends parameter sets with its key pictures is known by the first
+// of them, even when nothing else of that picture came.
+func TestKeyPictureWithoutItsSets(t *testing.T) {
+	sps, pps, idr := []byte{0x67, 1, 2}, []byte{0x68, 1}, []byte{0x65, 0x88, 1}
+	for _, tt := range []struct {
+		name    string
+		sets    bool // the first picture had some
+		gap     int  // packets missing before the second
+		damaged bool
+	}{
+		{"it sends them with each", true, 1, true},
+		{"nothing is missing", true, 0, false},
+		{"it never sends any", false, 1, false},
+	} {
+		a, units := collect(msg.H264)
+		add := func(payload []byte, at uint32, marker bool, missing int) {
+			a.Add(Packet{&rtp.Packet{Header: rtp.Header{Timestamp: at, Marker: marker}, Payload: payload}, time.Time{}, missing})
+		}
+		if tt.sets {
+			add(sps, 0, false, 0)
+			add(pps, 0, false, 0)
+		}
+		add([]byte{0x41, 0x9A, 1}, 3000, true, 1) // the end of the first picture is lost
+		add(idr, 6000, true, tt.gap)
+		u := (*units)[len(*units)-1]
+		if u.Time != 6000 || !u.Kind.Key {
+			t.Fatalf("%s: the last unit is %+v", tt.name, u)
+		}
+		if u.Damaged != tt.damaged {
+			t.Errorf("%s: the second key picture is called damaged: %v", tt.name, u.Damaged)
+		}
+	}
 }
 
 func TestDepacketizerRefuses(t *testing.T) {
@@ -184,7 +218,7 @@ func TestDepacketizerRefuses(t *testing.T) {
 		}
 	}
 	d := depacketizer{codec: msg.H264}
-	for range maxUnit / 60000 {
+	for range MaxUnit / 60000 {
 		if err := d.add(bytes.Repeat([]byte{1}, 60000)); err != nil {
 			t.Fatal(err)
 		}
@@ -221,14 +255,14 @@ func FuzzAssembler(f *testing.F) {
 			seq += uint16(missing) + 1
 			ts += uint32(flags&15) * 1500
 			p.SequenceNumber, p.Timestamp = seq, ts
-			a.add(inOrder{p, time.Time{}, missing})
+			a.Add(Packet{p, time.Time{}, missing})
 		}
 		for _, u := range *units {
-			if len(u.data) > maxUnit+maxUnit/8 {
-				t.Fatalf("a unit of %d bytes", len(u.data))
+			if len(u.Data) > MaxUnit+MaxUnit/8 {
+				t.Fatalf("a unit of %d bytes", len(u.Data))
 			}
-			for nal := range coded.NALs(u.data) {
-				if len(nal) == 0 {
+			for n := range nal.NALs(u.Data) {
+				if len(n) == 0 {
 					t.Fatal("an empty NAL unit")
 				}
 			}
@@ -242,7 +276,7 @@ func FuzzPacket(f *testing.F) {
 	f.Add(good)
 	f.Add(binary.BigEndian.AppendUint64(nil, 1<<63))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r := &reorderer{wait: time.Millisecond}
+		r := &Reorderer{Wait: time.Millisecond}
 		a, _ := collect(msg.H264)
 		now := time.Unix(0, 0)
 		for i := 0; i < len(data); i += 64 {
@@ -251,11 +285,11 @@ func FuzzPacket(f *testing.F) {
 				continue
 			}
 			now = now.Add(500 * time.Microsecond)
-			for _, q := range r.push(p, now) {
-				a.add(q)
+			for _, q := range r.Push(p, now) {
+				a.Add(q)
 			}
-			for _, q := range r.expire(now) {
-				a.add(q)
+			for _, q := range r.Expire(now) {
+				a.Add(q)
 			}
 		}
 	})
@@ -280,14 +314,15 @@ func FuzzSDP(f *testing.F) {
 		if d.Unmarshal(&parsed) != nil {
 			return
 		}
-		_, form, err := pick(&d)
+		v, err := Choose(&d)
 		if err != nil {
 			return
 		}
-		in := infoOf(form)
-		if in.Codec == "" || !(in.FPS >= 0 && in.FPS <= 1000) || in.Width < 0 || in.Width > defaultMaxSide {
+		if in := v.Info; in.Codec == "" || !(in.FPS >= 0 && in.FPS <= maxRate) || min(in.Width, in.Height) < 0 || max(in.Width, in.Height) > MaxSide {
 			t.Fatalf("info %+v", in)
 		}
-		_ = parameterSets(form)
+		if len(v.Sets) > len(data) {
+			t.Fatalf("%d bytes of parameter sets in a description of %d", len(v.Sets), len(data))
+		}
 	})
 }

@@ -1,4 +1,4 @@
-package rtsp
+package stream
 
 import (
 	"math"
@@ -11,7 +11,7 @@ import (
 
 // sim is a camera with a clock of its own and a network that delays.
 type sim struct {
-	clock   *captureClock
+	clock   *Clock
 	rng     *rand.Rand
 	start   time.Time
 	offset  time.Duration // of the camera's clock
@@ -21,17 +21,17 @@ type sim struct {
 }
 
 func newSim() *sim {
-	return &sim{clock: newCaptureClock(90000), rng: rand.New(rand.NewPCG(1, 2)), start: time.Now(), transit: 3 * time.Millisecond, jitter: 8 * time.Millisecond}
+	return &sim{clock: NewClock(90000), rng: rand.New(rand.NewPCG(1, 2)), start: time.Now(), transit: 3 * time.Millisecond, jitter: 8 * time.Millisecond}
 }
 
 // at gives what the clock says of the picture taken at a time, and the truth.
-func (s *sim) at(d time.Duration) (c capture, camera time.Time, age time.Duration) {
+func (s *sim) at(d time.Duration) (c Capture, camera time.Time, age time.Duration) {
 	rtp := int64(float64(d)*(1+s.ppm/1e6)*90000/float64(time.Second)) + 12345
 	age = s.transit + time.Duration(s.rng.Int64N(int64(s.jitter)))
 	if s.rng.IntN(20) == 0 {
 		age = s.transit // now and then nothing is in the way
 	}
-	return s.clock.picture(rtp, s.start.Add(d+age)), s.time(d), age
+	return s.clock.Picture(rtp, s.start.Add(d+age)), s.time(d), age
 }
 
 func (s *sim) time(d time.Duration) time.Time {
@@ -39,7 +39,7 @@ func (s *sim) time(d time.Duration) time.Time {
 }
 
 func (s *sim) report(d time.Duration) {
-	s.clock.report(int64(float64(d)*(1+s.ppm/1e6)*90000/float64(time.Second))+12345, s.time(d), s.start.Add(d+s.transit))
+	s.clock.Report(int64(float64(d)*(1+s.ppm/1e6)*90000/float64(time.Second))+12345, s.time(d), s.start.Add(d+s.transit))
 }
 
 func TestCaptureWithoutReports(t *testing.T) {
@@ -48,15 +48,15 @@ func TestCaptureWithoutReports(t *testing.T) {
 	for i := range 3000 {
 		d := time.Duration(i) * time.Second / 30
 		c, _, age := s.at(d)
-		if c.clock != msg.ArrivalClock || c.lag < 0 {
+		if c.Clock != msg.ArrivalClock || c.Lag < 0 {
 			t.Fatalf("%+v", c)
 		}
 		// Right but for the shortest transit, once the fastest packet is known.
-		if want := age - s.transit; i > 200 && (c.lag-want).Abs() > 2*time.Millisecond {
-			t.Fatalf("at %v the picture is said to be %v old; it is %v beyond the shortest transit", d, c.lag, want)
+		if want := age - s.transit; i > 200 && (c.Lag-want).Abs() > 2*time.Millisecond {
+			t.Fatalf("at %v the picture is said to be %v old; it is %v beyond the shortest transit", d, c.Lag, want)
 		}
-		if taken := s.start.Add(d); i > 200 && c.at.Sub(taken) > s.transit+2*time.Millisecond {
-			t.Fatalf("taken at %v, is said to be taken at %v", taken, c.at)
+		if taken := s.start.Add(d); i > 200 && c.At.Sub(taken) > s.transit+2*time.Millisecond {
+			t.Fatalf("taken at %v, is said to be taken at %v", taken, c.At)
 		}
 	}
 }
@@ -82,22 +82,22 @@ func TestCaptureBySenderReports(t *testing.T) {
 			if i == 0 {
 				continue
 			}
-			if c.clock != msg.SenderClock || (c.at.Sub(taken)).Abs() > 50*time.Microsecond {
-				t.Fatalf("%s: taken at %v by the camera; the clock says %v (%s)", tt.name, taken, c.at, c.clock)
+			if c.Clock != msg.SenderClock || (c.At.Sub(taken)).Abs() > 50*time.Microsecond {
+				t.Fatalf("%s: taken at %v by the camera; the clock says %v (%s)", tt.name, taken, c.At, c.Clock)
 			}
 			want := age
 			if !tt.synced {
 				want -= s.transit
 			}
-			if i > 100 && (c.lag-want).Abs() > time.Millisecond {
-				t.Fatalf("%s: the picture is %v old; want %v", tt.name, c.lag, want)
+			if i > 100 && (c.Lag-want).Abs() > time.Millisecond {
+				t.Fatalf("%s: the picture is %v old; want %v", tt.name, c.Lag, want)
 			}
-			if c.lag < 0 {
-				t.Fatalf("%s: a lag of %v", tt.name, c.lag)
+			if c.Lag < 0 {
+				t.Fatalf("%s: a lag of %v", tt.name, c.Lag)
 			}
 		}
-		if got := s.clock.offset - tt.offset; got.Abs() > s.transit+time.Millisecond {
-			t.Errorf("%s: an offset of %v", tt.name, s.clock.offset)
+		if got := s.clock.Offset() - tt.offset; got.Abs() > s.transit+time.Millisecond {
+			t.Errorf("%s: an offset of %v", tt.name, s.clock.Offset())
 		}
 	}
 }
@@ -108,8 +108,8 @@ func TestDriftAndSteps(t *testing.T) {
 	run := func(from, to int) {
 		for i := from; i < to; i++ {
 			d := time.Duration(i) * time.Second / 30
-			if c, _, _ := s.at(d); c.lag < 0 {
-				t.Fatalf("a lag of %v", c.lag)
+			if c, _, _ := s.at(d); c.Lag < 0 {
+				t.Fatalf("a lag of %v", c.Lag)
 			}
 			if i%60 == 0 {
 				s.report(d)
@@ -117,13 +117,13 @@ func TestDriftAndSteps(t *testing.T) {
 		}
 	}
 	run(0, 30*120)
-	if got := s.clock.ppm(); math.Abs(got-s.ppm) > 40 || s.clock.steps != 0 {
-		t.Errorf("a drift of %.0f ppm with %d steps; want %.0f and none", got, s.clock.steps, s.ppm)
+	if got := s.clock.Drift(); math.Abs(got-s.ppm) > 40 || s.clock.Steps() != 0 {
+		t.Errorf("a drift of %.0f ppm with %d steps; want %.0f and none", got, s.clock.Steps(), s.ppm)
 	}
 	s.offset += 2 * time.Second
 	run(30*120, 30*125)
-	if s.clock.steps != 1 {
-		t.Errorf("%d steps; want 1", s.clock.steps)
+	if s.clock.Steps() != 1 {
+		t.Errorf("%d steps; want 1", s.clock.Steps())
 	}
 }
 
@@ -133,7 +133,7 @@ func TestNTPTime(t *testing.T) {
 	} {
 		seconds := uint64(want.Unix()+2208988800) & math.MaxUint32
 		v := seconds<<32 | uint64(want.Nanosecond())<<32/uint64(time.Second)
-		if got := ntpTime(v); got.Sub(want).Abs() > time.Nanosecond*2 {
+		if got := NTPTime(v); got.Sub(want).Abs() > time.Nanosecond*2 {
 			t.Errorf("%v is read as %v", want, got.UTC())
 		}
 	}

@@ -1,4 +1,4 @@
-package rtsp
+package stream
 
 import (
 	"time"
@@ -10,14 +10,15 @@ import (
 // fast camera, far more than any network overtakes by.
 const window = 512
 
-// reorderer puts RTP packets into the order of their sequence numbers. A packet
+// Reorderer puts RTP packets into the order of their sequence numbers. A packet
 // that is missing is waited for for a bounded time, counted from the arrival of
 // the first one after it, and then never again: so one lost packet delays what
 // follows by no more than that time, whatever the rate of packets.
 //
-// It has no clock of its own; a zero wait hands packets on as they come.
-type reorderer struct {
-	wait time.Duration
+// It has no clock of its own. The zero value waits for nothing: it counts what is
+// missing, and drops duplicates and what comes too late.
+type Reorderer struct {
+	Wait time.Duration // largest wait for a missing packet
 
 	started bool
 	next    uint16       // sequence number that is due
@@ -25,7 +26,7 @@ type reorderer struct {
 	held    int          // packets in slots
 	slots   [window]slot // by sequence number
 	old     int          // packets in a row from before next
-	ready   []inOrder    // handed out by push and expire, used again
+	ready   []Packet     // handed out by Push and Expire, used again
 }
 
 type slot struct {
@@ -33,16 +34,16 @@ type slot struct {
 	arrived time.Time
 }
 
-// inOrder is a packet with what is known of those before it.
-type inOrder struct {
+// Packet is one of a stream's, in order, with what is known of those before it.
+type Packet struct {
 	*rtp.Packet
-	arrived time.Time
-	missing int // packets before it that did not come
+	Arrived time.Time
+	Missing int // packets before it that did not come
 }
 
-// push takes a packet that has arrived and returns those that are now in order.
-// The result is valid until the next call.
-func (r *reorderer) push(p *rtp.Packet, now time.Time) []inOrder {
+// Push takes a packet that has arrived and returns those that are now in order.
+// The result is valid until the next call. The packet becomes the reorderer's.
+func (r *Reorderer) Push(p *rtp.Packet, now time.Time) []Packet {
 	r.ready = r.ready[:0]
 	if !r.started {
 		r.started, r.next = true, p.SequenceNumber
@@ -73,11 +74,12 @@ func (r *reorderer) push(p *rtp.Packet, now time.Time) []inOrder {
 	return r.ready
 }
 
-// expire returns what need not wait any longer.
-func (r *reorderer) expire(now time.Time) []inOrder {
+// Expire returns what need not wait any longer. The result is valid until the
+// next call.
+func (r *Reorderer) Expire(now time.Time) []Packet {
 	r.ready = r.ready[:0]
 	for {
-		at, ok := r.deadline()
+		at, ok := r.Deadline()
 		if !ok || now.Before(at) {
 			return r.ready
 		}
@@ -85,8 +87,8 @@ func (r *reorderer) expire(now time.Time) []inOrder {
 	}
 }
 
-// deadline is when expire will have something to hand out; ok is false for never.
-func (r *reorderer) deadline() (at time.Time, ok bool) {
+// Deadline is when Expire will have something to hand out; ok is false for never.
+func (r *Reorderer) Deadline() (at time.Time, ok bool) {
 	if r.held == 0 {
 		return at, false
 	}
@@ -95,11 +97,11 @@ func (r *reorderer) deadline() (at time.Time, ok bool) {
 			at = s.arrived
 		}
 	}
-	return at.Add(r.wait), true
+	return at.Add(r.Wait), true
 }
 
 // skip gives up what is missing before the first packet that is held.
-func (r *reorderer) skip() {
+func (r *Reorderer) skip() {
 	for r.slots[r.next%window].packet == nil {
 		r.next++
 		r.skipped++
@@ -108,9 +110,9 @@ func (r *reorderer) skip() {
 }
 
 // run hands out packets from next on until one is missing.
-func (r *reorderer) run() {
+func (r *Reorderer) run() {
 	for s := &r.slots[r.next%window]; s.packet != nil; s = &r.slots[r.next%window] {
-		r.ready = append(r.ready, inOrder{s.packet, s.arrived, r.skipped})
+		r.ready = append(r.ready, Packet{s.packet, s.arrived, r.skipped})
 		*s = slot{}
 		r.held--
 		r.next++
@@ -119,7 +121,7 @@ func (r *reorderer) run() {
 }
 
 // flush hands out all that is held.
-func (r *reorderer) flush() {
+func (r *Reorderer) flush() {
 	for r.held > 0 {
 		r.skip()
 	}

@@ -1,4 +1,4 @@
-package rtsp
+package stream
 
 import (
 	"errors"
@@ -7,16 +7,16 @@ import (
 	"dashline/pipeline/msg"
 )
 
-// maxUnit bounds one access unit: 4K intra pictures at the best quality are a
-// tenth of it.
-const maxUnit = 8 << 20
+// MaxUnit bounds one access unit, in bytes: 4K intra pictures at the best quality
+// are a tenth of it.
+const MaxUnit = 8 << 20
 
 var (
 	startCode = []byte{0, 0, 0, 1}
 
 	errShort    = errors.New("the payload is cut off")
 	errFragment = errors.New("a fragment without its beginning")
-	errTooLong  = fmt.Errorf("the picture is larger than %d bytes", maxUnit)
+	errTooLong  = fmt.Errorf("the picture is larger than %d bytes", MaxUnit)
 )
 
 // depacketizer puts the payloads of one access unit together in Annex B form.
@@ -36,7 +36,7 @@ func (d *depacketizer) gap() { d.fragment = false }
 
 // add takes the payload of the next packet.
 func (d *depacketizer) add(payload []byte) error {
-	if len(d.data)+len(payload)+len(startCode) > maxUnit {
+	if len(d.data)+len(payload)+len(startCode) > MaxUnit {
 		return errTooLong
 	}
 	if d.codec == msg.H265 {
@@ -108,7 +108,7 @@ func (d *depacketizer) aggregate(p []byte) error {
 		if n == 0 || n > len(p)-2 {
 			return errShort
 		}
-		if len(d.data)+n+len(startCode) > maxUnit { // each unit adds a start code
+		if len(d.data)+n+len(startCode) > MaxUnit { // each unit adds a start code
 			return errTooLong
 		}
 		d.nal(p[2 : 2+n])

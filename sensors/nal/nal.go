@@ -1,4 +1,14 @@
-package coded
+// Package nal tells what the access units of a coded video stream are to each
+// other, from the headers of their NAL units.
+//
+// Invariants:
+//   - Nothing is decoded: headers of NAL units, the type of SEI messages and one
+//     field of an H.265 SPS are all that is read.
+//   - Any bytes may come in: nothing is read beyond them, and nothing allocated
+//     for them.
+//   - What cannot be told is taken for the worse: a picture is disposable, or a
+//     key picture, only where its stream says so.
+package nal
 
 import "dashline/pipeline/msg"
 

@@ -1,4 +1,4 @@
-package rtsp
+package stream
 
 import (
 	"math/rand/v2"
@@ -44,15 +44,15 @@ func TestReordererProperties(t *testing.T) {
 		}
 		slices.SortStableFunc(arrivals, func(a, b arrival) int { return a.at.Compare(b.at) })
 
-		r := reorderer{wait: wait}
+		r := Reorderer{Wait: wait}
 		next := first
-		take := func(out []inOrder, now time.Time) {
+		take := func(out []Packet, now time.Time) {
 			for _, p := range out {
-				if p.SequenceNumber != next+uint16(p.missing) {
-					t.Fatalf("packet %d comes with %d missing after %d", p.SequenceNumber, p.missing, next-1)
+				if p.SequenceNumber != next+uint16(p.Missing) {
+					t.Fatalf("packet %d comes with %d missing after %d", p.SequenceNumber, p.Missing, next-1)
 				}
 				next = p.SequenceNumber + 1
-				if held := now.Sub(p.arrived); held > wait {
+				if held := now.Sub(p.Arrived); held > wait {
 					t.Fatalf("packet %d was held for %v; at most %v is allowed", p.SequenceNumber, held, wait)
 				}
 			}
@@ -61,16 +61,16 @@ func TestReordererProperties(t *testing.T) {
 			now := a.at
 			// As the tunnel does: what is due goes before what comes.
 			for {
-				at, ok := r.deadline()
+				at, ok := r.Deadline()
 				if !ok || at.After(now) {
 					break
 				}
-				take(r.expire(at), at)
+				take(r.Expire(at), at)
 			}
-			take(r.push(packetOf(a.seq), now), now)
+			take(r.Push(packetOf(a.seq), now), now)
 			if i == len(arrivals)-1 {
 				end := now.Add(wait)
-				take(r.expire(end), now)
+				take(r.Expire(end), now)
 			}
 		}
 		if r.held != 0 {
@@ -84,20 +84,20 @@ func TestReordererProperties(t *testing.T) {
 
 func TestReordererFollowsAJump(t *testing.T) {
 	now := time.Unix(1000, 0)
-	r := reorderer{wait: time.Second}
-	if got := r.push(packetOf(10), now); len(got) != 1 {
+	r := Reorderer{Wait: time.Second}
+	if got := r.Push(packetOf(10), now); len(got) != 1 {
 		t.Fatal(got)
 	}
-	r.push(packetOf(12), now) // held
-	got := r.push(packetOf(5000), now)
-	if len(got) != 2 || got[0].SequenceNumber != 12 || got[0].missing != 1 || got[1].SequenceNumber != 5000 || got[1].missing != 4987 {
+	r.Push(packetOf(12), now) // held
+	got := r.Push(packetOf(5000), now)
+	if len(got) != 2 || got[0].SequenceNumber != 12 || got[0].Missing != 1 || got[1].SequenceNumber != 5000 || got[1].Missing != 4987 {
 		t.Errorf("a jump ahead: %v", got)
 	}
 	// Back, as after a restart: believed when it stays.
 	n := 0
 	for i := range uint16(200) {
-		for _, p := range r.push(packetOf(100+i), now) {
-			if n == 0 && p.missing == 0 {
+		for _, p := range r.Push(packetOf(100+i), now) {
+			if n == 0 && p.Missing == 0 {
 				t.Error("a restart without a gap")
 			}
 			n++
