@@ -32,7 +32,7 @@ func (w *watch) set(c msg.CameraState) {
 	c.Camera, c.Detail = w.camera, redact.Text(c.Detail)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	changed := c.Status != w.newest.Status
+	changed := c.Status != w.newest.Status || c.Detail != w.newest.Detail
 	w.newest = c
 	w.pass(changed, time.Now())
 }

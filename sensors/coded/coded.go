@@ -124,6 +124,10 @@ func (s *Stream) Continue(before *Stream) {
 	}
 }
 
+// Depth is by how many pictures one can come before another that is shown
+// earlier, as far as is known: 0 for a stream without B pictures.
+func (s *Stream) Depth() int { return s.depth.depth }
+
 // Number sets the number of the next picture. Call it before the first Put.
 func (s *Stream) Number(seq uint64) { s.seq = seq }
 

@@ -69,6 +69,7 @@ type Source struct {
 	done sync.WaitGroup
 
 	queue  *queue
+	depth  int           // of the stream, as far as it was noted
 	unit   unit          // that the stream has
 	stream *coded.Stream // of the session whose units Next is reading
 	of     *session      // that session
@@ -77,6 +78,7 @@ type Source struct {
 	begin  sync.Once
 
 	mu    sync.Mutex
+	note  string // what is worth saying of a stream that is well
 	info  Info
 	state msg.CameraState
 	told  time.Time
@@ -162,6 +164,7 @@ func (s *Source) Next(ctx context.Context, f *frame.Frame) error {
 			ok, err := s.stream.Next(f)
 			if ok || err != nil {
 				f.Idle = idle
+				s.advise()
 				return err
 			}
 		}
@@ -178,6 +181,18 @@ func (s *Source) Next(ctx context.Context, f *frame.Frame) error {
 			return err
 		}
 	}
+}
+
+// advise notes that the camera sends pictures later than it need.
+func (s *Source) advise() {
+	depth := s.stream.Depth()
+	if depth == s.depth {
+		return
+	}
+	s.depth = depth
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.note = fmt.Sprintf("its B pictures make each up to %d frames late: switch them off in the camera", depth)
 }
 
 // put gives a unit to the decoder of its session.

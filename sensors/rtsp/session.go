@@ -161,7 +161,11 @@ func (s *Source) probe(ctx context.Context) (Info, error) {
 // session holds one session until it breaks, which is the error. PTS of its
 // pictures begin at base. streamed says whether pictures came.
 func (s *Source) session(ctx context.Context, udp bool, base time.Duration) (streamed bool, err error) {
-	s.tell(func(st *msg.CameraState) { st.Status = msg.CameraConnecting })
+	s.tell(func(st *msg.CameraState) {
+		if st.Status != msg.CameraFailed { // which it stays until a session is there
+			st.Status = msg.CameraConnecting
+		}
+	})
 	c, err := s.client(udp)
 	if err != nil {
 		return false, err
@@ -194,7 +198,7 @@ func (s *Source) session(ctx context.Context, udp bool, base time.Duration) (str
 		return false, s.refused(err)
 	}
 	s.tell(func(st *msg.CameraState) {
-		st.Detail, st.Transport, st.Codec = "", "tcp", string(codec)
+		st.Status, st.Detail, st.Transport, st.Codec = msg.CameraConnecting, "", "tcp", string(codec)
 		if udp {
 			st.Transport = "udp"
 		}
@@ -235,7 +239,7 @@ func (n *session) guard(ctx context.Context, c *gortsplib.Client, udp bool) (str
 				wait = max(leastStall, stallPeriods*usual.period())
 			}
 			stall.Reset(wait)
-			s.tell(func(st *msg.CameraState) { st.Status, st.Detail = msg.CameraStreaming, "" })
+			s.tell(func(st *msg.CameraState) { st.Status, st.Detail = msg.CameraStreaming, s.note })
 		case <-beat.C:
 			s.tell(func(*msg.CameraState) {})
 		case err := <-n.failure:

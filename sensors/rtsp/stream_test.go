@@ -43,6 +43,9 @@ func TestStreams(t *testing.T) {
 				if st := s.State(); st.Status != msg.CameraStreaming || st.Transport != transport || st.Codec != tt.codec || st.Lost != 0 {
 					t.Errorf("state %+v", st)
 				}
+				if note := s.State().Detail; (note != "") != (tt.bframes > 0) {
+					t.Errorf("the state says %q of a stream with %d B pictures", note, tt.bframes)
+				}
 				if in := s.Info(); tt.codec != "mjpeg" && (in.Width != 640 || in.Height != 360 || in.FPS != 30) {
 					t.Errorf("info %+v", in)
 				}
