@@ -166,7 +166,14 @@ func (f *Feed) describe(w io.Writer) {
 	case in.Live:
 		frames = "live"
 	}
-	fmt.Fprintf(w, "%s  %dx%d, %g frames/s, %s, policy %s, deadline %v\n", pad("source", 7)+"  "+in.Path, in.Width, in.Height, in.FPS, frames, f.policy, f.Config.Deadline)
+	size, rate := "size not known yet", "rate not known yet"
+	if in.Width > 0 {
+		size = fmt.Sprintf("%dx%d", in.Width, in.Height)
+	}
+	if in.FPS > 0 {
+		rate = fmt.Sprintf("%g frames/s", in.FPS)
+	}
+	fmt.Fprintf(w, "%s  %s, %s, %s, policy %s, deadline %v\n", pad("source", 7)+"  "+in.Path, size, rate, frames, f.policy, f.Config.Deadline)
 	for _, n := range f.networks() {
 		fmt.Fprintf(w, "%s  %s\n", pad(n.task, 7), n.summary(Times{}).line())
 	}

@@ -132,6 +132,8 @@ func (s *Source) refused(err error) error {
 				return &FinalError{fmt.Errorf("it wants a user name and password: %w: docs/rtsp.md says where they go", err)}
 			}
 			return &FinalError{fmt.Errorf("it does not take the user name and password: %w", err)}
+		case base.StatusUnsupportedTransport:
+			return fmt.Errorf("it does not send that way: %w: choose another rtsp.transport, or auto", err)
 		case base.StatusNotFound:
 			return &FinalError{fmt.Errorf("it has no such stream: %w: look up the path in the camera's manual", err)}
 		}
