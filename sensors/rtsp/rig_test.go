@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"flag"
 	"io"
 	"os"
 	"path/filepath"
@@ -25,7 +26,14 @@ import (
 	"dashline/sensors/rtsp"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+func TestMain(m *testing.M) {
+	// As many tests run at once as there are processors, if nothing else is said.
+	// These wait for cameras most of the time.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	testkit.Main(m)
+}
 
 type hash = [sha256.Size]byte
 
