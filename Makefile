@@ -16,7 +16,7 @@ ORACLES := testdata/oracles/detect.py testdata/oracles/darknet.py testdata/oracl
 # Go stamps the version from git, where git can read this folder.
 BUILDVCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
 
-.PHONY: help run test build setup lint fuzz soak bench cuda-link oracles drives train train-data train-smoke generate clean
+.PHONY: help run test build setup lint fuzz soak bench cameras cuda-link oracles drives train train-data train-smoke generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ soak: ## run for SOAK (default 10m) and see that nothing leaks and memory stays 
 
 bench: ## measure what a frame costs beside decoding and the networks
 	go test ./bench -run '^$$' -bench FrameCost -benchtime 5x
+
+cameras: ## measure what RTSP adds to a frame's age, and decoding four cameras beside ffmpeg (15 minutes)
+	go test ./bench -run '^$$' -bench 'RTSPAge|RTSPDecode' -benchtime 1x -v -timeout 0
 
 cuda-link: ## prove that everything compiles and links against OpenCV with CUDA
 	@scripts/prove-cuda-link

@@ -130,5 +130,3 @@ func pipeline(b *testing.B, cfg config.Config) float64 {
 	}
 	return 1000 * sum.Elapsed / float64(sum.Frames.Produced)
 }
-
-func TestMain(m *testing.M) { testkit.Main(m) }

@@ -16,6 +16,7 @@ import (
 	"github.com/bluenviron/gortsplib/v4/pkg/rtcpreceiver"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
+	"golang.org/x/net/ipv4"
 
 	"dashline/sensors/rtsp/stream"
 )
@@ -39,6 +40,7 @@ type tunnel struct {
 	wait     time.Duration
 	rtp      *net.UDPConn
 	rtcp     *net.UDPConn
+	frames   []byte // of readRTP: on their way to the client
 	receiver *rtcpreceiver.RTCPReceiver
 
 	writing sync.Mutex // of far
@@ -271,50 +273,68 @@ func ours(from, camera *net.UDPAddr) bool {
 	return from.IP.Equal(camera.IP) && (camera.Port == 0 || from.Port == camera.Port)
 }
 
-// readRTP puts the camera's packets in order and hands them on.
+// atOnce is how many datagrams are taken from the kernel in one call, if so many
+// are there: some of a picture's packets, which come together.
+const atOnce = 16
+
+// readRTP puts the camera's packets in order and hands them on. What has come
+// together goes on together: waking the client costs more than its packets do.
 func (t *tunnel) readRTP() {
 	defer t.hangUp()
 	order := &stream.Reorderer{Wait: t.wait}
-	buf := make([]byte, maxDatagram)
+	socket := ipv4.NewPacketConn(t.rtp) // reads of IPv6, too: addresses have their own form
+	batch := make([]ipv4.Message, atOnce)
+	for i := range batch {
+		batch[i].Buffers = [][]byte{make([]byte, maxDatagram)}
+	}
 	for {
 		until, _ := order.Deadline() // zero: no deadline
 		_ = t.rtp.SetReadDeadline(until)
-		n, from, err := t.rtp.ReadFromUDP(buf)
+		n, err := socket.ReadBatch(batch, 0)
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
 		now := time.Now()
-		switch {
-		case err == nil:
-			if !ours(from, t.to(false)) {
+		t.frames = t.frames[:0]
+		for _, m := range batch[:max(0, n)] {
+			from, ok := m.Addr.(*net.UDPAddr)
+			if !ok || !ours(from, t.to(false)) {
 				continue
 			}
 			p := &rtp.Packet{}
-			if p.Unmarshal(slices.Clone(buf[:n])) != nil {
+			if p.Unmarshal(slices.Clone(m.Buffers[0][:m.N])) != nil {
 				continue // what is not RTP is missed like a lost packet
 			}
-			if !t.forward(order.Push(p, now), now) {
-				return
-			}
-		case !errors.Is(err, os.ErrDeadlineExceeded):
-			return
+			t.forward(order.Push(p, now), now)
 		}
-		if !t.forward(order.Expire(now), now) {
+		t.forward(order.Expire(now), now)
+		if t.write(t.frames) != nil {
 			return
 		}
 	}
 }
 
-// forward hands packets to the client. It is false when the client is gone.
-func (t *tunnel) forward(packets []stream.Packet, now time.Time) bool {
+// forward makes frames of packets, for the client.
+func (t *tunnel) forward(packets []stream.Packet, now time.Time) {
 	for _, p := range packets {
 		_, _, _ = t.receiver.ProcessPacket2(p.Packet, now, true) // for the reports alone
-		b, err := p.Marshal()
-		if err != nil {
+		size := p.MarshalSize()
+		at := len(t.frames) + interleavedHeader
+		t.frames = slices.Grow(t.frames, interleavedHeader+size)[:at+size]
+		if n, err := p.MarshalTo(t.frames[at:]); err != nil || n != size {
+			t.frames = t.frames[:at-interleavedHeader]
 			continue
 		}
-		if t.frame(0, b) != nil {
-			return false
-		}
+		interleave(t.frames[at-interleavedHeader:], 0, size)
 	}
-	return true
+}
+
+// interleavedHeader is the length of what is before each packet that comes
+// through the RTSP connection (RFC 2326, 10.12).
+const interleavedHeader = 4
+
+func interleave(b []byte, channel byte, size int) {
+	b[0], b[1], b[2], b[3] = '$', channel, byte(size>>8), byte(size)
 }
 
 // maxDatagram is the largest UDP payload over IPv4 and IPv6.
@@ -323,16 +343,16 @@ const maxDatagram = 65527
 // readRTCP hands on what the camera reports.
 func (t *tunnel) readRTCP() {
 	defer t.hangUp()
-	buf := make([]byte, maxDatagram)
+	buf := make([]byte, interleavedHeader+maxDatagram)
 	for {
-		n, from, err := t.rtcp.ReadFromUDP(buf)
+		n, from, err := t.rtcp.ReadFromUDP(buf[interleavedHeader:])
 		if err != nil {
 			return
 		}
 		if !ours(from, t.to(true)) {
 			continue
 		}
-		packets, err := rtcp.Unmarshal(buf[:n])
+		packets, err := rtcp.Unmarshal(buf[interleavedHeader : interleavedHeader+n])
 		if err != nil {
 			continue
 		}
@@ -341,20 +361,20 @@ func (t *tunnel) readRTCP() {
 				t.receiver.ProcessSenderReport(sr, time.Now())
 			}
 		}
-		if t.frame(1, buf[:n]) != nil {
+		interleave(buf, 1, n)
+		if t.write(buf[:interleavedHeader+n]) != nil {
 			return
 		}
 	}
 }
 
-func (t *tunnel) frame(channel int, payload []byte) error {
-	f := base.InterleavedFrame{Channel: channel, Payload: payload}
-	b, err := f.Marshal()
-	if err != nil {
-		return err
+// write hands frames to the client.
+func (t *tunnel) write(frames []byte) error {
+	if len(frames) == 0 {
+		return nil
 	}
 	t.writing.Lock()
 	defer t.writing.Unlock()
-	_, err = t.far.Write(b)
+	_, err := t.far.Write(frames)
 	return err
 }
