@@ -29,7 +29,7 @@ import (
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
 	"dashline/sensors/camera"
-	"dashline/sensors/coded"
+	"dashline/sensors/nal"
 	"dashline/sensors/rtsp"
 )
 
@@ -349,7 +349,7 @@ func readCamera(ctx context.Context, url string, told reading, frames *atomic.In
 		return err
 	}
 	// A picture that nothing refers to would not even be decoded past the deadline.
-	kinds, checked, spare := coded.NewClassifier(msg.H264), 0, false
+	kinds, checked, spare := nal.NewClassifier(msg.H264), 0, false
 	s.Tap(func(p *msg.Packet) {
 		if checked++; checked <= 2*cameraRate {
 			spare = spare || kinds.Classify(p.Data).Disposable
