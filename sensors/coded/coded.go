@@ -50,6 +50,9 @@ type Unit struct {
 	Hidden bool
 	// Skip says that the picture was let go before it came here, for its age.
 	Skip bool
+	// Skipped is how many pictures before this one were let go for their age and
+	// not kept: they are told here.
+	Skipped int
 	// Lag is how old the picture was at Arrived, 0 where that is not known.
 	Lag time.Duration
 }
@@ -76,6 +79,7 @@ type Stream struct {
 	dec     *avdec.Decoder
 	seq     uint64
 	id      int64
+	scratch []byte        // for packets without their messages
 	unit    *Unit         // put in, and not yet taken
 	ended   bool          // nothing more comes
 	broken  bool          // decoding has to begin anew, with a key picture
@@ -183,6 +187,9 @@ func (s *Stream) Next(f *frame.Frame) (ok bool, err error) {
 // decoded.
 func (s *Stream) take(u *Unit) error {
 	s.joining = s.joining || u.Restart
+	if u.Restart {
+		s.depth.restart()
+	}
 	s.depth.add(u.PTS)
 	s.taken++
 	p := pending{
@@ -192,6 +199,9 @@ func (s *Stream) take(u *Unit) error {
 		key:    u.starts(),
 		first:  u.Restart,
 		hidden: u.Hidden,
+	}
+	for range u.Skipped {
+		s.insert(pending{header: msg.Header{PTS: u.PTS - 1}, born: p.born, err: drop(Stale)})
 	}
 	stale := s.o.Live && s.o.Deadline > 0 && time.Since(p.born) > s.o.Deadline
 	switch {
@@ -218,7 +228,7 @@ func (s *Stream) take(u *Unit) error {
 
 // breaks says that pictures after u, or u itself, may refer to one that is not there.
 func (s *Stream) breaks(u *Unit) bool {
-	return u.Gap || u.Restart || (u.Damaged || u.Skip) && !u.Kind.Disposable
+	return u.Gap || u.Restart || u.Skipped > 0 || (u.Damaged || u.Skip) && !u.Kind.Disposable
 }
 
 // starts says that decoding can begin with u.
@@ -231,7 +241,7 @@ func (s *Stream) decode(u *Unit, p pending) error {
 	}
 	s.id++
 	p.id = s.id
-	err := s.dec.Send(u.Data, p.id)
+	err := s.dec.Send(nal.WithoutMessages(s.o.Codec, u.Data, &s.scratch), p.id)
 	switch {
 	case errors.Is(err, avdec.ErrCorrupt):
 		p.err = s.lose(Corrupt, err.Error())
@@ -319,10 +329,11 @@ func (s *Stream) receive() error {
 	}
 	at := slices.IndexFunc(s.pending, func(p pending) bool { return p.id == pic.ID && p.err == nil })
 	if corrupt {
+		if at < 0 { // it does not say which: the latest that it was given
+			at = slices.IndexFunc(s.pending, func(p pending) bool { return p.id == s.id && p.err == nil })
+		}
 		if at >= 0 {
 			s.pending[at].err = s.lose(Corrupt, err.Error())
-		} else {
-			s.condemn(len(s.pending), Corrupt, err.Error()) // it does not say which
 		}
 		s.interrupt()
 		return nil
@@ -376,7 +387,7 @@ func (s *Stream) pop(f *frame.Frame) pending {
 		s.period.add(p.header.PTS - s.last)
 	}
 	s.begun, s.last = true, p.header.PTS
-	if p.key && p.taken >= s.gapAt {
+	if (p.key || s.depth.depth == 0) && p.taken >= s.gapAt {
 		s.lossy = false // all that was lost is before it
 	}
 	if s.o.Live {

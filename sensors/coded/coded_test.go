@@ -236,6 +236,36 @@ func TestDamageIsSeen(t *testing.T) {
 	}
 }
 
+// Messages that cameras put beside their pictures, right or wrong, cost none.
+func TestMessagesCostNothing(t *testing.T) {
+	f := load(t)
+	units := slices.Clone(f.units)
+	for i := range units {
+		sei := append([]byte{0, 0, 0, 1, 6, 5, 200}, bytes.Repeat([]byte{0x55}, 16)...) // says 200 bytes, has 16
+		units[i].Data = append(append(sei, 0x80), units[i].Data...)
+	}
+	if shown := check(t, f, play(t, options, units)); shown != filmFrames {
+		t.Errorf("%d of %d are shown", shown, filmFrames)
+	}
+}
+
+// Pictures that nobody kept are told where they were missed.
+func TestSkippedWithoutATraceAreCounted(t *testing.T) {
+	f := load(t)
+	units := slices.Clone(f.units)
+	units[60].Skipped = 5 // a key picture
+	events := play(t, options, units)
+	stale := 0
+	for _, e := range events {
+		if e.reason == coded.Stale && e.dropped {
+			stale++
+		}
+	}
+	if len(events) != filmFrames+5 || stale != 5 {
+		t.Errorf("%d pictures, %d stale; want %d and 5", len(events), stale, filmFrames+5)
+	}
+}
+
 // A picture that nothing refers to may be damaged alone.
 func TestDisposablePicturesTakeNoOthersAlong(t *testing.T) {
 	f := load(t)

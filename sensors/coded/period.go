@@ -64,3 +64,6 @@ func (m *depthMeter) add(pts time.Duration) {
 }
 
 func (m *depthMeter) atLeast(n int) { m.depth = max(m.depth, n) }
+
+// restart forgets the times of another session, and not how deep the stream is.
+func (m *depthMeter) restart() { m.n = 0 }

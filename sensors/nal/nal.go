@@ -58,7 +58,7 @@ func kind264(annexB []byte) Kind {
 		case 6:
 			// A recovery point: from here on decoding comes right without an IDR
 			// picture. The decoder holds pictures back until it has.
-			if len(nal) > 1 && nal[1] == 6 {
+			if recovers(nal[1:]) {
 				k.Key = true
 			}
 		case 7:

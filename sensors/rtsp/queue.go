@@ -42,7 +42,10 @@ func (q *queue) push(u unit, deadline time.Duration) {
 	if full || late {
 		q.skip()
 	}
-	if len(q.units) >= 4*maxUnits { // nobody reads: what is let go is not counted for ever
+	if len(q.units) >= 4*maxUnits { // nobody reads: what is let go is not kept for ever
+		for i := range maxUnits {
+			u.Skipped += 1 + q.units[i].Skipped
+		}
 		q.units = append(q.units[:0], q.units[maxUnits:]...)
 	}
 	q.units = append(q.units, u)

@@ -22,6 +22,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
@@ -51,7 +52,7 @@ const (
 	refusedRetry = 5 * time.Second // after a refusal that waiting does not mend
 	stallPeriods = 15
 	leastStall   = 500 * time.Millisecond
-	answerBound  = 5 * time.Second // for the camera to answer a request
+	answerBound  = 5 * time.Second // for connecting, and for the first picture
 	firstUDP     = 2 * time.Second // for the first packet over UDP, then it is TCP
 	openBound    = 3 * time.Second // for the first session, before Open goes on without
 	heartbeat    = 2 * time.Second // between states that say the same
@@ -68,14 +69,16 @@ type Source struct {
 	stop context.CancelFunc
 	done sync.WaitGroup
 
-	queue  *queue
-	depth  int           // of the stream, as far as it was noted
-	unit   unit          // that the stream has
-	stream *coded.Stream // of the session whose units Next is reading
-	of     *session      // that session
-	watch  func(msg.CameraState)
-	tap    func(*msg.Packet)
-	begin  sync.Once
+	queue   *queue
+	reached time.Duration // where the next session's PTS begin at the earliest; the sessions'
+	depth   int           // of the stream, as far as it was noted
+	unit    unit          // that the stream has, or is to have
+	stream  *coded.Stream // nil before the first unit
+	codec   msg.Codec     // of stream
+	ended   bool          // stream gets nothing more: another is to follow
+	watch   func(msg.CameraState)
+	tap     func(*msg.Packet)
+	begin   sync.Once
 
 	mu    sync.Mutex
 	note  string // what is worth saying of a stream that is well
@@ -168,6 +171,12 @@ func (s *Source) Next(ctx context.Context, f *frame.Frame) error {
 				return err
 			}
 		}
+		if s.ended { // and has told all that it had
+			if err := s.decodeAnew(); err != nil {
+				return err
+			}
+			continue
+		}
 		s.queue.recycle(s.unit.Data)
 		s.unit = unit{}
 		waited := time.Now()
@@ -177,10 +186,35 @@ func (s *Source) Next(ctx context.Context, f *frame.Frame) error {
 			return err
 		}
 		s.unit = u
-		if err := s.put(&s.unit); err != nil {
-			return err
+		switch {
+		case s.stream == nil:
+			s.ended = true
+		case u.Codec != s.codec:
+			s.stream.End()
+			s.ended = true
+		default:
+			s.stream.Put(&s.unit.Unit)
 		}
 	}
+}
+
+// decodeAnew goes on with a decoder for the unit that came last.
+func (s *Source) decodeAnew() error {
+	u := &s.unit
+	next, err := coded.New(coded.Options{
+		Codec: u.Codec, Name: s.o.URL, MaxPixels: s.o.MaxPixels, MaxSide: s.o.MaxSide,
+		Live: true, Deadline: s.o.Deadline, Period: u.of.period,
+	})
+	if err != nil {
+		return err
+	}
+	next.Continue(s.stream)
+	if s.stream != nil {
+		err = s.stream.Close()
+	}
+	s.stream, s.codec, s.ended = next, u.Codec, false
+	s.stream.Put(&u.Unit)
+	return err
 }
 
 // advise notes that the camera sends pictures later than it need.
@@ -192,30 +226,10 @@ func (s *Source) advise() {
 	s.depth = depth
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.note = fmt.Sprintf("its B pictures make each up to %d frames late: switch them off in the camera", depth)
-}
-
-// put gives a unit to the decoder of its session.
-func (s *Source) put(u *unit) error {
-	if u.of != s.of {
-		if s.stream == nil || u.Codec != s.of.codec {
-			if s.stream != nil {
-				_ = s.stream.Close()
-			}
-			stream, err := coded.New(coded.Options{
-				Codec: u.Codec, Name: s.o.URL, MaxPixels: s.o.MaxPixels, MaxSide: s.o.MaxSide,
-				Live: true, Deadline: s.o.Deadline, Period: u.of.period,
-			})
-			if err != nil {
-				return err
-			}
-			stream.Continue(s.stream)
-			s.stream = stream
-		}
-		s.of = u.of
+	s.note = ""
+	if depth > 0 {
+		s.note = fmt.Sprintf("its B pictures make each up to %d frames late: switch them off in the camera", depth)
 	}
-	s.stream.Put(&u.Unit)
-	return nil
 }
 
 // start begins the goroutine that keeps a session.
@@ -268,9 +282,15 @@ func (s *Source) State() msg.CameraState {
 	return s.state
 }
 
-// plain is an error without anything of the credentials.
+// plain is an error without anything of the credentials, and without what a
+// terminal would take for commands: a camera can say anything.
 func (s *Source) plain(err error) string {
-	text := err.Error()
+	text := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '.'
+		}
+		return r
+	}, err.Error())
 	for _, secret := range []string{s.o.Password, url.QueryEscape(s.o.Password), url.PathEscape(s.o.Password), s.o.User} {
 		if secret != "" {
 			text = strings.ReplaceAll(text, secret, "***")

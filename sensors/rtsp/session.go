@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/bluenviron/gortsplib/v4"
 	"github.com/bluenviron/gortsplib/v4/pkg/base"
 	"github.com/bluenviron/gortsplib/v4/pkg/description"
 	"github.com/bluenviron/gortsplib/v4/pkg/liberrors"
@@ -29,6 +28,8 @@ const jumped = 10 * time.Second
 var (
 	errNoPacket = errors.New("no packet came over UDP")
 	errJump     = errors.New("the camera's RTP clock jumped")
+
+	errTransport = errors.New("it does not send over the transport that was chosen: choose another rtsp.transport, or auto")
 )
 
 // session is one session with the camera. Its callbacks run on the client's
@@ -43,26 +44,38 @@ type session struct {
 	period   time.Duration // between pictures, as the parameter sets say; 0: they do not
 	sets     []byte        // latest parameter sets, Annex B
 
+	packets atomic.Int64 // that came
+	early   *rtcp.SenderReport
+	steps   uint64 // of the camera's clock, before this session
+	told    bool   // the offset of its clock
+
 	pulse   chan time.Time // arrivals of pictures, for the watchdog
 	failure chan error     // what a callback found
 }
 
 // keep holds a session with the camera until ctx ends.
 func (s *Source) keep(ctx context.Context) {
-	transport := s.o.Transport
+	auto := s.url.Scheme == "rtsp" && s.o.Transport != "udp" && s.o.Transport != "tcp"
+	udp := s.url.Scheme == "rtsp" && s.o.Transport != "tcp"
 	pause := firstRetry
-	var base time.Duration // where the next session's PTS begin
 	began := time.Now()
 	for ctx.Err() == nil {
-		udp := s.url.Scheme == "rtsp" && transport != "tcp"
+		// PTS go on where the last session's ended, or by our clock if that is
+		// later: the camera's may run faster.
+		base := max(time.Since(began), s.reached)
+		if s.reached == 0 {
+			base = 0
+		}
 		streamed, err := s.session(ctx, udp, base)
 		if ctx.Err() != nil {
 			return
 		}
-		base = time.Since(began)
-		if udp && transport != "udp" && (errors.Is(err, errNoPacket) || refusesUDP(err)) {
-			transport = "tcp"
-			continue
+		if auto && !streamed {
+			if udp && (errors.Is(err, errNoPacket) || errors.Is(err, errTransport)) {
+				udp = false
+				continue
+			}
+			udp = s.url.Scheme == "rtsp" // TCP gave nothing either: both are tried again
 		}
 		if streamed {
 			pause = firstRetry
@@ -84,33 +97,8 @@ func (s *Source) keep(ctx context.Context) {
 	}
 }
 
-func refusesUDP(err error) bool {
-	bad, ok := errors.AsType[liberrors.ErrClientBadStatusCode](err)
-	return ok && bad.Code == base.StatusUnsupportedTransport
-}
-
-// client makes an RTSP client, which connects when it is first used. Over UDP its
-// packets come through a tunnel, which closes with it.
-func (s *Source) client(udp bool) (*gortsplib.Client, error) {
-	tcp := gortsplib.TransportTCP
-	c := &gortsplib.Client{
-		Scheme: s.url.Scheme, Host: s.url.Host, Transport: &tcp,
-		TLSConfig: s.o.TLS.Clone(), UserAgent: "dashline",
-		ReadTimeout: answerBound, WriteTimeout: answerBound,
-		OnPacketsLost:     func(uint64) {},
-		OnDecodeError:     func(error) {},
-		OnTransportSwitch: func(error) {},
-	}
-	if udp {
-		c.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-			return dialTunnel(ctx, network, address, s.o.Reorder)
-		}
-	}
-	return c, c.Start2()
-}
-
 // describe connects and asks what the camera sends.
-func (s *Source) describe(c *gortsplib.Client) (*description.Session, error) {
+func (s *Source) describe(c *connection) (*description.Session, error) {
 	u := *s.url
 	if s.o.User != "" {
 		u.User = url.UserPassword(s.o.User, s.o.Password)
@@ -120,7 +108,7 @@ func (s *Source) describe(c *gortsplib.Client) (*description.Session, error) {
 		return nil, &FinalError{fmt.Errorf("the client does not take this address: %s", s.plain(err))}
 	}
 	d, _, err := c.Describe(address)
-	return d, s.refused(err)
+	return d, s.refused(c.why(err))
 }
 
 // refused says what a camera's refusal means, and that it is final.
@@ -129,13 +117,13 @@ func (s *Source) refused(err error) error {
 		switch bad.Code {
 		case base.StatusUnauthorized, base.StatusForbidden:
 			if s.o.User == "" {
-				return &FinalError{fmt.Errorf("it wants a user name and password: %w: docs/rtsp.md says where they go", err)}
+				return &FinalError{fmt.Errorf("it wants a user name and password (%s): docs/rtsp.md says where they go", s.plain(err))}
 			}
-			return &FinalError{fmt.Errorf("it does not take the user name and password: %w", err)}
+			return &FinalError{fmt.Errorf("it does not take the user name and password (%s)", s.plain(err))}
 		case base.StatusUnsupportedTransport:
-			return fmt.Errorf("it does not send that way: %w: choose another rtsp.transport, or auto", err)
+			return errTransport
 		case base.StatusNotFound:
-			return &FinalError{fmt.Errorf("it has no such stream: %w: look up the path in the camera's manual", err)}
+			return &FinalError{fmt.Errorf("it has no such stream (%s): look up the path in the camera's manual", s.plain(err))}
 		}
 	}
 	return err
@@ -143,12 +131,11 @@ func (s *Source) refused(err error) error {
 
 // probe asks the camera once what it sends.
 func (s *Source) probe(ctx context.Context) (Info, error) {
-	c, err := s.client(false)
+	c, err := s.connect(ctx, false)
 	if err != nil {
 		return Info{}, err
 	}
 	defer c.Close()
-	defer context.AfterFunc(ctx, c.Close)()
 	d, err := s.describe(c)
 	if err != nil {
 		return Info{}, err
@@ -168,12 +155,13 @@ func (s *Source) session(ctx context.Context, udp bool, base time.Duration) (str
 			st.Status = msg.CameraConnecting
 		}
 	})
-	c, err := s.client(udp)
+	c, err := s.connect(ctx, udp)
 	if err != nil {
 		return false, err
 	}
 	defer c.Close()
-	defer context.AfterFunc(ctx, c.Close)()
+	bound := time.AfterFunc(setupBound, func() { c.cancel(errNoAnswer) })
+	defer bound.Stop()
 	d, err := s.describe(c)
 	if err != nil {
 		return false, err
@@ -187,30 +175,32 @@ func (s *Source) session(ctx context.Context, udp bool, base time.Duration) (str
 	s.info = v.Info
 	s.mu.Unlock()
 	n := &session{
-		source: s, codec: codec, clock: stream.NewClock(v.Format.ClockRate()), base: base, sets: v.Sets, period: v.Info.Period(),
+		source: s, codec: codec, clock: stream.NewClock(v.Format.ClockRate()), base: base, sets: v.Sets, period: v.Info.Period(), steps: s.State().ClockSteps,
 		pulse: make(chan time.Time, 1), failure: make(chan error, 1),
 	}
 	n.assemble = stream.NewAssembler(codec, s.queue.buffer, n.picture)
 	if _, err := c.Setup(d.BaseURL, v.Media, 0, 0); err != nil {
-		return false, s.refused(err)
+		return false, s.refused(c.why(err))
 	}
 	c.OnPacketRTP(v.Media, v.Format, n.packet)
 	c.OnPacketRTCP(v.Media, n.control)
 	if _, err := c.Play(nil); err != nil {
-		return false, s.refused(err)
+		return false, s.refused(c.why(err))
 	}
+	bound.Stop()
 	s.tell(func(st *msg.CameraState) {
 		st.Status, st.Detail, st.Transport, st.Codec = msg.CameraConnecting, "", "tcp", string(codec)
 		if udp {
 			st.Transport = "udp"
 		}
 		st.Sessions++
+		st.Clock, st.ClockDrift = "", 0 // of the camera's clock nothing is known yet but where it was
 	})
 	return n.guard(ctx, c, udp)
 }
 
 // guard watches that pictures keep coming.
-func (n *session) guard(ctx context.Context, c *gortsplib.Client, udp bool) (streamed bool, err error) {
+func (n *session) guard(ctx context.Context, c *connection, udp bool) (streamed bool, err error) {
 	s := n.source
 	gone := make(chan error, 1)
 	var waiting sync.WaitGroup
@@ -249,7 +239,7 @@ func (n *session) guard(ctx context.Context, c *gortsplib.Client, udp bool) (str
 		case err := <-gone:
 			return streamed, fmt.Errorf("the session ended: %w", err)
 		case <-stall.C:
-			if !streamed && udp {
+			if udp && n.packets.Load() == 0 {
 				return false, errNoPacket
 			}
 			why := fmt.Errorf("no picture for %v", wait.Round(10*time.Millisecond))
@@ -264,13 +254,15 @@ func (n *session) guard(ctx context.Context, c *gortsplib.Client, udp bool) (str
 // packet takes an RTP packet, in the order in which the client has it.
 func (n *session) packet(p *rtp.Packet) {
 	now := time.Now()
-	ready := n.order.Push(p, now)
-	for range 2 { // what push has in order, and what nothing is waited for
-		for _, q := range ready {
-			n.count(q.Missing)
-			n.assemble.Add(q)
-		}
-		ready = n.order.Expire(now)
+	n.packets.Add(1)
+	n.take(n.order.Push(p, now))
+	n.take(n.order.Expire(now))
+}
+
+func (n *session) take(packets []stream.Packet) {
+	for _, p := range packets {
+		n.count(p.Missing)
+		n.assemble.Add(p)
 	}
 }
 
@@ -285,15 +277,30 @@ func (n *session) count(missing int) {
 // control takes an RTCP packet.
 func (n *session) control(p rtcp.Packet) {
 	sr, ok := p.(*rtcp.SenderReport)
-	if !ok || sr.NTPTime == 0 || !n.clock.Started() {
-		return // 0: the sender has no clock (RFC 3550, 6.4.1)
+	switch {
+	case !ok, sr.NTPTime == 0: // the sender has no clock (RFC 3550, 6.4.1)
+		return
+	case !n.clock.Started():
+		n.early = sr // its RTP time has no meaning before there is another
+		return
 	}
+	n.report(sr)
+}
+
+func (n *session) report(sr *rtcp.SenderReport) {
 	n.clock.Report(n.assemble.Near(sr.RTPTime), stream.NTPTime(sr.NTPTime), time.Now())
 	s := n.source
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	offset := n.clock.Offset()
+	if !n.told && offset != 0 {
+		n.told = true
+		if s.state.ClockOffset != 0 && (offset-s.state.ClockOffset).Abs() >= stream.Step {
+			n.steps++ // it was set while there was no session
+		}
+	}
 	s.state.Clock, s.state.ClockOffset, s.state.ClockDrift, s.state.ClockSteps =
-		msg.SenderClock, n.clock.Offset(), n.clock.Drift(), n.clock.Steps()
+		msg.SenderClock, offset, n.clock.Drift(), n.steps+n.clock.Steps()
 }
 
 // picture takes an access unit and queues it for Next.
@@ -305,10 +312,16 @@ func (n *session) picture(a stream.AccessUnit) {
 		n.fail(errJump)
 		return
 	}
+	if n.early != nil {
+		n.report(n.early)
+		n.early = nil
+	}
 	n.parameters(&a)
+	pts := n.base + n.clock.Media(a.Time)
+	s.reached = max(s.reached, pts+max(n.period, time.Millisecond))
 	u := unit{of: n, Unit: coded.Unit{
 		Packet: msg.Packet{
-			Codec: n.codec, Data: a.Data, PTS: n.base + n.clock.Media(a.Time),
+			Codec: n.codec, Data: a.Data, PTS: pts,
 			CapturedAt: c.At, CaptureClock: c.Clock, Arrived: a.Arrived,
 			Key: a.Kind.Key, Damaged: a.Damaged, Gap: a.Gap, Restart: first,
 		},
@@ -327,6 +340,7 @@ func (n *session) picture(a stream.AccessUnit) {
 // parameters sees to it that a key picture has its parameter sets with it.
 func (n *session) parameters(a *stream.AccessUnit) {
 	switch {
+	case a.Damaged:
 	case a.Kind.Parameters:
 		n.sets = stream.AppendSets(n.sets[:0], n.codec, a.Data)
 	case a.Kind.Key && len(n.sets) > 0:

@@ -15,8 +15,8 @@ const (
 	// synced is the largest transit time that is believed. A camera whose clock
 	// is not set the same as ours is off by more, or is ahead of us.
 	synced = 500 * time.Millisecond
-	// step is the least jump of the sender's clock that counts as one.
-	step = 50 * time.Millisecond
+	// Step is the least jump of the sender's clock that counts as one.
+	Step = 50 * time.Millisecond
 	// driftEvery is the least time that one point of the drift is taken from: the
 	// fastest of fewer pictures is too seldom a fast one.
 	driftEvery = 900 * time.Millisecond
@@ -41,6 +41,8 @@ type Clock struct {
 	started bool
 	first   int64         // RTP time at origin
 	delay   time.Duration // of the latest picture: arrival less media time
+	highest time.Duration // media time so far
+	period  time.Duration // the least by which it rose
 	jump    time.Duration // how much that changed with it
 
 	fastest slidingMin // arrival less media time: what is above it is delay
@@ -82,6 +84,7 @@ func (c *Clock) Picture(rtp int64, arrived time.Time) Capture {
 		c.started, c.first, c.origin = true, rtp, arrived
 	}
 	since := arrived.Sub(c.origin)
+	c.follow(rtp)
 	before := c.delay
 	c.delay = since - c.Media(rtp)
 	c.jump = c.delay - before
@@ -102,11 +105,42 @@ func (c *Clock) Picture(rtp int64, arrived time.Time) Capture {
 	return Capture{at, msg.SenderClock, beyond}
 }
 
+// leastFall is by how much RTP time falls at least when it was set back. B
+// pictures make it fall, too, by a few periods.
+const (
+	leastFall   = 100 * time.Millisecond
+	fallPeriods = 5
+)
+
+// follow keeps media time rising where the sender sets its RTP clock back, as
+// those do that derive it from their time of day.
+func (c *Clock) follow(rtp int64) {
+	media := c.Media(rtp)
+	if d := media - c.highest; d > 0 && (c.period == 0 || d < c.period) {
+		c.period = d
+	}
+	if c.highest-media > max(leastFall, fallPeriods*c.period) {
+		c.first += c.count(media - c.highest - c.period)
+		media = c.Media(rtp)
+		c.steps++
+		c.fastest.reset()
+		c.transit.reset()
+		c.drift, c.quickest = slope{}, unknown
+		c.reported = false // the next one ties the new RTP time to the clock
+	}
+	c.highest = max(c.highest, media)
+}
+
+// count is the inverse of ticks.
+func (c *Clock) count(d time.Duration) int64 {
+	return int64(d/time.Second)*c.rate + int64(d%time.Second)*c.rate/int64(time.Second)
+}
+
 // Report takes a sender report: the sender's wall clock at an RTP time.
 func (c *Clock) Report(rtp int64, ntp time.Time, arrived time.Time) {
 	if c.reported {
 		jump := ntp.Sub(c.reportNTP.Add(c.ticks(rtp - c.reportTime)))
-		if jump.Abs() >= step {
+		if jump.Abs() >= Step {
 			c.steps++
 			c.transit.reset() // what was measured was of another clock
 			c.drift, c.quickest = slope{}, unknown

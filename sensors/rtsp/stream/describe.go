@@ -48,13 +48,26 @@ func Choose(d *description.Session) (Video, error) {
 	var others []string
 	for _, m := range d.Medias {
 		for _, f := range m.Formats {
-			if codec := codecOf(f); codec != "" && !m.IsBackChannel {
+			if codec := codecOf(f); codec != "" && !m.IsBackChannel && inOrder(f) {
 				return Video{Media: m, Format: f, Info: infoOf(f, codec), Sets: setsOf(f)}, nil
 			}
 			others = append(others, f.Codec())
 		}
 	}
 	return Video{}, fmt.Errorf("it sends no H.264, H.265 or MJPEG, but %q: choose another stream of the camera", others)
+}
+
+// inOrder says that packets are sent in the order of decoding. Interleaved modes
+// (RFC 6184, 6.4; RFC 7798 with decoding order numbers) are for transports that
+// lose much and may wait long; no camera is known to use them.
+func inOrder(f format.Format) bool {
+	switch f := f.(type) {
+	case *format.H264:
+		return f.PacketizationMode < 2
+	case *format.H265:
+		return f.MaxDONDiff == 0
+	}
+	return true
 }
 
 // codecOf is empty for what cannot be decoded.
