@@ -273,9 +273,10 @@ func (s *showing) frame(now time.Time) error {
 	return s.load()
 }
 
-// stamp is the RTP timestamp of a media time.
+// stamp is the RTP timestamp of a media time. A jump moves all of them by as
+// much, in frames and in sender reports, so these still give the right time of day.
 func (s *showing) stamp(media time.Duration) uint32 {
-	return uint32(s.chance.bits(drawOffset, 0)) + ticks(media)
+	return uint32(s.chance.bits(drawOffset, 0)) + ticks(media) + ticks(time.Duration(s.f.RTPJump))
 }
 
 // day is the camera's time of day at a media time.

@@ -7,7 +7,7 @@
 //   - Each camera is one goroutine; [Server.Close] and [Server.Kill] stop it and
 //     wait. Whatever was made in temporary files is removed then.
 //   - RTP timestamps never run backwards in the order of presentation, also
-//     where the film begins again. One clock, the camera's, decides when a frame
+//     where the film begins again, unless a fault has them jump. One clock, the camera's, decides when a frame
 //     is taken, its RTP timestamp and the NTP time of sender reports; none of
 //     them depends on when packets really left.
 //   - A frame is never sent before it is taken; with B-frames it is sent later by

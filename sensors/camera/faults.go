@@ -58,6 +58,7 @@ type Faults struct {
 	NoRTCP          bool     `json:"no_rtcp" name:"no-rtcp" help:"Send no sender reports."`
 	ClockDrift      float64  `json:"clock_drift" placeholder:"PPM" help:"By how much the camera's clock is too fast, parts per million."`
 	ClockJump       Duration `json:"clock_jump" placeholder:"TIME" help:"What is added to the camera's time of day; a change is a jump."`
+	RTPJump         Duration `json:"rtp_jump" name:"rtp-jump" placeholder:"TIME" help:"What is added to RTP timestamps, the time of day staying right; a change is a jump."`
 	SDP             string   `json:"sdp" name:"sdp" enum:",none,missing,garbage" default:"" placeholder:"KIND" help:"Wrong parameter sets in the SDP: none, missing or garbage."`
 	ResolutionEvery Duration `json:"resolution_every" placeholder:"TIME" help:"Go from full to half size or back each time this has passed."`
 	NoKeyFrames     Duration `json:"no_key_frames" placeholder:"TIME" help:"Send key frames only so far apart."`
@@ -69,6 +70,7 @@ const (
 	MaxJitter       = 5 * time.Second
 	maxDrift        = 100_000 // parts per million
 	maxJump         = 10 * 365 * 24 * time.Hour
+	maxRTPJump      = 6 * time.Hour // less than half of what 32 bits of 90 kHz count, so that back is back
 	minSwitch       = 500 * time.Millisecond
 	maxEvery        = 24 * time.Hour
 	maxKeyDistance  = 60 * time.Second
@@ -119,6 +121,8 @@ func (f Faults) Validate() error {
 		return fmt.Errorf("clock_drift %g: give -%d to %d parts per million", f.ClockDrift, maxDrift, maxDrift)
 	case time.Duration(f.ClockJump).Abs() > maxJump:
 		return fmt.Errorf("clock_jump %v: give less than %v", f.ClockJump, maxJump)
+	case time.Duration(f.RTPJump) < -maxRTPJump || time.Duration(f.RTPJump) > maxRTPJump:
+		return fmt.Errorf("rtp_jump %v: give -%v to %v", f.RTPJump, maxRTPJump, maxRTPJump)
 	case !slices.Contains([]string{SDPRight, SDPNone, SDPMissing, SDPGarbage}, f.SDP):
 		return fmt.Errorf("sdp %.40q: give %s", f.SDP, strings.Join([]string{SDPNone, SDPMissing, SDPGarbage}, ", "))
 	}

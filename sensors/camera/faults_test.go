@@ -15,7 +15,7 @@ func TestFaultsAreChecked(t *testing.T) {
 	all := Faults{
 		Loss: 1, Burst: 0.5, BurstLength: 3, Reorder: 0.1, ReorderDepth: 64, Duplicate: 0.1, Jitter: Duration(MaxJitter),
 		Bandwidth: 1000, Queue: 1500, Truncate: 0.1, Flip: 0.1, Freeze: true, DisconnectEvery: Duration(time.Second), NoRTCP: true,
-		ClockDrift: -100_000, ClockJump: Duration(-time.Hour), SDP: SDPGarbage, ResolutionEvery: Duration(time.Minute), NoKeyFrames: Duration(time.Minute),
+		ClockDrift: -100_000, ClockJump: Duration(-time.Hour), RTPJump: Duration(-6 * time.Hour), SDP: SDPGarbage, ResolutionEvery: Duration(time.Minute), NoKeyFrames: Duration(time.Minute),
 	}
 	if err := all.Validate(); err != nil {
 		t.Error(err)
@@ -42,6 +42,8 @@ func TestFaultsAreChecked(t *testing.T) {
 		"queue without":          {Queue: 10000},
 		"clock_drift 1e+06":      {ClockDrift: 1e6},
 		"clock_jump":             {ClockJump: math.MinInt64},
+		"rtp_jump 6h0m1s: give":  {RTPJump: Duration(6*time.Hour + time.Second)},
+		"rtp_jump -":             {RTPJump: math.MinInt64},
 		"sdp \"wrong\"":          {SDP: "wrong"},
 		"clock_drift NaN: give ": {ClockDrift: math.NaN()},
 	} {

@@ -450,6 +450,49 @@ func TestDriftAndJump(t *testing.T) {
 	}
 }
 
+// A jump moves the timestamps and not the time of day, and the reports after it
+// tie the ones to the other.
+func TestRTPJump(t *testing.T) {
+	for _, jump := range []time.Duration{-90 * time.Second, 5 * time.Hour} {
+		t.Run(jump.String(), func(t *testing.T) {
+			t.Parallel()
+			var said frames
+			s := serve(t, Options{Source: testFilm(t, 30, avenc.Options{BFrames: -1}), OnFrame: said.add})
+			w := mustJoin(t, s.URLs()[0], nil)
+			until(t, "sender reports came", func() bool { return len(w.heard()) >= 3 })
+			if err := s.SetFaults(0, Faults{RTPJump: Duration(jump)}); err != nil {
+				t.Fatal(err)
+			}
+			before := len(w.heard())
+			until(t, "two more reports came", func() bool { return len(w.heard()) >= before+2 })
+			all := said.of(0)
+			jumps, ticks := 0, int64(jump)*9/100_000
+			for i := 1; i < len(all); i++ {
+				if d := all[i].NTP.Sub(all[i-1].NTP) - 10*time.Millisecond; d.Abs() > time.Millisecond {
+					t.Fatalf("the time of day went on by %v", d)
+				}
+				switch on := int64(int32(all[i].RTP - all[i-1].RTP)); on {
+				case 899, 900, 901:
+				case ticks - 1 + 900, ticks + 900, ticks + 1 + 900:
+					jumps++
+				default:
+					t.Fatalf("the timestamp went on by %d ticks", on)
+				}
+			}
+			if jumps != 1 {
+				t.Errorf("timestamps jumped %d times", jumps)
+			}
+			heard := w.heard()
+			sr, f := heard[len(heard)-1], all[len(all)-1]
+			at := time.Unix(int64(sr.NTPTime>>32)-2208988800, int64(sr.NTPTime&0xffffffff*1e9>>32))
+			got := at.Add(time.Duration(int32(f.RTP-sr.RTPTime)) * time.Second / 90000)
+			if d := got.Sub(f.NTP); d.Abs() > 100*time.Microsecond {
+				t.Errorf("by the report after the jump the frame was taken at %v; the camera says %v", got, f.NTP)
+			}
+		})
+	}
+}
+
 func TestSDPFaults(t *testing.T) {
 	t.Parallel()
 	for _, codec := range []string{H264, H265} {
