@@ -434,3 +434,102 @@ func TestCameraThatIsNotThereYet(t *testing.T) {
 	start(t, o)
 	shown(t, s, 3)
 }
+
+// RTP time that is set back, as by cameras that take it from their time of day:
+// time goes on, ages stay right, and it is said.
+func TestRTPTimeIsSetBack(t *testing.T) {
+	t.Parallel()
+	cam := start(t, camera.Options{Source: newFilm(t, "h264", 60, 15, 0).path})
+	s := open(t, rtsp.Options{URL: cam.URLs()[0], Transport: "tcp", Deadline: 10 * time.Second})
+	events := during(t, s, 2*time.Second)
+	if err := cam.SetFaults(0, camera.Faults{RTPJump: camera.Duration(-2 * time.Second)}); err != nil {
+		t.Fatal(err)
+	}
+	slept := oversleep(t.Context())
+	after := during(t, s, 3*time.Second)
+	allowed := 300*time.Millisecond + 2*slept()
+	for i, e := range append(events, after...) {
+		if all := append(events, after...); i > 0 && e.PTS <= all[i-1].PTS {
+			t.Fatalf("frame %d at %v comes after one at %v", e.Seq, e.PTS, all[i-1].PTS)
+		}
+	}
+	for _, e := range after[len(after)/2:] {
+		if e.lag > allowed || e.reason != "" {
+			t.Fatalf("frame %d after the step: %q, a lag of %v", e.Seq, e.reason, e.lag)
+		}
+	}
+	if st := s.State(); st.ClockSteps == 0 || st.Sessions != 1 {
+		t.Errorf("state %+v", st)
+	}
+}
+
+// A camera whose clock runs faster than ours, and sessions that break: time never
+// runs back.
+func TestTimeRisesOverSessions(t *testing.T) {
+	t.Parallel()
+	cam := start(t, camera.Options{Source: newFilm(t, "h264", 60, 15, 0).path, Faults: camera.Faults{
+		ClockDrift: 100_000, DisconnectEvery: camera.Duration(1500 * time.Millisecond),
+	}})
+	s := open(t, rtsp.Options{URL: cam.URLs()[0], Transport: "udp"})
+	events := during(t, s, 7*time.Second)
+	for i := range events[1:] {
+		if events[i+1].PTS <= events[i].PTS {
+			t.Fatalf("frame %d at %v comes after one at %v", events[i+1].Seq, events[i+1].PTS, events[i].PTS)
+		}
+	}
+	if st := s.State(); st.Sessions < 3 || strings.Contains(st.Detail, "B pictures") {
+		t.Errorf("state %+v", st)
+	}
+}
+
+// A camera that is set to another codec while it is watched.
+func TestCodecChange(t *testing.T) {
+	t.Parallel()
+	first, second := newFilm(t, "h264", 60, 15, 2), newFilm(t, "h265", 60, 15, 0)
+	o := camera.Options{Listen: "127.0.0.1:0", Source: first.path}
+	cam := start(t, o)
+	s := open(t, rtsp.Options{URL: cam.URLs()[0], Transport: "tcp"})
+	events := shown(t, s, 20)
+	u, _ := url.Parse(cam.URLs()[0])
+	o.Listen, o.Source = u.Host, second.path
+	cam.Kill()
+	start(t, o)
+	before := len(good(events))
+	events = append(events, shown(t, s, 40)...)
+	var old, fresh int
+	for i, e := range events {
+		if e.Seq != uint64(i) {
+			t.Fatalf("frame %d has the number %d", i, e.Seq)
+		}
+		if _, ok := first.pictures[e.hash]; ok {
+			old++
+		}
+		if _, ok := second.pictures[e.hash]; ok {
+			fresh++
+		}
+		if e.reason == coded.Reference {
+			t.Errorf("frame %d: %s", e.Seq, e.reason)
+		}
+	}
+	if old < before || fresh < 20 {
+		t.Errorf("%d pictures of the first codec, %d of the second", old, fresh)
+	}
+	if st := s.State(); st.Codec != "h265" || st.Detail != "" {
+		t.Errorf("state %+v", st)
+	}
+}
+
+// A bound on silence that the user has set holds, whatever it is.
+func TestStallAsSet(t *testing.T) {
+	t.Parallel()
+	cam := start(t, camera.Options{Source: newFilm(t, "h264", 60, 15, 0).path})
+	s := open(t, rtsp.Options{URL: cam.URLs()[0], Transport: "tcp", Stall: 30 * time.Second})
+	shown(t, s, 3)
+	if err := cam.SetFaults(0, camera.Faults{Freeze: true}); err != nil {
+		t.Fatal(err)
+	}
+	during(t, s, 7*time.Second)
+	if st := s.State(); st.Sessions != 1 || st.Status != msg.CameraStreaming {
+		t.Errorf("state %+v", st)
+	}
+}
