@@ -204,6 +204,7 @@ func TestFreezeIsAStall(t *testing.T) {
 // What cameras do in the field, one after the other: the stream goes on, and
 // nothing is shown that is not the film's.
 func TestFieldFaults(t *testing.T) {
+	t.Parallel()
 	const (
 		all  = "all but what comes before the first key picture"
 		most = "most, and not all"
@@ -260,6 +261,7 @@ func TestFieldFaults(t *testing.T) {
 // Payloads that are cut short or have wrong bits: nothing breaks. UDP's checksum
 // keeps such from a real receiver; a camera can still send them.
 func TestDamagedPayloads(t *testing.T) {
+	t.Parallel()
 	for _, codec := range []string{"h264", "h265", "mjpeg"} {
 		t.Run(codec, func(t *testing.T) {
 			t.Parallel()
