@@ -57,6 +57,7 @@ func gstServer(t testing.TB, f *film, codec, transport string) (address string) 
 // A server of another maker: what is shown is the film, bit by bit, and it goes
 // on when the film begins anew.
 func TestForeignServer(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		codec   string
 		bframes int
