@@ -126,6 +126,17 @@ func (f *strip) keys() map[int]bool {
 	return keys
 }
 
+// lateBy is how many pictures that are shown after another come before it, at
+// most. For the picture with the most such, all that are shown before it have
+// come (one that had not would have more), so that they are its place in the
+// order of decoding less that in the order of presentation.
+func (f *strip) lateBy() (n int) {
+	for at, s := range f.shots {
+		n = max(n, at-s.index)
+	}
+	return n
+}
+
 // rate is how many pictures a second it has.
 func (f *strip) rate() float64 { return float64(len(f.shots)) / f.length.Seconds() }
 

@@ -57,6 +57,19 @@ func TestFilmIsNumberedAsItIsShown(t *testing.T) {
 		if len(f.shots) != 40 || f.frames != 40 || (f.length-400*time.Millisecond).Abs() > time.Millisecond {
 			t.Fatalf("%d shots, %d frames, length %v", len(f.shots), f.frames, f.length)
 		}
+		late := 0
+		for i, s := range f.shots {
+			n := 0
+			for _, earlier := range f.shots[:i] {
+				if earlier.index > s.index {
+					n++
+				}
+			}
+			late = max(late, n)
+		}
+		if got := f.lateBy(); got != late || (late > 0) != (b > 0) {
+			t.Errorf("it is late by %d; want %d", got, late)
+		}
 		seen := map[int]bool{}
 		for i, s := range f.shots {
 			seen[s.index] = true
