@@ -10,12 +10,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/term"
 
-	"dashline/internal/avdec"
 	"dashline/internal/session"
 	"dashline/sensors/camera"
 )
@@ -83,8 +81,8 @@ func (c *cameraCmd) Run(ctx context.Context, out streams) error {
 	if err := c.announce(s, control, out); err != nil {
 		return err
 	}
-	if !c.Quiet && o.Codec == "" && lateBy(o.Source) > 0 {
-		fmt.Fprintf(out.Err, "%s has B-frames, so each picture comes up to %d frames after it was taken, as from few cameras; --codec h264 --gop 30 encodes it without\n", o.Source, lateBy(o.Source))
+	if late := s.LateBy(); !c.Quiet && o.Codec == "" && late > 0 {
+		fmt.Fprintf(out.Err, "%s has B-frames, so each picture comes up to %d frames after it was taken, as from few cameras; --codec h264 --gop 30 encodes it without\n", o.Source, late)
 	}
 	if c.Duration > 0 {
 		var end context.CancelFunc
@@ -93,36 +91,6 @@ func (c *cameraCmd) Run(ctx context.Context, out streams) error {
 	}
 	c.show(ctx, s, out.Err)
 	return c.conclude(s, out)
-}
-
-// lateBy is by how many frames the beginning of a file sends pictures later than
-// they are shown; 0 where there are no B-frames.
-func lateBy(path string) (n int) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return 0
-	}
-	p, err := avdec.OpenPackets(abs)
-	if err != nil {
-		return 0 // not a file
-	}
-	defer p.Close()
-	var shown []time.Duration
-	for range 64 {
-		packet, err := p.Next()
-		if err != nil {
-			break
-		}
-		later := 0
-		for _, pts := range shown {
-			if pts > packet.PTS {
-				later++
-			}
-		}
-		n = max(n, later)
-		shown = append(shown, packet.PTS)
-	}
-	return n
 }
 
 // options are those of the command line.

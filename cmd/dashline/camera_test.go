@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"dashline/internal/avenc"
 	"dashline/internal/testkit"
 	"dashline/sensors/camera"
 )
@@ -69,6 +70,38 @@ func TestCameraEndsByItself(t *testing.T) {
 	code := run(t.Context(), []string{"camera", drive, "--rtsp", "127.0.0.1:0", "--duration", "200ms"}, streams{&stdout, &stderr})
 	if code != exitOK || !strings.HasPrefix(stdout.String(), "rtsp://127.0.0.1:") || !strings.Contains(stderr.String(), "frames") {
 		t.Errorf("code %d, %q, %q", code, &stdout, &stderr)
+	}
+}
+
+// Whoever measures ages with a film that has B-frames is told; of one that is
+// encoded without there is nothing to tell.
+func TestCameraSaysThatAFilmHasBFrames(t *testing.T) {
+	film := filepath.Join(t.TempDir(), "b.mp4")
+	w, err := avenc.Create(film, avenc.Options{Width: 64, Height: 64, FPS: 30, BFrames: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 20 {
+		if err := w.Write(bytes.Repeat([]byte{byte(i)}, 64*64*3)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args []string
+		told bool
+	}{
+		{[]string{film}, true},
+		{[]string{film, "--quiet"}, false},
+		{[]string{film, "--codec", "h264", "--gop", "30"}, false},
+	} {
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), append([]string{"camera", "--rtsp", "127.0.0.1:0", "--duration", "50ms"}, tt.args...), streams{&stdout, &stderr})
+		if told := strings.Contains(stderr.String(), "has B-frames"); code != exitOK || told != tt.told {
+			t.Errorf("%q: code %d, told %v: %s", tt.args, code, told, &stderr)
+		}
 	}
 }
 

@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	// A recording holds each camera's description, and draws objects on the road.
 	"pipeline/record/...":       {"pipeline/msg", "pipeline/bus/...", "pipeline/record/...", "lanes/ground"},
 	"pipeline/record/container": {},
-	"sensors/camera":            {"sensors/synth", "sensors/synth/film", "internal/avdec", "internal/avenc"}, // it serves cameras and knows nothing of those who read them
+	"sensors/camera":            {"sensors/synth", "sensors/synth/film", "sensors/nal", "internal/avdec", "internal/avenc"}, // it serves cameras and knows nothing of those who read them
 	"sensors/nal":               {"pipeline/msg"},
 	"sensors/rtsp/stream":       {"pipeline/msg", "sensors/nal"},
 	"sensors/...":               {"pipeline", "pipeline/record", "pipeline/msg", "pipeline/frame", "lanes/ground", "sensors/...", "internal/..."},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dashline/internal/avdec"
+	"dashline/sensors/nal"
 )
 
 // maxShots bounds a film: three days at 30 frames a second.
@@ -69,7 +70,7 @@ func (f *strip) look(p *avdec.Packets) error {
 		case len(f.shots) == 0 && !k.Key:
 			return errors.New("it does not begin with a key frame, so it cannot be begun again: have it encoded (--codec h264)")
 		case len(f.shots) == 0:
-			f.sets = parameterSets(f.info.Codec, nalus(k.Data))
+			f.sets = parameterSets(f.info.Codec, slices.Collect(nal.NALs(k.Data)))
 			if f.sets == nil && (f.info.Codec == H264 || f.info.Codec == H265) {
 				return errors.New("its first key frame has no parameter sets: have it encoded (--codec h264)")
 			}
@@ -123,6 +124,17 @@ func (f *strip) keys() map[int]bool {
 		}
 	}
 	return keys
+}
+
+// lateBy is how many pictures that are shown after another come before it, at
+// most. For the picture with the most such, all that are shown before it have
+// come (one that had not would have more), so that they are its place in the
+// order of decoding less that in the order of presentation.
+func (f *strip) lateBy() (n int) {
+	for at, s := range f.shots {
+		n = max(n, at-s.index)
+	}
+	return n
 }
 
 // rate is how many pictures a second it has.
@@ -210,35 +222,6 @@ func (f *strip) keyBefore(index int) int {
 }
 
 func (r *reel) close() { _ = r.packets.Close() }
-
-// nalus splits an access unit in Annex B form into its units, without start codes.
-func nalus(au []byte) [][]byte {
-	var units [][]byte
-	start := -1 // of the unit that is being looked through
-	for i := 0; ; {
-		n := bytes.Index(au[i:], []byte{0, 0, 1})
-		if n < 0 {
-			break
-		}
-		if start >= 0 {
-			units = addUnit(units, au[start:i+n])
-		}
-		i += n + 3
-		start = i
-	}
-	if start >= 0 {
-		units = addUnit(units, au[start:])
-	}
-	return units
-}
-
-// addUnit drops zeros at a unit's end, which belong to the next start code.
-func addUnit(units [][]byte, u []byte) [][]byte {
-	if u = bytes.TrimRight(u, "\x00"); len(u) > 0 {
-		units = append(units, u)
-	}
-	return units
-}
 
 // parameterSets are an access unit's sets by their order in the SDP: SPS and PPS,
 // or VPS, SPS and PPS; nil where one is missing.

@@ -12,6 +12,7 @@ import (
 
 	"dashline/internal/avdec"
 	"dashline/internal/avenc"
+	"dashline/sensors/nal"
 )
 
 // testFilm writes n pictures of moving noise, so that each fills some packets.
@@ -55,6 +56,19 @@ func TestFilmIsNumberedAsItIsShown(t *testing.T) {
 		}
 		if len(f.shots) != 40 || f.frames != 40 || (f.length-400*time.Millisecond).Abs() > time.Millisecond {
 			t.Fatalf("%d shots, %d frames, length %v", len(f.shots), f.frames, f.length)
+		}
+		late := 0
+		for i, s := range f.shots {
+			n := 0
+			for _, earlier := range f.shots[:i] {
+				if earlier.index > s.index {
+					n++
+				}
+			}
+			late = max(late, n)
+		}
+		if got := f.lateBy(); got != late || (late > 0) != (b > 0) {
+			t.Errorf("it is late by %d; want %d", got, late)
 		}
 		seen := map[int]bool{}
 		for i, s := range f.shots {
@@ -118,42 +132,35 @@ func TestFilmsThatCannotBeShown(t *testing.T) {
 	}
 }
 
-func TestNalus(t *testing.T) {
+func TestParameterSets(t *testing.T) {
 	for _, tt := range []struct {
-		name string
-		au   []byte
-		want [][]byte
+		name, codec string
+		au          []byte
+		want        [][]byte
 	}{
-		{"none", nil, nil},
-		{"no start code", []byte{1, 2, 3, 4}, nil},
-		{"short and long codes", []byte{0, 0, 0, 1, 0x67, 9, 0, 0, 1, 0x68, 8, 0, 0, 0, 1, 0x65, 7}, [][]byte{{0x67, 9}, {0x68, 8}, {0x65, 7}}},
-		{"empty units", []byte{0, 0, 1, 0, 0, 1, 0, 0, 1, 5}, [][]byte{{5}}},
-		{"zeros at the end", []byte{0, 0, 1, 5, 6, 0, 0}, [][]byte{{5, 6}}},
-		{"code alone", []byte{0, 0, 1}, nil},
+		{"none", H264, nil, nil},
+		{"no start code", H264, []byte{0x67, 0x68}, nil},
+		{"in the order of the SDP", H264, []byte{0, 0, 0, 1, 0x68, 9, 0, 0, 1, 0x67, 8, 0, 0, 0, 1, 0x65, 7}, [][]byte{{0x67, 8}, {0x68, 9}}},
+		{"no PPS", H264, []byte{0, 0, 1, 0x67, 8, 0, 0, 1, 0x65, 7}, nil},
+		{"H.265", H265, []byte{0, 0, 1, 0x40, 1, 0, 0, 1, 0x42, 2, 0, 0, 1, 0x44, 3, 0}, [][]byte{{0x40, 1}, {0x42, 2}, {0x44, 3}}},
+		{"of another codec", H265, []byte{0, 0, 1, 0x67, 8, 0, 0, 1, 0x68, 9}, nil},
 	} {
-		if got := nalus(tt.au); !slices.EqualFunc(got, tt.want, bytes.Equal) {
+		if got := parameterSets(tt.codec, slices.Collect(nal.NALs(tt.au))); !slices.EqualFunc(got, tt.want, bytes.Equal) {
 			t.Errorf("%s: %x; want %x", tt.name, got, tt.want)
 		}
 	}
 }
 
-func FuzzNalus(f *testing.F) {
+func FuzzParameterSets(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 1, 0x67, 9, 0, 0, 1, 0x68})
 	f.Add([]byte{0, 0, 1, 0, 0, 1})
 	f.Fuzz(func(t *testing.T, au []byte) {
-		total := 0
-		for _, u := range nalus(au) {
-			total += len(u) + 3
-			if len(u) == 0 || bytes.Contains(u, []byte{0, 0, 1}) {
-				t.Fatalf("unit %x", u)
+		units := slices.Collect(nal.NALs(au))
+		for codec, n := range map[string]int{H264: 2, H265: 3} {
+			if sets := parameterSets(codec, units); len(sets) != 0 && len(sets) != n {
+				t.Fatalf("%s: %d sets of % x", codec, len(sets), au)
 			}
-			unitType(H264, u)
-			unitType(H265, u)
 		}
-		if total > len(au) {
-			t.Fatalf("%d bytes of %d", total, len(au))
-		}
-		parameterSets(H264, nalus(au))
 	})
 }
 

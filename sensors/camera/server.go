@@ -185,6 +185,10 @@ func (s *Server) URLs() []string {
 	return urls
 }
 
+// LateBy is by how many frames the film's pictures are sent later than they are
+// shown, at most; 0 where it has no B-frames.
+func (s *Server) LateBy() int { return s.base.lateBy() }
+
 // Certificate is the certificate that was made at the start, PEM; nil where one
 // was given, and without TLS.
 func (s *Server) Certificate() []byte { return s.cert }

@@ -10,6 +10,8 @@ import (
 	"github.com/bluenviron/gortsplib/v4/pkg/format/rtph265"
 	"github.com/bluenviron/gortsplib/v4/pkg/format/rtpmjpeg"
 	"github.com/pion/rtp"
+
+	"dashline/sensors/nal"
 )
 
 // payloadType of H.264 and H.265; MJPEG has its own.
@@ -85,7 +87,7 @@ func (s *shape) sdp(f *strip, kind string, c chance) {
 func (s *shape) cut(f *strip, next shot, au []byte) ([]*rtp.Packet, error) {
 	var units [][]byte
 	if f.sets != nil {
-		units = nalus(au)
+		units = slices.Collect(nal.NALs(au))
 		if next.key && parameterSets(f.info.Codec, units) == nil {
 			units = slices.Concat(f.sets, units)
 		}
