@@ -175,14 +175,14 @@ func TestFreezeIsAStall(t *testing.T) {
 	t.Parallel()
 	f := newFilm(t, "h264", 60, 15, 0)
 	cam := start(t, camera.Options{Source: f.path})
-	s := open(t, rtsp.Options{URL: cam.URLs()[0], Transport: "tcp"})
+	s := open(t, rtsp.Options{URL: cam.URLs()[0], Transport: "tcp", Stall: automatic})
 	var states []msg.CameraState
 	s.Watch(func(st msg.CameraState) { states = append(states, st) })
 	shown(t, s, 5)
 	if err := cam.SetFaults(0, camera.Faults{Freeze: true}); err != nil {
 		t.Fatal(err)
 	}
-	during(t, s, 2*time.Second)
+	during(t, s, 3500*time.Millisecond)
 	if err := cam.SetFaults(0, camera.Faults{}); err != nil {
 		t.Fatal(err)
 	}

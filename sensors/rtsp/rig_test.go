@@ -145,10 +145,19 @@ func start(t testing.TB, o camera.Options) *camera.Server {
 	return s
 }
 
+// automatic leaves it to the source when a stream has stalled.
+const automatic = -1
+
 func open(t testing.TB, o rtsp.Options) *rtsp.Source {
 	t.Helper()
 	if o.Camera == "" {
 		o.Camera = "front"
+	}
+	switch o.Stall {
+	case 0:
+		o.Stall = 5 * time.Second // a machine that is kept busy by other tests is no stall
+	case automatic:
+		o.Stall = 0
 	}
 	if o.Reorder == 0 {
 		o.Reorder = 25 * time.Millisecond

@@ -39,7 +39,7 @@ type Options struct {
 	TLS            *tls.Config
 	Reorder        time.Duration // largest wait for a missing packet over UDP
 	Deadline       time.Duration // age from which a picture is not worth showing; 0: none
-	Stall          time.Duration // time without a picture that breaks a session; 0: 15 periods, at least 500 ms
+	Stall          time.Duration // time without a picture that breaks a session; 0: 30 periods, at least 1 s
 	Retry          time.Duration // largest pause between attempts; 0: 500 ms
 	MaxPixels      int           // of a picture
 	MaxSide        int           // of a picture, pixels
@@ -50,8 +50,8 @@ const (
 	defaultRetry = 500 * time.Millisecond
 	firstRetry   = 50 * time.Millisecond
 	refusedRetry = 5 * time.Second // after a refusal that waiting does not mend
-	stallPeriods = 15
-	leastStall   = 500 * time.Millisecond
+	stallPeriods = 30
+	leastStall   = time.Second
 	answerBound  = 5 * time.Second // for connecting, and for the first picture
 	firstUDP     = 2 * time.Second // for the first packet over UDP, then it is TCP
 	openBound    = 3 * time.Second // for the first session, before Open goes on without
