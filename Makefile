@@ -48,7 +48,7 @@ soak: ## run for SOAK (default 10m) and see that nothing leaks and memory stays 
 bench: ## measure what a frame costs beside decoding and the networks
 	go test ./bench -run '^$$' -bench FrameCost -benchtime 5x
 
-cameras: ## measure what RTSP adds to a frame's age, and decoding four cameras beside ffmpeg (15 minutes)
+cameras: ## measure what RTSP adds to a frame's age, and decoding four cameras beside ffmpeg (12 minutes)
 	go test ./bench -run '^$$' -bench 'RTSPAge|RTSPDecode' -benchtime 1x -v -timeout 0
 
 cuda-link: ## prove that everything compiles and links against OpenCV with CUDA

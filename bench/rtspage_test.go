@@ -84,6 +84,7 @@ type aged struct {
 	camera    []time.Duration // from capture to being handed to the link
 	way       []time.Duration // from there into the pipeline
 	added     []time.Duration // that less decoding; below 0 where a reader lost its core while nothing had come
+	quiet     []time.Duration // that of frames meanwhile no sleeper had to wait for a core
 	decode    []time.Duration // to BGR
 	network   []time.Duration // preprocessing to boxes
 	published []time.Duration // from capture to publication
@@ -98,7 +99,7 @@ type ageView struct {
 
 func (a *aged) views() []ageView {
 	return []ageView{
-		{"camera", &a.camera}, {"way", &a.way}, {"added", &a.added}, {"decode", &a.decode}, {"network", &a.network},
+		{"camera", &a.camera}, {"way", &a.way}, {"added", &a.added}, {"quiet", &a.quiet}, {"decode", &a.decode}, {"network", &a.network},
 		{"published", &a.published}, {"message", &a.message}, {"oversleep", &a.overslept},
 	}
 }
@@ -228,7 +229,8 @@ func measureAge(t testing.TB, transport string, d time.Duration) *aged {
 		}
 	})
 	var a aged
-	beside.Go(func() { a.overslept = oversleep(ctx) })
+	var sleeps []sleep
+	beside.Go(func() { sleeps = oversleep(ctx) })
 	select {
 	case <-listening:
 	case <-ctx.Done():
@@ -247,14 +249,17 @@ func measureAge(t testing.TB, transport string, d time.Duration) *aged {
 			t.Error(err)
 		}
 	}
-	m.sum(&a, begun.Add(time.Second))
+	for _, s := range sleeps {
+		a.overslept = append(a.overslept, s.woke.Sub(s.due))
+	}
+	m.sum(&a, begun.Add(time.Second), sleeps)
 	return &a
 }
 
 // sum puts together what belongs to one frame, of those that were in the pipeline
 // after a moment: the network is slow at first. Frames are known by the camera's
 // own capture time, so those before its first report are left out.
-func (m *moments) sum(a *aged, after time.Time) {
+func (m *moments) sum(a *aged, after time.Time, sleeps []sleep) {
 	reports := map[uint64]msg.FrameReport{}
 	for _, r := range m.reports {
 		reports[r.Seq] = r
@@ -268,6 +273,9 @@ func (m *moments) sum(a *aged, after time.Time) {
 		a.way = append(a.way, f.at.Sub(sent.SentAt))
 		a.added = append(a.added, f.at.Sub(sent.SentAt)-f.took)
 		a.decode = append(a.decode, f.took)
+		if !disturbed(sleeps, sent.SentAt, f.at) {
+			a.quiet = append(a.quiet, f.at.Sub(sent.SentAt)-f.took)
+		}
 		received, ok := m.received[f.Seq]
 		if !ok {
 			continue // let go, for a newer one
@@ -292,13 +300,27 @@ func (m *moments) find(at time.Time) (camera.FrameInfo, bool) {
 	return m.sent[i], true
 }
 
-// oversleep is how much later than asked a goroutine woke from each of its sleeps.
-func oversleep(ctx context.Context) (late []time.Duration) {
-	const nap = 2 * time.Millisecond
+// sleep is one of a sleeper's naps: when it was to wake, and when it did.
+type sleep struct{ due, woke time.Time }
+
+// oversleep sleeps again and again: it sees what this machine makes any goroutine
+// wait for a core.
+func oversleep(ctx context.Context) (all []sleep) {
 	for ctx.Err() == nil {
-		before := time.Now()
-		time.Sleep(nap)
-		late = append(late, time.Since(before)-nap)
+		due := time.Now().Add(2 * time.Millisecond)
+		time.Sleep(time.Until(due))
+		all = append(all, sleep{due, time.Now()})
 	}
-	return late
+	return all
+}
+
+// disturbed says that a sleeper was due between two moments and had to wait.
+func disturbed(sleeps []sleep, from, to time.Time) bool {
+	i, _ := slices.BinarySearchFunc(sleeps, from, func(s sleep, t time.Time) int { return s.woke.Compare(t) })
+	for ; i < len(sleeps) && sleeps[i].due.Before(to); i++ {
+		if sleeps[i].woke.Sub(sleeps[i].due) > time.Millisecond {
+			return true
+		}
+	}
+	return false
 }
