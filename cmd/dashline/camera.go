@@ -20,24 +20,25 @@ import (
 
 type cameraCmd struct {
 	Source       string        `arg:"" optional:"" help:"Video file, or synth:SCENARIO (default: the default drive)."`
-	RTSP         string        `name:"rtsp" default:"127.0.0.1:8554" placeholder:"ADDRESS" help:"Where to serve RTSP; port 0 is any that is free (default: ${default})."`
-	UDPPort      int           `name:"udp-port" default:"0" placeholder:"PORT" help:"Even UDP port of RTP, RTCP has the next; 0: any; -1: TCP only (default: ${default})."`
-	Count        int           `default:"1" placeholder:"N" help:"Cameras that show the film (default: ${default})."`
-	Codec        string        `enum:",copy,h264,h265,mjpeg" default:"" placeholder:"CODEC" help:"The file's own packets (copy), or h264, h265 or mjpeg (default: copy; of the default drive h264 without B-frames, as cameras send it)."`
-	Size         string        `placeholder:"WxH" help:"Encode pictures of another size, as in 640x360."`
-	GOP          int           `name:"gop" placeholder:"N" help:"Encode with a key frame every N frames."`
-	BFrames      int           `name:"b-frames" placeholder:"N" help:"Encode with up to N B-frames between two others."`
-	User         string        `placeholder:"NAME" help:"Who may watch. The password is in DASHLINE_CAMERA_PASSWORD, or in --password-file."`
-	PasswordFile string        `placeholder:"FILE" help:"File whose first line is the password."`
-	Auth         []string      `placeholder:"WAY" help:"How it is proved: basic, digest (default: both are offered)."`
-	TLS          bool          `name:"tls" help:"Serve RTSPS, with a certificate made at the start if none is given."`
-	Cert         string        `placeholder:"FILE" help:"Certificate, PEM."`
-	Key          string        `placeholder:"FILE" help:"Its key, PEM."`
-	Control      string        `placeholder:"ADDRESS" help:"Where to serve the HTTP interface that changes faults, as in 127.0.0.1:8555."`
-	Seed         uint64        `default:"1" placeholder:"N" help:"What faults are drawn with (default: ${default})."`
-	Duration     time.Duration `placeholder:"TIME" help:"End after so long (default: go on until Ctrl-C)."`
-	JSON         bool          `name:"json" help:"Print one JSON object with the addresses, and one with the counts at the end."`
-	Quiet        bool          `short:"q" help:"Show no progress and no status."`
+	File         cameraFile    `name:"config" short:"c" placeholder:"FILE" help:"YAML file with any of the keys below, written with underscores, as in burst_length."`
+	RTSP         string        `yaml:"rtsp" name:"rtsp" default:"127.0.0.1:8554" placeholder:"ADDRESS" help:"Where to serve RTSP; port 0 is any that is free (default: ${default})."`
+	UDPPort      int           `yaml:"udp_port" name:"udp-port" default:"0" placeholder:"PORT" help:"Even UDP port of RTP, RTCP has the next; 0: any; -1: TCP only (default: ${default})."`
+	Count        int           `yaml:"count" default:"1" placeholder:"N" help:"Cameras that show the film (default: ${default})."`
+	Codec        string        `yaml:"codec" enum:",copy,h264,h265,mjpeg" default:"" placeholder:"CODEC" help:"The file's own packets (copy), or h264, h265 or mjpeg (default: copy; of the default drive h264 without B-frames, as cameras send it)."`
+	Size         string        `yaml:"size" placeholder:"WxH" help:"Encode pictures of another size, as in 640x360."`
+	GOP          int           `yaml:"gop" name:"gop" placeholder:"N" help:"Encode with a key frame every N frames."`
+	BFrames      int           `yaml:"b_frames" name:"b-frames" placeholder:"N" help:"Encode with up to N B-frames between two others."`
+	User         string        `yaml:"user" placeholder:"NAME" help:"Who may watch. The password is in DASHLINE_CAMERA_PASSWORD, or in --password-file."`
+	PasswordFile string        `yaml:"password_file" placeholder:"FILE" help:"File whose first line is the password."`
+	Auth         []string      `yaml:"auth" placeholder:"WAY" help:"How it is proved: basic, digest (default: both are offered)."`
+	TLS          bool          `yaml:"tls" name:"tls" help:"Serve RTSPS, with a certificate made at the start if none is given."`
+	Cert         string        `yaml:"cert" placeholder:"FILE" help:"Certificate, PEM."`
+	Key          string        `yaml:"key" placeholder:"FILE" help:"Its key, PEM."`
+	Control      string        `yaml:"control" placeholder:"ADDRESS" help:"Where to serve the HTTP interface that changes faults, as in 127.0.0.1:8555."`
+	Seed         uint64        `yaml:"seed" default:"1" placeholder:"N" help:"What faults are drawn with (default: ${default})."`
+	Duration     time.Duration `yaml:"duration" placeholder:"TIME" help:"End after so long (default: go on until Ctrl-C)."`
+	JSON         bool          `yaml:"json" name:"json" help:"Print one JSON object with the addresses, and one with the counts at the end."`
+	Quiet        bool          `yaml:"quiet" short:"q" help:"Show no progress and no status."`
 
 	camera.Faults `embed:"" group:"Faults of every camera, all none by default:"`
 }
@@ -50,6 +51,8 @@ func (cameraCmd) Help() string {
   dashline camera 'synth:city?seed=3&duration=20s' --codec mjpeg
   dashline camera drive.mp4 --loss 0.01 --jitter 20ms --seed 7
   dashline camera drive.mp4 --disconnect-every 10s --clock-drift=-50
+  dashline camera drive.mp4 --config rain.yaml --seed 8
+                                                   flags from a file; those given besides it win
   DASHLINE_CAMERA_PASSWORD=secret dashline camera drive.mp4 --user guest --tls
   dashline camera drive.mp4 --control 127.0.0.1:8555
   curl -X PATCH -d '{"loss": 0.1}' http://127.0.0.1:8555/cameras/0/faults

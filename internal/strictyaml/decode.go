@@ -12,7 +12,8 @@
 //
 // Fields may be structs, slices and arrays of scalars or structs, maps of those
 // by text, strings, booleans, integers, floats and time.Duration. A struct that
-// implements encoding.TextUnmarshaler may also be given as text. Tags bound
+// implements encoding.TextUnmarshaler may also be given as text; another type that
+// does is given as text or number, of which its UnmarshalText judges. Tags bound
 // scalars: `enum` (comma-separated words), `pattern` (a regular expression),
 // `min` and `max` (inclusive).
 package strictyaml
@@ -105,6 +106,19 @@ func (d *decoder) value(n ast.Node, v reflect.Value, path string, tag reflect.St
 func (d *decoder) unmarshal(u encoding.TextUnmarshaler, s *ast.StringNode, path string) error {
 	if err := u.UnmarshalText([]byte(s.Value)); err != nil {
 		return at(d.file, s.GetToken(), "%s: %v", path, err)
+	}
+	return nil
+}
+
+// textual reads what is no struct and reads itself from text.
+func (d *decoder) textual(n ast.Node, u encoding.TextUnmarshaler, path string) error {
+	switch n.(type) {
+	case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode:
+	default:
+		return d.wrong(n, path, "text or a number")
+	}
+	if err := u.UnmarshalText([]byte(n.GetToken().Value)); err != nil {
+		return at(d.file, n.GetToken(), "%s: %v", path, err)
 	}
 	return nil
 }
@@ -215,6 +229,9 @@ func (d *decoder) list(n ast.Node, v reflect.Value, path string, tag reflect.Str
 var durationType = reflect.TypeFor[time.Duration]()
 
 func (d *decoder) scalar(n ast.Node, v reflect.Value, path string, tag reflect.StructTag) error {
+	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		return d.textual(n, u, path)
+	}
 	if v.Type() == durationType {
 		text := n.GetToken().Value
 		took, err := time.ParseDuration(text)
@@ -246,6 +263,12 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value, path string, tag reflect.S
 			return d.wrong(n, path, "a whole number")
 		}
 		v.SetInt(i)
+	case reflect.Uint64:
+		i, err := natural(n)
+		if err != nil {
+			return d.wrong(n, path, "a whole number of 0 or more")
+		}
+		v.SetUint(i)
 	case reflect.Float64, reflect.Float32:
 		f, err := number(n)
 		if err != nil || v.OverflowFloat(f) {
@@ -279,6 +302,21 @@ func integer(n ast.Node) (int64, error) {
 		}
 	}
 	return 0, strconv.ErrRange
+}
+
+func natural(n ast.Node) (uint64, error) {
+	i, ok := n.(*ast.IntegerNode)
+	if !ok {
+		return 0, strconv.ErrSyntax
+	}
+	if x, ok := i.Value.(uint64); ok {
+		return x, nil
+	}
+	x, err := integer(n)
+	if err != nil || x < 0 {
+		return 0, strconv.ErrRange
+	}
+	return uint64(x), nil
 }
 
 func number(n ast.Node) (float64, error) {

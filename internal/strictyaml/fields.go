@@ -97,6 +97,8 @@ func outside(v reflect.Value, tag reflect.StructTag) string {
 		return ""
 	case v.CanInt():
 		x = float64(v.Int())
+	case v.CanUint():
+		x = float64(v.Uint())
 	case v.CanFloat():
 		x = v.Float()
 	default:

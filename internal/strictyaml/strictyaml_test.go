@@ -20,7 +20,21 @@ type sample struct {
 	List   []inner         `yaml:"list"`
 	Three  [3]float32      `yaml:"three"`
 	Named  map[string]pair `yaml:"named"`
+	Seed   uint64          `yaml:"seed" max:"1e19"`
+	Tone   tone            `yaml:"tone"`
 	Hidden string          `yaml:"-"`
+}
+
+// tone reads itself from text and is no struct.
+type tone int
+
+func (n *tone) UnmarshalText(text []byte) error {
+	i, err := strconv.Atoi(strings.TrimSuffix(string(text), "Hz"))
+	if err != nil {
+		return errors.New("write it as 440Hz")
+	}
+	*n = tone(i)
+	return nil
 }
 
 type inner struct {
@@ -61,13 +75,16 @@ three: [1, 2.5, 3]
 named:
   one: x:1
   "two": {a: y, b: 2}
+seed: 9999999999999999999
+tone: 440Hz
 `), &v)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := sample{Name: "x: y", Age: 100 * time.Millisecond, Count: 16, Score: .5, On: true, Mode: "fast",
 		Inner: inner{7}, List: []inner{{1}, {2}}, Three: [3]float32{1, 2.5, 3},
-		Named: map[string]pair{"one": {"x", 1}, "two": {"y", 2}}}
+		Named: map[string]pair{"one": {"x", 1}, "two": {"y", 2}},
+		Seed:  9999999999999999999, Tone: 440}
 	if !reflect.DeepEqual(v, want) {
 		t.Errorf("got %+v\nwant %+v", v, want)
 	}
@@ -115,6 +132,12 @@ func TestDecodeErrors(t *testing.T) {
 		{"group for text", "name:\n  a: b\n", "name: expected text, found keys with values"},
 		{"text for list", "list: a\n", "list: expected a list"},
 		{"array length", "three: [1, 2]\n", "three: expected 3 values, found 2"},
+		{"less than nothing", "seed: -1\n", "f.yaml:1:7: seed: expected a whole number of 0 or more, found the number -1"},
+		{"more than there is", "seed: 18446744073709551616\n", "seed: expected a whole number of 0 or more"},
+		{"above its most", "seed: 18446744073709551615\n", "seed: 18446744073709551615 is outside of its range, at most 1e19"},
+		{"text that its type refuses", "tone: high\n", "f.yaml:1:7: tone: write it as 440Hz"},
+		{"number that its type refuses", "tone: 4.5\n", "f.yaml:1:7: tone: write it as 440Hz"},
+		{"list for such a type", "tone: [1]\n", "tone: expected text or a number, found a list"},
 		{"text of a struct", "named: {one: x}\n", "f.yaml:1:14: named.one: write it as a:1"},
 		{"key of a struct in a map", "named:\n  one: {c: x}\n", "unknown key named.one.c"},
 		{"twice in a map", "named:\n  one: x:1\n  one: x:2\n", "f.yaml:3:3: key named.one is set a second time"},

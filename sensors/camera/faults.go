@@ -38,30 +38,30 @@ const (
 // Faults are what a camera and the network behind it do wrong. The zero value is
 // a camera without fault. Probabilities are of one packet, 0 to 1.
 type Faults struct {
-	Loss        float64 `json:"loss" placeholder:"P" help:"Probability that a packet is lost."`
-	Burst       float64 `json:"burst" placeholder:"P" help:"Probability that a packet begins a burst of losses."`
-	BurstLength float64 `json:"burst_length" placeholder:"N" help:"Mean length of a burst, packets (default: 5)."`
+	Loss        float64 `json:"loss" yaml:"loss" placeholder:"P" help:"Probability that a packet is lost."`
+	Burst       float64 `json:"burst" yaml:"burst" placeholder:"P" help:"Probability that a packet begins a burst of losses."`
+	BurstLength float64 `json:"burst_length" yaml:"burst_length" placeholder:"N" help:"Mean length of a burst, packets (default: 5)."`
 
-	Reorder      float64 `json:"reorder" placeholder:"P" help:"Probability that a packet is overtaken."`
-	ReorderDepth int     `json:"reorder_depth" placeholder:"N" help:"By how many others (default: 3)."`
-	Duplicate    float64 `json:"duplicate" placeholder:"P" help:"Probability that a packet comes twice."`
+	Reorder      float64 `json:"reorder" yaml:"reorder" placeholder:"P" help:"Probability that a packet is overtaken."`
+	ReorderDepth int     `json:"reorder_depth" yaml:"reorder_depth" placeholder:"N" help:"By how many others (default: 3)."`
+	Duplicate    float64 `json:"duplicate" yaml:"duplicate" placeholder:"P" help:"Probability that a packet comes twice."`
 
-	Jitter    Duration `json:"jitter" placeholder:"TIME" help:"Most by which packets are delayed, each by another time and in their order."`
-	Bandwidth int      `json:"bandwidth" placeholder:"BYTES" help:"Bytes a second that the link carries."`
-	Queue     int      `json:"queue" placeholder:"BYTES" help:"Bytes that wait for a link that is too slow; more are lost (default: 65536)."`
+	Jitter    Duration `json:"jitter" yaml:"jitter" placeholder:"TIME" help:"Most by which packets are delayed, each by another time and in their order."`
+	Bandwidth int      `json:"bandwidth" yaml:"bandwidth" placeholder:"BYTES" help:"Bytes a second that the link carries."`
+	Queue     int      `json:"queue" yaml:"queue" placeholder:"BYTES" help:"Bytes that wait for a link that is too slow; more are lost (default: 65536)."`
 
-	Truncate float64 `json:"truncate" placeholder:"P" help:"Probability that a packet's payload is cut short."`
-	Flip     float64 `json:"flip" placeholder:"P" help:"Probability that a packet's payload has a wrong bit."`
+	Truncate float64 `json:"truncate" yaml:"truncate" placeholder:"P" help:"Probability that a packet's payload is cut short."`
+	Flip     float64 `json:"flip" yaml:"flip" placeholder:"P" help:"Probability that a packet's payload has a wrong bit."`
 
-	Freeze          bool     `json:"freeze" help:"Send nothing, and keep the sessions."`
-	DisconnectEvery Duration `json:"disconnect_every" placeholder:"TIME" help:"Close all connections each time this has passed."`
-	NoRTCP          bool     `json:"no_rtcp" name:"no-rtcp" help:"Send no sender reports."`
-	ClockDrift      float64  `json:"clock_drift" placeholder:"PPM" help:"By how much the camera's clock is too fast, parts per million."`
-	ClockJump       Duration `json:"clock_jump" placeholder:"TIME" help:"What is added to the camera's time of day; a change is a jump."`
-	RTPJump         Duration `json:"rtp_jump" name:"rtp-jump" placeholder:"TIME" help:"What is added to RTP timestamps, the time of day staying right; a change is a jump."`
-	SDP             string   `json:"sdp" name:"sdp" enum:",none,missing,garbage" default:"" placeholder:"KIND" help:"Wrong parameter sets in the SDP: none, missing or garbage."`
-	ResolutionEvery Duration `json:"resolution_every" placeholder:"TIME" help:"Go from full to half size or back each time this has passed."`
-	NoKeyFrames     Duration `json:"no_key_frames" placeholder:"TIME" help:"Send key frames only so far apart."`
+	Freeze          bool     `json:"freeze" yaml:"freeze" help:"Send nothing, and keep the sessions."`
+	DisconnectEvery Duration `json:"disconnect_every" yaml:"disconnect_every" placeholder:"TIME" help:"Close all connections each time this has passed."`
+	NoRTCP          bool     `json:"no_rtcp" yaml:"no_rtcp" name:"no-rtcp" help:"Send no sender reports."`
+	ClockDrift      float64  `json:"clock_drift" yaml:"clock_drift" placeholder:"PPM" help:"By how much the camera's clock is too fast, parts per million."`
+	ClockJump       Duration `json:"clock_jump" yaml:"clock_jump" placeholder:"TIME" help:"What is added to the camera's time of day; a change is a jump."`
+	RTPJump         Duration `json:"rtp_jump" yaml:"rtp_jump" name:"rtp-jump" placeholder:"TIME" help:"What is added to RTP timestamps, the time of day staying right; a change is a jump."`
+	SDP             string   `json:"sdp" yaml:"sdp" name:"sdp" enum:",none,missing,garbage" default:"" placeholder:"KIND" help:"Wrong parameter sets in the SDP: none, missing or garbage."`
+	ResolutionEvery Duration `json:"resolution_every" yaml:"resolution_every" placeholder:"TIME" help:"Go from full to half size or back each time this has passed."`
+	NoKeyFrames     Duration `json:"no_key_frames" yaml:"no_key_frames" placeholder:"TIME" help:"Send key frames only so far apart."`
 }
 
 // Limits of the faults.
