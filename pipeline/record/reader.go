@@ -248,7 +248,3 @@ func (r *Reader) accountOf() *recordv1.RecorderAccount {
 }
 
 var errNoCamera = errors.New("no such camera")
-
-// IsNoCamera says whether an error of [Reader.Packets] is that the recording
-// has no packets of the camera.
-func IsNoCamera(err error) bool { return errors.Is(err, errNoCamera) }

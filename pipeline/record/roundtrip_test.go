@@ -335,10 +335,10 @@ func TestSeek(t *testing.T) {
 			t.Errorf("the range %v was taken", bad)
 		}
 	}
-	if _, err := r.Packets("left", 0, 0); !IsNoCamera(err) || !strings.Contains(err.Error(), "front, rear") {
+	if _, err := r.Packets("left", 0, 0); !errors.Is(err, errNoCamera) || !strings.Contains(err.Error(), "front, rear") {
 		t.Errorf("a camera that is not there: %v", err)
 	}
-	if _, err := r.Packets("", 0, 0); !IsNoCamera(err) {
+	if _, err := r.Packets("", 0, 0); !errors.Is(err, errNoCamera) {
 		t.Errorf("no camera named, of two: %v", err)
 	}
 }
