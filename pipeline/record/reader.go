@@ -42,10 +42,14 @@ func OpenProgress(path string, p Progress) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open recording: %w", err)
 	}
-	return newReader(f), nil
+	r, err := newReader(f)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open recording: %s: %w", path, err), f.Close())
+	}
+	return r, nil
 }
 
-func newReader(f *container.File) *Reader {
+func newReader(f *container.File) (*Reader, error) {
 	r := &Reader{file: f, cameras: map[string]ground.Camera{}}
 	if f.Outside > 0 {
 		f.Say("%d messages outside chunks, which are not read", f.Outside)
@@ -63,7 +67,10 @@ func newReader(f *container.File) *Reader {
 			r.cameras[name] = c
 		}
 	}
-	return r
+	if n := len(r.cameraNames()); n > maxCameras {
+		return nil, fmt.Errorf("it has %d cameras, and a recording holds at most %d: it is not one of this program, or it is damaged", n, maxCameras)
+	}
+	return r, nil
 }
 
 // Close closes the file.
