@@ -112,8 +112,20 @@ func (r *Reader) schemaOf(id uint16) string {
 
 // Config is the configuration that the recording was made with, YAML without
 // credentials; empty where the recording has none.
-func (r *Reader) Config() string {
-	for _, a := range r.file.Attachments() {
+func (r *Reader) Config() string { return configIn(r.file.Attachments()) }
+
+// ConfigOf is [Reader.Config] of a recording that is not open. It reads what is
+// before the first chunk, also where the file has no index.
+func ConfigOf(path string) (string, error) {
+	front, err := container.Front(path)
+	if err != nil {
+		return "", fmt.Errorf("read the configuration of a recording: %w", err)
+	}
+	return configIn(front), nil
+}
+
+func configIn(all []container.Attachment) string {
+	for _, a := range all {
 		if a.Name == configName {
 			return string(a.Data)
 		}

@@ -35,6 +35,9 @@ func TestRoundTrip(t *testing.T) {
 			if got := r.Config(); got != "vehicle: car\n" {
 				t.Errorf("config %q", got)
 			}
+			if got, err := ConfigOf(path); err != nil || got != "vehicle: car\n" {
+				t.Errorf("config of the file %q, %v", got, err)
+			}
 			in := r.Info()
 			if in.Cut != "" || in.Vehicle != "car" || in.Library != "dashline 1.2.3" || in.Chunks < 5 || !in.Config || len(in.Problems) > 0 || len(in.Dropped) > 0 {
 				t.Errorf("info: %+v", in)
