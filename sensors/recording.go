@@ -31,6 +31,8 @@ type recording struct {
 	packet  record.Packet
 	unit    coded.Unit
 	tap     func(*msg.Packet)
+	arrived arrivals
+	now     time.Duration // when the latest packet arrived, 0 where that is not known
 	ended   bool
 }
 
@@ -118,6 +120,7 @@ func (s *recording) Next(ctx context.Context, f *frame.Frame) error {
 	for {
 		if s.stream != nil {
 			if ok, err := s.stream.Next(f); ok || err != nil {
+				f.Arrived = s.now // with the packet that brought it out, as it was then
 				return err
 			}
 		}
@@ -146,6 +149,7 @@ func (s *recording) Next(ctx context.Context, f *frame.Frame) error {
 
 func (s *recording) put() error {
 	p := &s.packet
+	s.now = s.arrived.at(&p.Packet)
 	if s.stream == nil || p.Codec != s.unit.Codec {
 		next, err := coded.New(coded.Options{
 			Codec: p.Codec, Name: s.name, MaxPixels: MaxPixels, MaxSide: MaxSide,
