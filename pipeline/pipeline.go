@@ -31,10 +31,10 @@ import (
 
 // Source produces the frames of one camera, in order.
 type Source interface {
-	// Next reads the next picture into f.Image (8-bit BGR) and sets f.Header,
-	// all but Arrived. It returns io.EOF at the end, a [*FrameError] when this
-	// frame is lost but the next may be fine (f.Header must be set then too),
-	// and any other error when the source cannot go on.
+	// Next reads the next picture into f.Image (8-bit BGR) and sets f.Header;
+	// Arrived only where it replays an arrival. It returns io.EOF at the end, a
+	// [*FrameError] when this frame is lost but the next may be fine (f.Header
+	// must be set then too), and any other error when the source cannot go on.
 	Next(ctx context.Context, f *frame.Frame) error
 }
 

@@ -18,9 +18,10 @@ import (
 // messages in the same order with the same times, outcomes and drops, whatever
 // the machine does meanwhile; cfg.Now is not asked.
 //
-// Virtual time begins with the presentation time of the first frame. A frame
-// arrives at its own presentation time and what the service gives for
-// StageSource, or with the frame before it where that is later. With Newest,
+// A frame is due when it arrived while it was recorded, where the source sets
+// Arrived, and else at its presentation time. Virtual time begins when the first
+// is due. A frame arrives when it is due and read, which takes what the service
+// gives for StageSource, or with the frame before it where that is later. With Newest,
 // frames that arrive while another is at work are admitted and dropped as in a
 // live run; a frame that arrives in the very moment in which work ends waits
 // until the one before it has been taken. With Every none is dropped, the source
@@ -66,7 +67,7 @@ type replay struct {
 	*runner
 	virtual *virtual
 
-	first   time.Duration // presentation time of the first frame
+	first   time.Duration // when the first frame is due
 	begun   bool
 	arrived time.Duration // latest arrival
 	waiting job
@@ -119,11 +120,15 @@ func (p *replay) step(ctx context.Context, lease frame.Lease) (more bool, err er
 
 // arrive says when a frame arrives, and what reading it took.
 func (p *replay) arrive(f *frame.Frame) (read time.Duration) {
+	due := f.PTS
+	if f.Arrived > 0 {
+		due = f.Arrived
+	}
 	if !p.begun {
-		p.first, p.begun = f.PTS, true
+		p.first, p.begun = due, true
 	}
 	read = told(p.virtual.service(&f.Header), StageSource)
-	p.arrived = max(p.arrived, min(f.PTS-p.first+read, maxVirtual))
+	p.arrived = max(p.arrived, min(due-p.first+read, maxVirtual))
 	f.Arrived = p.arrived
 	return read
 }

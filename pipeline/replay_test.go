@@ -144,6 +144,38 @@ func TestReplayByHand(t *testing.T) {
 	}
 }
 
+// Frames of which it is known arrive as they did: those of a burst together.
+func TestReplayOfArrivals(t *testing.T) {
+	d := &diary{}
+	src := bursts{newTimed(0, 10*ms, 20*ms, 30*ms, 40*ms), []time.Duration{5 * ms, 35 * ms, 35 * ms, 35 * ms, 0}}
+	replay(t, pipeline.Config{Deadline: 30 * ms, Policy: pipeline.Newest},
+		pipeline.Stages{Source: src, Detector: detector{}, Publisher: d},
+		pipeline.Fixed(took(pipeline.StageSource, ms), took(pipeline.StageForward, 4*ms)))
+	var got []string
+	for _, r := range d.reports {
+		got = append(got, fmt.Sprintf("%d %s %v %v", r.Seq, r.Outcome, r.Arrived, r.Age))
+	}
+	// Of the three that come at 31 the first is taken at once, and the last after it.
+	want := []string{"0 on_time 1ms 4ms", "2 dropped 31ms 0s", "1 on_time 31ms 4ms", "3 on_time 31ms 8ms", "4 on_time 36ms 7ms"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// bursts is a source that knows when its frames arrived; 0 where it does not.
+type bursts struct {
+	*timed
+	at []time.Duration
+}
+
+func (b bursts) Next(ctx context.Context, f *frame.Frame) error {
+	err := b.timed.Next(ctx, f)
+	if err != io.EOF {
+		f.Arrived = b.at[b.next-1]
+	}
+	return err
+}
+
 // A live frame that is late when its lanes are there is not planned on, by the
 // virtual clock; with Every it is.
 func TestReplayPlansOnNothingStale(t *testing.T) {

@@ -65,6 +65,9 @@ func (l *looped) Next(ctx context.Context, f *frame.Frame) error {
 	}
 	f.Seq += l.base
 	f.PTS += l.offset
+	if f.Arrived > 0 {
+		f.Arrived = max(1, f.Arrived+l.offset)
+	}
 	l.next = f.Seq + 1
 	// A failed frame may have no time of its own: time never runs back.
 	l.nextTime = max(l.nextTime, f.PTS+time.Duration(float64(time.Second)/l.info.FPS))
@@ -85,15 +88,15 @@ func (l *looped) again() error {
 	return nil
 }
 
-// Paced delivers each frame at its time of presentation, as a camera would. It
-// decodes ahead of time and never hurries: after a delay, frames that are due
+// Paced delivers each frame when it arrived while it was recorded, where the source
+// knows, and else at its time of presentation, as a camera would. It decodes ahead of time and never hurries: after a delay, frames that are due
 // come at once.
 func Paced(s Source) Source { return &paced{Source: s} }
 
 type paced struct {
 	Source
 	start time.Time
-	first time.Duration
+	first time.Duration // when the first frame was due
 	timer *time.Timer
 }
 
@@ -101,12 +104,16 @@ func (p *paced) Next(ctx context.Context, f *frame.Frame) error {
 	if err := p.Source.Next(ctx, f); err != nil {
 		return err
 	}
+	due := f.PTS
+	if f.Arrived > 0 {
+		due = f.Arrived
+	}
 	if p.start.IsZero() {
-		p.start, p.first = time.Now(), f.PTS
+		p.start, p.first = time.Now(), due
 		return nil
 	}
 	began := time.Now()
-	wait := p.start.Add(f.PTS - p.first).Sub(began)
+	wait := p.start.Add(due - p.first).Sub(began)
 	if wait <= 0 {
 		return nil
 	}

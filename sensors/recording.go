@@ -31,6 +31,8 @@ type recording struct {
 	packet  record.Packet
 	unit    coded.Unit
 	tap     func(*msg.Packet)
+	arrived arrivals
+	now     time.Duration // when the latest packet arrived, 0 where that is not known
 	ended   bool
 }
 
@@ -77,11 +79,7 @@ func cameraIn(r *record.Reader, wanted string) (string, error) {
 // pace is the rate of a camera's pictures, from the first of them, and how many
 // there are.
 func pace(r *record.Reader, camera string) (fps float64, frames int) {
-	for _, c := range r.Info().Cameras {
-		if c.Name == camera {
-			frames = int(min(c.Packets, 1<<31-1))
-		}
-	}
+	frames = int(min(r.PacketCount(camera), 1<<31-1))
 	p, err := r.Packets(camera, 0, 0)
 	if err != nil {
 		return unknownFPS, frames
@@ -122,6 +120,7 @@ func (s *recording) Next(ctx context.Context, f *frame.Frame) error {
 	for {
 		if s.stream != nil {
 			if ok, err := s.stream.Next(f); ok || err != nil {
+				f.Arrived = s.now // with the packet that brought it out, as it was then
 				return err
 			}
 		}
@@ -150,6 +149,7 @@ func (s *recording) Next(ctx context.Context, f *frame.Frame) error {
 
 func (s *recording) put() error {
 	p := &s.packet
+	s.now = s.arrived.at(&p.Packet)
 	if s.stream == nil || p.Codec != s.unit.Codec {
 		next, err := coded.New(coded.Options{
 			Codec: p.Codec, Name: s.name, MaxPixels: MaxPixels, MaxSide: MaxSide,
@@ -183,23 +183,20 @@ func (s *recording) Close() error {
 	return s.reader.Close()
 }
 
-// RecordedTimes are the reports of the frames that were accounted for when a
-// recording was made, by the presentation time of the frame. Of several with the
-// same time it is the first.
-func RecordedTimes(path, camera string) (map[time.Duration]*msg.FrameReport, error) {
-	r, err := record.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("open recording: %w", err)
-	}
-	defer r.Close()
-	if camera, err = cameraIn(r, camera); err != nil {
-		return nil, fmt.Errorf("open recording %s: %w", path, err)
-	}
+// RecordedTimes are the reports of the frames that were accounted for when the
+// recording s was made, by the presentation time of the frame. Of several with
+// the same time it is the first. It is called before the first Next; a source of
+// another kind has none.
+func RecordedTimes(s Source) map[time.Duration]*msg.FrameReport {
 	times := map[time.Duration]*msg.FrameReport{}
-	for report := range r.Reports(camera) {
+	r, ok := s.(*recording)
+	if !ok {
+		return times
+	}
+	for report := range r.reader.Reports(r.camera) {
 		if times[report.PTS] == nil {
 			times[report.PTS] = report
 		}
 	}
-	return times, nil
+	return times
 }

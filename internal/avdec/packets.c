@@ -1,9 +1,10 @@
 #include "packets.h"
+#include "file.h"
+#include "picture.h"
 
 #include <libavcodec/avcodec.h>
 #include <libavcodec/bsf.h>
 #include <libavformat/avformat.h>
-#include <libavutil/avstring.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -15,32 +16,6 @@ struct dp_packets {
     AVPacket *packet;
     int64_t first; // dts of the first packet, AV_NOPTS_VALUE before it is read
 };
-
-static int fail(char *err, size_t len, const char *what, int code) {
-    char text[AV_ERROR_MAX_STRING_SIZE] = "";
-    if (code < 0) av_strerror(code, text, sizeof text);
-    snprintf(err, len, "%s%s%s", what, code < 0 ? ": " : "", text);
-    return -1;
-}
-
-static int open_file(dp_packets *p, const char *path, char *err, size_t len) {
-    // "file:" and the whitelist keep a playlist or a crafted name from reaching
-    // anything but files.
-    char *url = av_asprintf("file:%s", path);
-    AVDictionary *options = NULL;
-    av_dict_set(&options, "protocol_whitelist", "file", 0);
-    int code = url ? avformat_open_input(&p->format, url, NULL, &options) : AVERROR(ENOMEM);
-    av_dict_free(&options);
-    av_free(url);
-    if (code < 0) return fail(err, len, "it is not a video that FFmpeg can read, or it is cut off before its index", code);
-    if ((code = avformat_find_stream_info(p->format, NULL)) < 0) return fail(err, len, "its streams cannot be read", code);
-    int best = av_find_best_stream(p->format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
-    if (best < 0) return fail(err, len, "there is no video in it", 0);
-    p->stream = p->format->streams[best];
-    for (unsigned i = 0; i < p->format->nb_streams; i++)
-        if ((int)i != best) p->format->streams[i]->discard = AVDISCARD_ALL;
-    return 0;
-}
 
 // open_filter makes Annex B of what MP4 and Matroska hold, with the parameter
 // sets before key frames; what is Annex B already goes through as it is.
@@ -60,9 +35,9 @@ static int open_filter(dp_packets *p, char *err, size_t len) {
         code = av_bsf_get_null_filter(&p->filter);
     }
     if (code >= 0) code = avcodec_parameters_copy(p->filter->par_in, p->stream->codecpar);
-    if (code < 0) return fail(err, len, "out of memory", 0);
+    if (code < 0) return dv_fail(err, len, "out of memory", 0);
     p->filter->time_base_in = p->stream->time_base;
-    if ((code = av_bsf_init(p->filter)) < 0) return fail(err, len, "its stream makes no sense", code);
+    if ((code = av_bsf_init(p->filter)) < 0) return dv_fail(err, len, "its stream makes no sense", code);
     return 0;
 }
 
@@ -70,13 +45,15 @@ int dp_open(const char *path, dp_packets **out, dp_facts *facts, char *err, size
     av_log_set_level(AV_LOG_QUIET); // errors are returned; a log would break the status line
     dp_packets *p = av_mallocz(sizeof *p);
     *out = NULL;
-    if (!p) return fail(err, len, "out of memory", 0);
+    if (!p) return dv_fail(err, len, "out of memory", 0);
     p->first = AV_NOPTS_VALUE;
-    if (!(p->packet = av_packet_alloc())) fail(err, len, "out of memory", 0);
-    if (!p->packet || open_file(p, path, err, len) < 0 || open_filter(p, err, len) < 0) {
+    if (!(p->packet = av_packet_alloc())) dv_fail(err, len, "out of memory", 0);
+    if (!p->packet || dv_open_file(path, &p->format, &p->stream, err, len) < 0 || open_filter(p, err, len) < 0) {
         dp_close(p);
         return -1;
     }
+    for (unsigned i = 0; i < p->format->nb_streams; i++)
+        if (p->format->streams[i] != p->stream) p->format->streams[i]->discard = AVDISCARD_ALL;
     memset(facts, 0, sizeof *facts);
     facts->width = p->stream->codecpar->width;
     facts->height = p->stream->codecpar->height;
@@ -119,7 +96,7 @@ int dp_next(dp_packets *p, int max_size, dp_packet *out, char *err, size_t len) 
         if (code == 0 && p->packet->size > 0) return give(p, max_size, out, err, len);
         if (code == AVERROR_EOF) return DP_END;
         if (code < 0 && code != AVERROR(EAGAIN)) {
-            fail(err, len, "a packet of it makes no sense", code);
+            dv_fail(err, len, "a packet of it makes no sense", code);
             return DP_BROKEN;
         }
         if (code == 0) continue; // empty
@@ -132,7 +109,7 @@ int dp_next(dp_packets *p, int max_size, dp_packet *out, char *err, size_t len) 
         if (p->packet->stream_index != p->stream->index) continue;
         if (p->first == AV_NOPTS_VALUE) p->first = p->packet->dts;
         if ((code = av_bsf_send_packet(p->filter, p->packet)) < 0) {
-            fail(err, len, "a packet of it makes no sense", code);
+            dv_fail(err, len, "a packet of it makes no sense", code);
             return DP_BROKEN;
         }
     }
@@ -144,7 +121,7 @@ int dp_rewind(dp_packets *p, char *err, size_t len) {
     int64_t to = p->first == AV_NOPTS_VALUE ? 0 : p->first;
     int code = avformat_seek_file(p->format, p->stream->index, INT64_MIN, to, INT64_MAX, 0);
     if (code < 0) code = avformat_seek_file(p->format, -1, 0, 0, 0, AVSEEK_FLAG_BYTE);
-    return code < 0 ? fail(err, len, "it cannot be read from its start again", code) : 0;
+    return code < 0 ? dv_fail(err, len, "it cannot be read from its start again", code) : 0;
 }
 
 void dp_close(dp_packets *p) {

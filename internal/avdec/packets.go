@@ -6,7 +6,6 @@ import "C"
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"time"
@@ -56,9 +55,12 @@ func OpenPackets(path string) (*Packets, error) {
 // of another. Rotation and Cut are not looked for.
 func (p *Packets) Info() Info { return p.info }
 
+// ErrNoTime says that a packet has no time of presentation.
+var ErrNoTime = errors.New("a packet has no time: put the stream into a container that has times (ffmpeg -i IN -c copy OUT.mp4)")
+
 // Next reads the next packet. Errors: io.EOF at the end; [ErrCut] where the file
-// cannot be read on; any other is about one packet that is too large, makes no
-// sense or has no times.
+// cannot be read on; [ErrNoTime] and any other are about one packet, which has no
+// time, is too large or makes no sense.
 func (p *Packets) Next() (Packet, error) {
 	if p.c == nil {
 		return Packet{}, errors.New("the file is closed")
@@ -74,7 +76,7 @@ func (p *Packets) Next() (Packet, error) {
 	}
 	pts, dts := int64(p.out.pts_ns), int64(p.out.dts_ns)
 	if pts == math.MinInt64 {
-		return Packet{}, fmt.Errorf("a packet has no time: put the stream into a container that has times (ffmpeg -i IN -c copy OUT.mp4)")
+		return Packet{}, ErrNoTime
 	}
 	if dts == math.MinInt64 {
 		dts = pts

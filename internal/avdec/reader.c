@@ -1,9 +1,9 @@
 #include "reader.h"
+#include "file.h"
 #include "picture.h"
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
-#include <libavutil/avstring.h>
 #include <libavutil/display.h>
 #include <libavutil/opt.h>
 
@@ -57,23 +57,6 @@ static int rotation(AVStream *s) {
     return (((int)lround(degrees / 90) % 4) + 4) % 4 * 90;
 }
 
-static int open_file(dv_reader *r, const char *path, char *err, size_t len) {
-    // "file:" and the whitelist keep a playlist or a crafted name from reaching
-    // anything but files.
-    char *url = av_asprintf("file:%s", path);
-    AVDictionary *options = NULL;
-    av_dict_set(&options, "protocol_whitelist", "file", 0);
-    int code = url ? avformat_open_input(&r->format, url, NULL, &options) : AVERROR(ENOMEM);
-    av_dict_free(&options);
-    av_free(url);
-    if (code < 0) return dv_fail(err, len, "it is not a video that FFmpeg can read, or it is cut off before its index", code);
-    if ((code = avformat_find_stream_info(r->format, NULL)) < 0) return dv_fail(err, len, "its streams cannot be read", code);
-    int best = av_find_best_stream(r->format, AVMEDIA_TYPE_VIDEO, -1, -1, NULL, 0);
-    if (best < 0) return dv_fail(err, len, "there is no video in it", 0);
-    r->stream = r->format->streams[best];
-    return 0;
-}
-
 static int open_codec(dv_reader *r, char *err, size_t len) {
     const AVCodec *codec = avcodec_find_decoder(r->stream->codecpar->codec_id);
     if (!codec) {
@@ -109,7 +92,7 @@ int dv_open(const char *path, int64_t max_pixels, int serial, dv_reader **out, d
     if (!r) return dv_fail(err, len, "out of memory", 0);
     r->max_pixels = max_pixels;
     r->serial = serial;
-    if (open_file(r, path, err, len) < 0 || open_codec(r, err, len) < 0) {
+    if (dv_open_file(path, &r->format, &r->stream, err, len) < 0 || open_codec(r, err, len) < 0) {
         dv_close(r);
         return -1;
     }

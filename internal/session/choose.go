@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"dashline/internal/config"
@@ -58,21 +59,22 @@ func DefaultDrive() (string, error) {
 }
 
 // asRecorded chooses for a recording what it was made with. One that does not say
-// is chosen for as any other drive.
+// is chosen for as any other drive. Only networks of the catalogue are taken over:
+// a recording comes from anywhere, and must not decide which files are loaded.
 func asRecorded(cfg config.Config) config.Config {
-	r, err := record.Open(cfg.Source)
+	text, err := record.ConfigOf(cfg.Source)
 	if err != nil {
 		return cfg // the source itself says so better
 	}
-	defer r.Close()
-	then, err := config.Parse(cfg.Source, []byte(r.Config()))
+	then, err := config.Parse(cfg.Source, []byte(text))
 	if err != nil {
 		return cfg
 	}
-	if cfg.Detect.Network == auto {
+	known := catalog.Names()
+	if cfg.Detect.Network == auto && slices.Contains(known, then.Detect.Network) {
 		cfg.Detect.Network = then.Detect.Network
 	}
-	if cfg.Lanes.Network == auto {
+	if cfg.Lanes.Network == auto && slices.Contains(known, then.Lanes.Network) {
 		cfg.Lanes.Network = then.Lanes.Network
 	}
 	return cfg

@@ -250,25 +250,15 @@ func (f *Feed) run(ctx context.Context, publisher pipeline.Publisher, metrics *o
 	if !f.Config.Deterministic {
 		return pipeline.Run(ctx, c, st, f.Account)
 	}
-	service, err := f.service()
-	if err != nil {
-		return err
-	}
-	return pipeline.Replay(ctx, c, st, f.Account, service)
+	return pipeline.Replay(ctx, c, st, f.Account, f.service())
 }
 
 // service says how long the stages take in a deterministic run: as long as they
 // took when the source was recorded, and else what the configuration says.
-func (f *Feed) service() (pipeline.Service, error) {
+func (f *Feed) service() pipeline.Service {
+	times := sensors.RecordedTimes(f.raw)
 	fixed := pipeline.Fixed(msg.StageTime{Stage: pipeline.StageForward, Took: f.Config.ServiceTime})
-	if f.Source.Kind != "recording" {
-		return fixed, nil
-	}
-	times, err := sensors.RecordedTimes(f.Config.Source, f.Config.Camera)
-	if err != nil {
-		return nil, err
-	}
-	return pipeline.Recorded(func(pts time.Duration) *msg.FrameReport { return times[pts] }, fixed), nil
+	return pipeline.Recorded(func(pts time.Duration) *msg.FrameReport { return times[pts] }, fixed)
 }
 
 func (f *Feed) finish() error {

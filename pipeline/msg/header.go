@@ -25,7 +25,9 @@ type Header struct {
 	// CaptureClock says how CapturedAt is known; empty where it is not.
 	CaptureClock CaptureClock
 	// Arrived is when the whole frame was in this process, on the pipeline's
-	// monotonic clock (time since the pipeline started).
+	// monotonic clock (time since the pipeline started). A source that knows when
+	// the picture arrived while it was recorded sets it, counted as PTS is and never
+	// 0, for those who pace or replay it.
 	Arrived time.Duration
 	// PTS is the frame's presentation time in its stream, from the first frame.
 	PTS time.Duration

@@ -106,6 +106,28 @@ func TestCutAnywhere(t *testing.T) {
 	}
 }
 
+// What a recording was made with is before its first chunk, and is read from
+// there whatever became of the rest.
+func TestConfigOfACutFile(t *testing.T) {
+	b := small(t)
+	for _, s := range spansOf(b) {
+		if s.op != mcap.OpChunk {
+			continue
+		}
+		path := filepath.Join(t.TempDir(), "cut.mcap")
+		if err := os.WriteFile(path, b[:s.at+20], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ConfigOf(path); err != nil || got != "vehicle: car\n" {
+			t.Errorf("%q, %v", got, err)
+		}
+		break
+	}
+	if _, err := ConfigOf(t.TempDir()); err == nil {
+		t.Error("a folder has a configuration")
+	}
+}
+
 func sameMessages(t *testing.T, a, b *Reader) {
 	t.Helper()
 	list := func(r *Reader) []string {

@@ -24,7 +24,10 @@ func FuzzRecording(f *testing.F) {
 		if err != nil {
 			return
 		}
-		r := newReader(file)
+		r, err := newReader(file)
+		if err != nil {
+			return
+		}
 		_ = r.Info()
 		for _, camera := range append(r.Cameras(), "", "front") {
 			for range r.Reports(camera) {

@@ -65,7 +65,7 @@ func (r *Reader) Info() *Info {
 	f := r.file
 	in := &Info{
 		Bytes: f.Size(), Profile: f.Header.Profile, Library: f.Header.Library, Vehicle: r.vehicle,
-		Cut: f.Cut, Chunks: len(f.Chunks), Topics: []TopicInfo{}, Cameras: []CameraInfo{},
+		Cut: f.Cut, Chunks: len(f.Chunks), Topics: []TopicInfo{},
 	}
 	if f.Cut != "" {
 		in.Tail = f.Size() - f.Ended
@@ -92,9 +92,7 @@ func (r *Reader) Info() *Info {
 		in.Messages += f.Counts[id]
 	}
 	slices.SortFunc(in.Topics, func(a, b TopicInfo) int { return strings.Compare(a.Topic, b.Topic) })
-	for _, name := range r.cameraNames() {
-		in.Cameras = append(in.Cameras, r.cameraInfo(name, in.Topics))
-	}
+	in.Cameras = r.camerasInfo()
 	if a := r.accountOf(); a != nil {
 		for _, k := range a.GetKinds() {
 			if k.GetDropped() > 0 {
@@ -125,28 +123,55 @@ func (r *Reader) cameraNames() []string {
 	return slices.Compact(names)
 }
 
-func (r *Reader) cameraInfo(name string, topics []TopicInfo) CameraInfo {
-	out := CameraInfo{Name: name}
-	packets, reports := packetsTopic(r.vehicle, name), "dashline."+r.vehicle+"."+name+".frames"
-	for _, t := range topics {
-		switch t.Topic {
-		case packets:
-			out.Packets += t.Messages
-		case reports:
-			out.Reports += t.Messages
+// camerasInfo describes the cameras, by name.
+func (r *Reader) camerasInfo() []CameraInfo {
+	counts := map[string]uint64{} // by topic
+	for id, c := range r.file.Channels {
+		counts[c.Topic] += r.file.Counts[id]
+	}
+	codecs := r.codecs()
+	all := []CameraInfo{}
+	for _, name := range r.cameraNames() {
+		out := CameraInfo{
+			Name: name, Codec: codecs[name],
+			Packets: counts[packetsTopic(r.vehicle, name)],
+			Reports: counts["dashline."+r.vehicle+"."+name+".frames"],
+		}
+		if c, ok := r.cameras[name]; ok {
+			out.Camera = &c
+			out.Width, out.Height, out.Guessed, out.HeightM = c.Width, c.Height, c.Guessed, c.HeightM
+		}
+		all = append(all, out)
+	}
+	return all
+}
+
+// PacketCount is how many packets of a camera are in the recording.
+func (r *Reader) PacketCount(camera string) (n uint64) {
+	for id := range r.file.Topics(packetsTopic(r.vehicle, camera)) {
+		n += r.file.Counts[id]
+	}
+	return n
+}
+
+// codecs are those of each camera's first packet. It reads each chunk once at the
+// most, and only those that can have the first packet of a camera.
+func (r *Reader) codecs() map[string]string {
+	wanted := map[uint16]bool{}
+	for id, c := range r.file.Channels {
+		if c.Topic == packetsTopic(r.vehicle, c.Metadata["camera"]) && r.file.Counts[id] > 0 {
+			wanted[id] = true
 		}
 	}
-	if out.Packets > 0 {
-		it := r.file.Messages(container.Select{Channels: r.file.Topics(packets)})
-		var m container.Message
-		var p recordv1.Packet
-		if it.Next(&m) == nil && proto.Unmarshal(m.Data, &p) == nil {
-			out.Codec = p.GetCodec()
+	found := map[string]string{}
+	it := r.file.Messages(container.Select{Channels: wanted})
+	var m container.Message
+	var p recordv1.Packet
+	for len(wanted) > 0 && it.Next(&m) == nil {
+		delete(wanted, m.ChannelID) // also for it, which then passes over chunks with nothing new
+		if proto.Unmarshal(m.Data, &p) == nil {
+			found[m.Channel.Metadata["camera"]] = p.GetCodec()
 		}
 	}
-	if c, ok := r.cameras[name]; ok {
-		out.Camera = &c
-		out.Width, out.Height, out.Guessed, out.HeightM = c.Width, c.Height, c.Guessed, c.HeightM
-	}
-	return out
+	return found
 }

@@ -65,7 +65,11 @@ func read(t testing.TB, b []byte) *Reader {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newReader(f)
+	r, err := newReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 // What does not fit into the queue is counted, each value once, and those who

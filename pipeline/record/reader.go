@@ -42,10 +42,14 @@ func OpenProgress(path string, p Progress) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open recording: %w", err)
 	}
-	return newReader(f), nil
+	r, err := newReader(f)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open recording: %s: %w", path, err), f.Close())
+	}
+	return r, nil
 }
 
-func newReader(f *container.File) *Reader {
+func newReader(f *container.File) (*Reader, error) {
 	r := &Reader{file: f, cameras: map[string]ground.Camera{}}
 	if f.Outside > 0 {
 		f.Say("%d messages outside chunks, which are not read", f.Outside)
@@ -63,7 +67,10 @@ func newReader(f *container.File) *Reader {
 			r.cameras[name] = c
 		}
 	}
-	return r
+	if n := len(r.cameraNames()); n > maxCameras {
+		return nil, fmt.Errorf("it has %d cameras, and a recording holds at most %d: it is not one of this program, or it is damaged", n, maxCameras)
+	}
+	return r, nil
 }
 
 // Close closes the file.
@@ -105,8 +112,20 @@ func (r *Reader) schemaOf(id uint16) string {
 
 // Config is the configuration that the recording was made with, YAML without
 // credentials; empty where the recording has none.
-func (r *Reader) Config() string {
-	for _, a := range r.file.Attachments() {
+func (r *Reader) Config() string { return configIn(r.file.Attachments()) }
+
+// ConfigOf is [Reader.Config] of a recording that is not open. It reads what is
+// before the first chunk, also where the file has no index.
+func ConfigOf(path string) (string, error) {
+	front, err := container.Front(path)
+	if err != nil {
+		return "", fmt.Errorf("read the configuration of a recording: %w", err)
+	}
+	return configIn(front), nil
+}
+
+func configIn(all []container.Attachment) string {
+	for _, a := range all {
 		if a.Name == configName {
 			return string(a.Data)
 		}
@@ -248,7 +267,3 @@ func (r *Reader) accountOf() *recordv1.RecorderAccount {
 }
 
 var errNoCamera = errors.New("no such camera")
-
-// IsNoCamera says whether an error of [Reader.Packets] is that the recording
-// has no packets of the camera.
-func IsNoCamera(err error) bool { return errors.Is(err, errNoCamera) }

@@ -35,6 +35,9 @@ func TestRoundTrip(t *testing.T) {
 			if got := r.Config(); got != "vehicle: car\n" {
 				t.Errorf("config %q", got)
 			}
+			if got, err := ConfigOf(path); err != nil || got != "vehicle: car\n" {
+				t.Errorf("config of the file %q, %v", got, err)
+			}
 			in := r.Info()
 			if in.Cut != "" || in.Vehicle != "car" || in.Library != "dashline 1.2.3" || in.Chunks < 5 || !in.Config || len(in.Problems) > 0 || len(in.Dropped) > 0 {
 				t.Errorf("info: %+v", in)
@@ -335,10 +338,10 @@ func TestSeek(t *testing.T) {
 			t.Errorf("the range %v was taken", bad)
 		}
 	}
-	if _, err := r.Packets("left", 0, 0); !IsNoCamera(err) || !strings.Contains(err.Error(), "front, rear") {
+	if _, err := r.Packets("left", 0, 0); !errors.Is(err, errNoCamera) || !strings.Contains(err.Error(), "front, rear") {
 		t.Errorf("a camera that is not there: %v", err)
 	}
-	if _, err := r.Packets("", 0, 0); !IsNoCamera(err) {
+	if _, err := r.Packets("", 0, 0); !errors.Is(err, errNoCamera) {
 		t.Errorf("no camera named, of two: %v", err)
 	}
 }
