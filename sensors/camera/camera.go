@@ -82,7 +82,10 @@ type showing struct {
 	link  link
 	f     Faults // in force
 
+	ctx   context.Context // ends with the camera
 	reel  *reel
+	spare *spare        // of the encoding that is to be shown; nil where it is shown
+	shot  uint64        // number of the next one, through all rounds and encodings
 	base  time.Duration // media time at which this round's first picture is taken
 	round int
 	next  shot
@@ -99,17 +102,17 @@ type showing struct {
 // run shows the film until ctx ends.
 func (c *camera) run(ctx context.Context) error {
 	now := time.Now()
-	s := &showing{camera: c, clock: newClock(now), report: now.Add(reportEvery)}
+	s := &showing{camera: c, ctx: ctx, clock: newClock(now), report: now.Add(reportEvery)}
 	s.link = link{chance: c.chance, stats: c.count, write: s.write}
-	c.mu.Lock()
-	film := c.film
-	c.mu.Unlock()
-	reel, err := film.open()
+	reel, err := c.open()
 	if err != nil {
 		return err
 	}
 	s.reel = reel
-	defer func() { s.reel.close() }()
+	defer func() {
+		s.spare.drop()
+		s.reel.close()
+	}()
 	if err := s.load(); err != nil {
 		return err
 	}
@@ -127,6 +130,22 @@ func (c *camera) run(ctx context.Context) error {
 			return err
 		}
 		timer.Reset(time.Until(wake))
+	}
+}
+
+// open opens the film that is to be shown.
+func (c *camera) open() (*reel, error) {
+	for {
+		c.mu.Lock()
+		film := c.film
+		c.mu.Unlock()
+		reel, err := film.open()
+		c.mu.Lock()
+		changed := c.film != film // and removed, maybe
+		c.mu.Unlock()
+		if err == nil || !changed {
+			return reel, err
+		}
 	}
 }
 
@@ -221,6 +240,7 @@ func (s *showing) load() error {
 	}
 	next, data, err := s.reel.next()
 	s.next, s.data = next, data
+	s.shot++
 	return err
 }
 
@@ -228,17 +248,14 @@ func (s *showing) load() error {
 func (s *showing) frame(now time.Time) error {
 	if s.f.Freeze {
 		s.waitKey = true
+	} else if later, err := s.change(now); err != nil || later {
+		return err
 	}
 	if s.f.Freeze || s.waitKey && !s.next.key {
 		s.count(func(st *Stats) { st.NotSent++ })
 		return s.load()
 	}
 	s.waitKey = false
-	if s.next.key {
-		if later, err := s.change(now); err != nil || later {
-			return err
-		}
-	}
 	packets, err := s.shape.cut(s.reel.film, s.next, bytes.Clone(s.data))
 	if err != nil {
 		return err
@@ -284,29 +301,42 @@ func (s *showing) day(media time.Duration) time.Time {
 	return s.clock.day(media).Add(time.Duration(s.f.ClockJump))
 }
 
-// change goes over to another encoding of the film where one is wanted, at the
-// key frame that is next. later says that the next frame is another one now.
+// change goes over to another encoding of the film where one is wanted, at a key
+// frame, once it is ready. later says that the next frame is another one now.
 func (s *showing) change(now time.Time) (later bool, err error) {
-	s.mu.Lock()
-	want, half := s.film, s.half
-	s.mu.Unlock()
-	if s.f.ResolutionEvery > 0 && !s.swap.After(now) {
+	if s.f.ResolutionEvery > 0 && !s.swap.After(now) && s.spare == nil { // else one is still under way
 		s.small = !s.small
 		s.swap = now.Add(time.Duration(s.f.ResolutionEvery))
 	}
-	if s.small && half != nil {
-		want = half
+	want := s.wanted()
+	if s.spare != nil && s.spare.film != want {
+		if !s.spare.isReady() {
+			s.spare.stop() // it is waited for when it has
+			return false, nil
+		}
+		s.spare.drop()
+		s.spare = nil
 	}
-	if want == s.reel.film {
+	switch {
+	case want == s.reel.film:
+		return false, nil
+	case s.spare == nil:
+		s.prepare(want, nil)
+		return false, nil
+	case !s.spare.isReady() || s.shot < s.spare.at:
 		return false, nil
 	}
-	reel, err := want.open()
-	if err != nil {
+	at := s.spare.at
+	reel, err := s.spare.take()
+	s.spare = nil
+	switch {
+	case err != nil && (s.wanted() != want || s.ctx.Err() != nil): // it was removed in the meantime, or all ends
+		return false, nil
+	case err != nil:
 		return false, err
-	}
-	if err := reel.seek(want.keyBefore(s.next.index % s.reel.film.frames)); err != nil {
-		reel.close()
-		return false, err
+	case s.shot != at: // it came too late for that key frame
+		s.prepare(want, reel)
+		return false, nil
 	}
 	taken := s.base + s.next.pts
 	s.reel.close()
@@ -317,6 +347,30 @@ func (s *showing) change(now time.Time) (later bool, err error) {
 	}
 	s.base = taken - s.next.pts // this one is shown in the other's place
 	return true, nil
+}
+
+// wanted is the encoding that is to be shown.
+func (s *showing) wanted() *strip {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.small && s.half != nil {
+		return s.half
+	}
+	return s.film
+}
+
+// prepare has another encoding made ready for the next key frame. from is a reel
+// of it that is there already; it may be nil.
+func (s *showing) prepare(want *strip, from *reel) {
+	film := s.reel.film
+	shots := film.shots
+	n := s.reel.at // the shot after the next one
+	at := s.shot + 1
+	for ; !shots[n%len(shots)].key; n++ {
+		at++
+	}
+	key := shots[n%len(shots)]
+	s.spare = newSpare(s.ctx, want, key.index%film.frames, at, from)
 }
 
 // write hands a packet to all clients.

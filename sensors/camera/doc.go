@@ -4,7 +4,8 @@
 // Invariants:
 //   - A camera runs whether or not anybody watches, as real ones do: its frame
 //     numbers, times and faults do not depend on its clients.
-//   - Each camera is one goroutine; [Server.Close] and [Server.Kill] stop it and
+//   - Each camera is one goroutine, and for a while one more that makes another
+//     encoding of the film ready, so that the stream does not wait; [Server.Close] and [Server.Kill] stop it and
 //     wait. Whatever was made in temporary files is removed then.
 //   - RTP timestamps never run backwards in the order of presentation, also
 //     where the film begins again, unless a fault has them jump. One clock, the camera's, decides when a frame
@@ -18,6 +19,7 @@
 //   - Each packet is counted once by what became of it: sent, lost, lost in a
 //     burst, or overflowed.
 //   - Memory is bounded: one picture of the film at a time, and the packets that
-//     the link holds back.
+//     the link holds back. So are temporary files: encodings that cameras show,
+//     two each, and a few besides.
 //   - The password is in no address, error or log.
 package camera

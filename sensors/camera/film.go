@@ -2,6 +2,7 @@ package camera
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -183,7 +184,7 @@ func (f *strip) open() (*reel, error) {
 // comes the first.
 func (r *reel) next() (shot, []byte, error) {
 	if r.at == len(r.film.shots) {
-		if err := r.seek(0); err != nil {
+		if err := r.seek(context.Background(), 0); err != nil {
 			return shot{}, nil, err
 		}
 	}
@@ -196,12 +197,19 @@ func (r *reel) next() (shot, []byte, error) {
 	return s, k.Data, nil
 }
 
-// seek makes shot n the next.
-func (r *reel) seek(n int) error {
-	if err := r.packets.Rewind(); err != nil {
-		return err
+// seek makes shot n the next, until ctx ends. It reads all before it, from where
+// it is or from the beginning.
+func (r *reel) seek(ctx context.Context, n int) error {
+	if n < r.at {
+		if err := r.packets.Rewind(); err != nil {
+			return err
+		}
+		r.at = 0
 	}
-	for r.at = 0; r.at < n; r.at++ {
+	for ; r.at < n; r.at++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if _, err := r.packets.Next(); err != nil {
 			return err
 		}

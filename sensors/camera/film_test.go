@@ -118,7 +118,7 @@ func TestReelBeginsAnew(t *testing.T) {
 			t.Fatalf("shot %d is not shot %d again", i, i%10)
 		}
 	}
-	if err := r.seek(7); err != nil {
+	if err := r.seek(t.Context(), 7); err != nil {
 		t.Fatal(err)
 	}
 	if s, data, err := r.next(); err != nil || s != f.shots[7] || !bytes.Equal(data, first[7]) {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,9 +21,13 @@ const synthScheme = "synth:"
 // rendition is one encoding of the film that is served; the zero value is that
 // film itself.
 type rendition struct {
-	half     bool
-	distance time.Duration // from key frame to key frame; 0: where the film has them
+	half  bool
+	apart int // frames from key frame to key frame, at least; 0: where the film has them
 }
+
+// maxUnused is how many encodings are kept that no camera shows, so that one that
+// goes to and fro need not have them made each time.
+const maxUnused = 4
 
 // prepare makes or opens the film that is served.
 func (s *Server) prepare(ctx context.Context) (*strip, error) {
@@ -76,14 +82,18 @@ func (s *Server) set(ctx context.Context, c *camera, f Faults) error {
 	if s.ctx.Err() != nil {
 		return errors.New("the server is closed")
 	}
-	whole, err := s.rendition(ctx, rendition{distance: time.Duration(f.NoKeyFrames)})
+	apart, err := s.base.apart(time.Duration(f.NoKeyFrames))
+	if err != nil {
+		return err
+	}
+	whole, err := s.rendition(ctx, rendition{apart: apart})
 	if err != nil {
 		return err
 	}
 	var half *strip
 	if f.ResolutionEvery > 0 {
-		if half, err = s.rendition(ctx, rendition{half: true, distance: time.Duration(f.NoKeyFrames)}); err != nil {
-			return err
+		if half, err = s.rendition(ctx, rendition{half: true, apart: apart}); err != nil {
+			return errors.Join(err, s.tidy())
 		}
 	}
 	c.shape.sdp(s.base, f.SDP, c.chance)
@@ -91,12 +101,55 @@ func (s *Server) set(ctx context.Context, c *camera, f Faults) error {
 	c.faults, c.film, c.half = f, whole, half
 	c.mu.Unlock()
 	c.rouse()
-	return nil
+	return s.tidy()
+}
+
+// apart is a distance between key frames in frames, rounded up.
+func (f *strip) apart(distance time.Duration) (int, error) {
+	n := int(math.Ceil(distance.Seconds() * f.rate()))
+	if n > MaxGOP {
+		return 0, fmt.Errorf("key frames %v apart are %d frames apart: give less, so that there are at most %d", distance, n, MaxGOP)
+	}
+	return n, nil
+}
+
+// tidy removes the encodings that no camera shows, but for the latest few. A
+// camera that is still about to open one of them sees that it is to show another.
+func (s *Server) tidy() error {
+	used := map[*strip]bool{s.base: true}
+	for _, c := range s.cameras {
+		c.mu.Lock()
+		used[c.film], used[c.half] = true, true
+		c.mu.Unlock()
+	}
+	unused := 0
+	for _, r := range s.recent {
+		if !used[s.films[r]] {
+			unused++
+		}
+	}
+	var errs []error
+	kept := s.recent[:0]
+	for _, r := range s.recent {
+		f := s.films[r]
+		if used[f] || unused <= maxUnused {
+			kept = append(kept, r)
+			continue
+		}
+		unused--
+		delete(s.films, r)
+		errs = append(errs, os.Remove(f.path))
+	}
+	s.recent = kept
+	return errors.Join(errs...)
 }
 
 // rendition makes one unless it is there.
 func (s *Server) rendition(ctx context.Context, r rendition) (*strip, error) {
 	if f := s.films[r]; f != nil {
+		if i := slices.Index(s.recent, r); i >= 0 { // now the latest
+			s.recent = append(slices.Delete(s.recent, i, i+1), r)
+		}
 		return f, nil
 	}
 	base := s.base
@@ -105,20 +158,18 @@ func (s *Server) rendition(ctx context.Context, r rendition) (*strip, error) {
 		e.width, e.height = e.width/2, e.height/2
 	}
 	e.keys = base.keys()
-	if r.distance != 0 {
-		apart := max(1, int(math.Ceil(r.distance.Seconds()*base.rate())))
-		if apart > MaxGOP {
-			return nil, fmt.Errorf("key frames %v apart are %d frames apart: give less, so that there are at most %d", r.distance, apart, MaxGOP)
-		}
-		e.repeat = (apart + base.frames - 1) / base.frames
-		e.keys = spread(e.repeat*base.frames, apart)
+	if r.apart != 0 {
+		e.repeat = (r.apart + base.frames - 1) / base.frames
+		e.keys = spread(e.repeat*base.frames, r.apart)
 	}
-	f, err := s.encode(ctx, base.path, fmt.Sprintf("rendition-%d.mp4", len(s.films)), e)
+	s.made++
+	f, err := s.encode(ctx, base.path, fmt.Sprintf("rendition-%d.mp4", s.made), e)
 	if err != nil {
 		return nil, err
 	}
 	f.frames = base.frames
 	s.films[r] = f
+	s.recent = append(s.recent, r)
 	return f, nil
 }
 

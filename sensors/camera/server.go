@@ -28,6 +28,8 @@ type Server struct {
 	base    *strip     // the film that is served
 	setting sync.Mutex // one change of faults at a time: it may encode a film
 	films   map[rendition]*strip
+	recent  []rendition // those of films that were made besides, the latest last
+	made    int         // files so far
 	once    sync.Once
 }
 
