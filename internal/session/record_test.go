@@ -13,6 +13,7 @@ import (
 
 	"dashline/internal/config"
 	"dashline/internal/testkit"
+	"dashline/pipeline"
 	"dashline/pipeline/msg"
 	"dashline/pipeline/record"
 	"dashline/sensors"
@@ -149,6 +150,45 @@ func TestStartAndEnd(t *testing.T) {
 	if sum.Frames.Produced != 15 || frames[0].PTS != 2500*time.Millisecond || frames[0].Seq != 75 {
 		t.Errorf("%d frames from %v (%d)", sum.Frames.Produced, frames[0].PTS, frames[0].Seq)
 	}
+}
+
+// A deterministic run lasts as long by its source's clock, however slow or fast
+// this machine is: here each frame takes longer than all of them may, and the
+// cameras run one after the other.
+func TestDeterministicDurationIsTheSources(t *testing.T) {
+	const lasts = 90 * time.Millisecond // three frames
+	for _, loop := range []bool{false, true} {
+		cfg := quick()
+		cfg.Deterministic, cfg.Duration, cfg.Loop, cfg.Start = true, lasts, loop, time.Second
+		cfg.Cameras = config.Cameras{{Name: "front", Source: drive}, {Name: "rear", Source: drive}}
+		if loop {
+			cfg.End = cfg.Start + lasts/2 // so that it goes round, two frames each time
+		}
+		s := open(t, cfg, sensors.Open)
+		var seen []time.Duration
+		for _, f := range s.Feeds {
+			f.Viewer = slow{lasts, &seen}
+		}
+		sum, err := s.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sum.Frames.Produced != 6 || len(seen) != 6 {
+			t.Errorf("loop %v: %d frames at %v, want those of %v of two cameras", loop, sum.Frames.Produced, seen, lasts)
+		}
+	}
+}
+
+// slow takes its time to look at a frame.
+type slow struct {
+	time time.Duration
+	seen *[]time.Duration
+}
+
+func (s slow) View(v *pipeline.View) error {
+	*s.seen = append(*s.seen, v.Frame.PTS)
+	time.Sleep(s.time)
+	return nil
 }
 
 // What a camera over a bad network sent is in the recording as it came, and is

@@ -177,7 +177,7 @@ func (s *Session) serveMetrics() (*obs.Metrics, error) {
 // that every camera broke or an overlay could not be finished.
 func (s *Session) Run(ctx context.Context) (Summary, error) {
 	frames := ctx
-	if s.Config.Duration > 0 {
+	if s.Config.Duration > 0 && !s.Config.Deterministic { // which counts it by its sources' clocks
 		var cancel context.CancelFunc
 		frames, cancel = context.WithTimeout(ctx, s.Config.Duration)
 		defer cancel()
