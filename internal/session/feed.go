@@ -35,6 +35,7 @@ type Feed struct {
 
 	raw      sensors.Source // as opened: what it is beside a Source, source may hide
 	source   sensors.Source
+	last     sensors.Info // when source was closed: a live one learns of its picture late
 	policy   pipeline.Policy
 	detector *objects
 	lanes    *lines
@@ -297,6 +298,7 @@ func (f *Feed) closeSource() error {
 	if f.source == nil {
 		return nil
 	}
+	f.last = f.source.Info()
 	err := f.source.Close()
 	f.source, f.raw = nil, nil
 	return err
