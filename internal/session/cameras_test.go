@@ -416,9 +416,9 @@ func TestStatesAreRepeated(t *testing.T) {
 		t.Errorf("told %+v", told)
 	}
 	w.repeat(time.Now().Add(3 * stateEvery))
-	w.listen(nil)
+	w.end()
 	w.set(msg.CameraState{Status: msg.CameraFailed})
-	if len(told) != 3 {
-		t.Errorf("told %+v", told)
+	if c, _ := w.state(); len(told) != 3 || c.Status != msg.CameraStreaming {
+		t.Errorf("told %+v, then it is %+v", told, c)
 	}
 }

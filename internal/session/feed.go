@@ -35,6 +35,7 @@ type Feed struct {
 
 	raw      sensors.Source // as opened: what it is beside a Source, source may hide
 	source   sensors.Source
+	last     sensors.Info // when source was closed: a live one learns of its picture late
 	policy   pipeline.Policy
 	detector *objects
 	lanes    *lines
@@ -111,7 +112,9 @@ func (f *Feed) open(open opener, login config.Login) (err error) {
 	path, o := f.Config.Source, f.options(login)
 	round := func() (sensors.Source, error) { return f.round(open, path, o) }
 	if f.Config.Loop {
-		f.source, err = sensors.Loop(round)
+		if f.source, err = sensors.Loop(round); err == nil && f.virtual() > 0 {
+			f.source = sensors.Between(f.source, f.Config.Start, f.Config.Start+f.virtual())
+		}
 	} else {
 		f.source, err = round()
 	}
@@ -145,6 +148,15 @@ func (f *Feed) open(open opener, login config.Login) (err error) {
 	return f.openCamera()
 }
 
+// virtual is how long the run is to last by the clock of its source, and not by
+// this machine's; 0 for a run that goes by this machine's, or has no such end.
+func (f *Feed) virtual() time.Duration {
+	if !f.Config.Deterministic {
+		return 0
+	}
+	return f.Config.Duration
+}
+
 // round opens the source, for once through it.
 func (f *Feed) round(open opener, path string, o sensors.Options) (s sensors.Source, err error) {
 	if s, err = open(path, o); err != nil {
@@ -159,8 +171,9 @@ func (f *Feed) round(open opener, path string, o sensors.Options) (s sensors.Sou
 		}
 	}
 	start, end := f.Config.Start, f.Config.End
-	if f.Config.Deterministic && f.Config.Duration > 0 && (end == 0 || start+f.Config.Duration < end) {
-		end = start + f.Config.Duration // by the source's clock, not by this machine's
+	// A loop goes on after a round: there it is the loop that ends.
+	if d := f.virtual(); d > 0 && !f.Config.Loop && (end == 0 || start+d < end) {
+		end = start + d
 	}
 	if start > 0 || end > 0 {
 		s = sensors.Between(s, start, end)
@@ -275,6 +288,7 @@ func (f *Feed) closeSource() error {
 	if f.source == nil {
 		return nil
 	}
+	f.last = f.source.Info()
 	err := f.source.Close()
 	f.source, f.raw = nil, nil
 	return err

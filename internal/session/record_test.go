@@ -8,11 +8,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"dashline/internal/config"
 	"dashline/internal/testkit"
+	"dashline/pipeline"
+	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
 	"dashline/pipeline/record"
 	"dashline/sensors"
@@ -151,6 +154,45 @@ func TestStartAndEnd(t *testing.T) {
 	}
 }
 
+// A deterministic run lasts as long by its source's clock, however slow or fast
+// this machine is: here each frame takes longer than all of them may, and the
+// cameras run one after the other.
+func TestDeterministicDurationIsTheSources(t *testing.T) {
+	const lasts = 90 * time.Millisecond // three frames
+	for _, loop := range []bool{false, true} {
+		cfg := quick()
+		cfg.Deterministic, cfg.Duration, cfg.Loop, cfg.Start = true, lasts, loop, time.Second
+		cfg.Cameras = config.Cameras{{Name: "front", Source: drive}, {Name: "rear", Source: drive}}
+		if loop {
+			cfg.End = cfg.Start + lasts/2 // so that it goes round, two frames each time
+		}
+		s := open(t, cfg, sensors.Open)
+		var seen []time.Duration
+		for _, f := range s.Feeds {
+			f.Viewer = slow{lasts, &seen}
+		}
+		sum, err := s.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sum.Frames.Produced != 6 || len(seen) != 6 {
+			t.Errorf("loop %v: %d frames at %v, want those of %v of two cameras", loop, sum.Frames.Produced, seen, lasts)
+		}
+	}
+}
+
+// slow takes its time to look at a frame.
+type slow struct {
+	time time.Duration
+	seen *[]time.Duration
+}
+
+func (s slow) View(v *pipeline.View) error {
+	*s.seen = append(*s.seen, v.Frame.PTS)
+	time.Sleep(s.time)
+	return nil
+}
+
 // What a camera over a bad network sent is in the recording as it came, and is
 // accounted for again in the same way.
 func TestLiveRecordingReplays(t *testing.T) {
@@ -185,6 +227,75 @@ func TestLiveRecordingReplays(t *testing.T) {
 		case !there || reason != f.Reason:
 			t.Errorf("frame at %v: %q then, %q now (there: %v)", f.PTS, f.Reason, reason, there)
 		}
+	}
+}
+
+// pusher is a camera that sends until it is closed, whether or not anybody asks
+// for frames.
+type pusher struct {
+	camera
+	tap    func(*msg.Packet)
+	stop   chan struct{}
+	sender sync.WaitGroup
+	onEnd  func()
+}
+
+func (p *pusher) Tap(f func(*msg.Packet)) { p.tap = f }
+
+func (p *pusher) Next(ctx context.Context, f *frame.Frame) error {
+	if p.n == 0 {
+		p.sender.Go(func() {
+			tick := time.NewTicker(100 * time.Microsecond)
+			defer tick.Stop()
+			packet := msg.Packet{Codec: msg.MJPEG, Data: []byte("a picture"), Key: true}
+			for {
+				select {
+				case <-tick.C:
+					p.tap(&packet)
+					packet.PTS += 100 * time.Microsecond
+				case <-p.stop:
+					return
+				}
+			}
+		})
+	}
+	return p.camera.Next(ctx, f)
+}
+
+func (p *pusher) Close() error {
+	p.onEnd()
+	close(p.stop)
+	p.sender.Wait()
+	return p.camera.Close()
+}
+
+// A camera that goes on sending at the end of a run does not make the recording
+// lack anything: it is closed first.
+func TestSourcesEndBeforeTheRecording(t *testing.T) {
+	cfg := quick()
+	cfg.Source, cfg.Frames = address, 5
+	cfg.Record = filepath.Join(t.TempDir(), "drive.mcap")
+	p := &pusher{camera: camera{frames: 100}, stop: make(chan struct{})}
+	s := open(t, cfg, func(path string, o sensors.Options) (sensors.Source, error) {
+		_, err := p.open(path, o)
+		return p, err
+	})
+	closed := 0
+	p.onEnd = func() {
+		closed++
+		if s.recorder == nil {
+			t.Error("the recording is closed and the camera is not")
+		}
+	}
+	sum, err := s.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := sum.Recording; r == nil || r.Dropped > 0 || r.Written < 15 {
+		t.Errorf("recording %+v", r)
+	}
+	if closed != 1 || sum.Source.Kind != "rtsp" || sum.State == nil || sum.State.Status != "streaming" {
+		t.Errorf("closed %d times; %+v %+v", closed, sum.Source, sum.State)
 	}
 }
 

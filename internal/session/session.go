@@ -3,7 +3,9 @@
 //
 // Invariants:
 //   - What Open has opened, Close ends, in the order sources, stages, bus,
-//     networks; Run closes the accounts of frames before it returns.
+//     networks. Run closes the accounts of frames before it returns, and also
+//     the sources, so that nothing more comes for the bus and the recording that
+//     it finishes.
 //   - A camera that ends or breaks does not end the others.
 //   - Users and passwords go to the sources and the bus and nowhere else: not into
 //     a Session, a summary, a message, a metric or an error.
@@ -172,12 +174,12 @@ func (s *Session) serveMetrics() (*obs.Metrics, error) {
 }
 
 // Run moves the frames of every camera until its source ends or breaks, the
-// configured duration is over, or ctx ends; then it drains the bus and finishes
-// the overlays. The summary is complete also when there is an error, which says
+// configured duration is over, or ctx ends; then it closes the sources, drains
+// the bus, and finishes the recording and the overlays. The summary is complete also when there is an error, which says
 // that every camera broke or an overlay could not be finished.
 func (s *Session) Run(ctx context.Context) (Summary, error) {
 	frames := ctx
-	if s.Config.Duration > 0 {
+	if s.Config.Duration > 0 && !s.Config.Deterministic { // which counts it by its sources' clocks
 		var cancel context.CancelFunc
 		frames, cancel = context.WithTimeout(ctx, s.Config.Duration)
 		defer cancel()
@@ -192,8 +194,12 @@ func (s *Session) Run(ctx context.Context) (Summary, error) {
 	}
 	cameras.Wait()
 	stop()
-
-	err := errors.Join(s.allBroke(), s.finish(ctx))
+	err := s.allBroke()
+	// A camera goes on sending until it is closed: before the recording is.
+	for _, f := range s.Feeds {
+		err = errors.Join(err, f.closeSource())
+	}
+	err = errors.Join(err, s.finish(ctx))
 	return s.summary(), err
 }
 

@@ -147,7 +147,7 @@ func times(q obs.Quantiles) Times {
 	return Times{ms(q.Mean), ms(q.P50), ms(q.P99), ms(q.P999), ms(q.Maximum)}
 }
 
-// summary reads the accounts. The bus is drained by then.
+// summary reads the accounts. The sources are closed and the bus is drained by then.
 func (s *Session) summary() Summary {
 	b := s.publisher.Stats()
 	sum := Summary{
@@ -172,7 +172,7 @@ func (s *Session) summary() Summary {
 
 func (f *Feed) summary() CameraRun {
 	r := account(f.Account.Snapshot())
-	in := f.source.Info() // a live source learns of its picture later
+	in := f.last
 	r.Source = SourceSummary{in.Kind, f.Source.Path, in.Width, in.Height, in.FPS}
 	r.Camera = CameraSummary{f.Config.Camera, f.Camera.Guessed}
 	r.Policy = string(f.policy)

@@ -24,14 +24,18 @@ type watch struct {
 	tell   func(c msg.CameraState, changed bool) // nil while nobody listens; must not wait
 	newest msg.CameraState
 	told   time.Time // zero before the first
+	ended  bool      // with the run: the newest is the last of it
 }
 
 // set is what the source calls. It may be called at any time until the source is
-// closed, also before and after anybody listens.
+// closed, also before anybody listens; after end it does nothing.
 func (w *watch) set(c msg.CameraState) {
 	c.Camera, c.Detail = w.camera, redact.Text(c.Detail)
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.ended {
+		return
+	}
 	changed := c.Status != w.newest.Status || c.Detail != w.newest.Detail
 	w.newest = c
 	w.pass(changed, time.Now())
@@ -59,6 +63,13 @@ func (w *watch) listen(tell func(c msg.CameraState, changed bool)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.tell = tell
+}
+
+// end keeps the newest state as it is: that a camera is closed is none of a run.
+func (w *watch) end() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tell, w.ended = nil, true
 }
 
 // state is the newest, and whether there is any: a file has none.
@@ -109,7 +120,7 @@ func (s *Session) watch() (stop func()) {
 		close(done)
 		<-ended
 		for _, f := range s.Feeds {
-			f.state.listen(nil)
+			f.state.end()
 		}
 	}
 }
