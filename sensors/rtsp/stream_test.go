@@ -82,11 +82,11 @@ func TestDisorderLosesNothing(t *testing.T) {
 		Reorder: 0.1, ReorderDepth: 4, Duplicate: 0.1, Jitter: camera.Duration(5 * time.Millisecond),
 	}})
 	// All of them come: on a busy machine late, which is not what this is about.
-	s := open(t, rtsp.Options{URL: cam.URLs()[0], Transport: "udp", Reorder: 5 * time.Second, Stall: 20 * time.Second})
+	s := open(t, rtsp.Options{URL: cam.URLs()[0], Transport: "udp", Reorder: 2 * time.Second, Stall: 20 * time.Second})
 	events := shown(t, s, 150)
 	account(t, f, &c, events)
 	if got := reasons(events); len(got) > 0 && got[coded.Join] == 0 || len(got) > 1 {
-		t.Errorf("lost: %v", got)
+		t.Errorf("lost: %v; camera: %+v", got, s.State())
 	}
 	if st := cam.Stats(0); st.Reordered < 5 || st.Duplicated < 5 {
 		t.Errorf("the camera did no wrong: %+v", st)
