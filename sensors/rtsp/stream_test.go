@@ -24,7 +24,7 @@ func TestStreams(t *testing.T) {
 				t.Parallel()
 				var c sent
 				cam := start(t, camera.Options{Source: f.path, OnFrame: c.add})
-				s := open(t, rtsp.Options{URL: cam.URLs()[0], Transport: transport})
+				s := open(t, rtsp.Options{URL: cam.URLs()[0], Transport: transport, Stall: 20 * time.Second})
 				timed := 0
 				events := watch(t, s, 30*time.Second, func(e []event) bool {
 					if n := len(e); n > 0 && e[n-1].reason == "" && e[n-1].CaptureClock == msg.SenderClock {
