@@ -24,7 +24,7 @@ func TestStreams(t *testing.T) {
 				t.Parallel()
 				var c sent
 				cam := start(t, camera.Options{Source: f.path, OnFrame: c.add})
-				s := open(t, rtsp.Options{URL: cam.URLs()[0], Transport: transport})
+				s := open(t, rtsp.Options{URL: cam.URLs()[0], Transport: transport, Stall: 20 * time.Second})
 				timed := 0
 				events := watch(t, s, 30*time.Second, func(e []event) bool {
 					if n := len(e); n > 0 && e[n-1].reason == "" && e[n-1].CaptureClock == msg.SenderClock {
@@ -84,11 +84,12 @@ func TestDisorderLosesNothing(t *testing.T) {
 	cam := start(t, camera.Options{Source: f.path, OnFrame: c.add, Seed: 3, Faults: camera.Faults{
 		Reorder: 0.1, ReorderDepth: 4, Duplicate: 0.1, Jitter: camera.Duration(5 * time.Millisecond),
 	}})
-	s := open(t, rtsp.Options{URL: cam.URLs()[0], Transport: "udp", Reorder: 500 * time.Millisecond})
+	// All of them come: on a busy machine late, which is not what this is about.
+	s := open(t, rtsp.Options{URL: cam.URLs()[0], Transport: "udp", Reorder: 2 * time.Second, Stall: 20 * time.Second})
 	events := shown(t, s, 150)
 	account(t, f, &c, events)
 	if got := reasons(events); len(got) > 0 && got[coded.Join] == 0 || len(got) > 1 {
-		t.Errorf("lost: %v", got)
+		t.Errorf("lost: %v; camera: %+v", got, s.State())
 	}
 	if st := cam.Stats(0); st.Reordered < 5 || st.Duplicated < 5 {
 		t.Errorf("the camera did no wrong: %+v", st)
