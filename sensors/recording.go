@@ -33,6 +33,7 @@ type recording struct {
 	tap     func(*msg.Packet)
 	arrived arrivals
 	now     time.Duration // when the latest packet arrived, 0 where that is not known
+	anew    bool // another decoder is to follow
 	ended   bool
 }
 
@@ -124,6 +125,12 @@ func (s *recording) Next(ctx context.Context, f *frame.Frame) error {
 				return err
 			}
 		}
+		if s.anew {
+			if err := s.decodeAnew(); err != nil {
+				return err
+			}
+			continue
+		}
 		if s.ended {
 			return io.EOF
 		}
@@ -141,34 +148,44 @@ func (s *recording) Next(ctx context.Context, f *frame.Frame) error {
 		if err != nil {
 			return fmt.Errorf("recording %s: %w", s.name, err)
 		}
-		if err := s.put(); err != nil {
-			return err
+		switch {
+		case s.stream == nil:
+			s.anew = true
+		case s.packet.Codec != s.unit.Codec: // what the decoder holds back comes first
+			s.stream.End()
+			s.anew = true
+		default:
+			s.put()
 		}
 	}
 }
 
-func (s *recording) put() error {
+// decodeAnew goes on with a decoder for the packet at hand.
+func (s *recording) decodeAnew() error {
+	p := &s.packet
+	next, err := coded.New(coded.Options{
+		Codec: p.Codec, Name: s.name, MaxPixels: MaxPixels, MaxSide: MaxSide,
+		Period: time.Duration(float64(time.Second) / s.info.FPS),
+	})
+	if err != nil {
+		return fmt.Errorf("recording %s: %w", s.name, err)
+	}
+	next.Number(p.Index)
+	next.Continue(s.stream)
+	s.closeStream()
+	s.stream, s.classes, s.anew = next, nal.NewClassifier(p.Codec), false
+	s.put()
+	return nil
+}
+
+func (s *recording) put() {
 	p := &s.packet
 	s.now = s.arrived.at(&p.Packet)
-	if s.stream == nil || p.Codec != s.unit.Codec {
-		next, err := coded.New(coded.Options{
-			Codec: p.Codec, Name: s.name, MaxPixels: MaxPixels, MaxSide: MaxSide,
-			Period: time.Duration(float64(time.Second) / s.info.FPS),
-		})
-		if err != nil {
-			return fmt.Errorf("recording %s: %w", s.name, err)
-		}
-		next.Number(p.Index)
-		next.Continue(s.stream)
-		s.closeStream()
-		s.stream, s.classes = next, nal.NewClassifier(p.Codec)
-	}
 	if s.tap != nil && !p.Hidden {
 		s.tap(&p.Packet)
 	}
 	s.unit = coded.Unit{Packet: p.Packet, Hidden: p.Hidden, Kind: s.classes.Classify(p.Data)}
 	s.stream.Put(&s.unit)
-	return nil
 }
 
 func (s *recording) closeStream() {
