@@ -33,7 +33,7 @@ type recording struct {
 	tap     func(*msg.Packet)
 	arrived arrivals
 	now     time.Duration // when the latest packet arrived, 0 where that is not known
-	anew    bool // another decoder is to follow
+	anew    bool          // another decoder is to follow
 	ended   bool
 }
 
