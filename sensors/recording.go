@@ -1,6 +1,7 @@
 package sensors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ type recording struct {
 	packet  record.Packet
 	unit    coded.Unit
 	tap     func(*msg.Packet)
+	first   []time.Duration // PTS of the first packets, in the order of decoding
+	number  uint64          // of the first picture; 0: its index
 	arrived arrivals
 	now     time.Duration // when the latest packet arrived, 0 where that is not known
 	anew    bool          // another decoder is to follow
@@ -59,7 +62,9 @@ func openRecording(path string, o Options) (*recording, error) {
 	if c, ok := r.Calibration(s.camera); ok {
 		s.info.Camera, s.info.Width, s.info.Height = c, c.Width, c.Height
 	}
-	s.info.FPS, s.info.Frames = pace(r, s.camera)
+	s.info.Frames = int(min(r.PacketCount(s.camera), math.MaxInt32))
+	s.first = firstTimes(r, s.camera)
+	s.info.FPS = rate(s.first)
 	return s, nil
 }
 
@@ -77,30 +82,31 @@ func cameraIn(r *record.Reader, wanted string) (string, error) {
 	return "", fmt.Errorf("it has no camera %q: name one of %s, as in %s=FILE", wanted, strings.Join(cameras, ", "), cameras[0])
 }
 
-// pace is the rate of a camera's pictures, from the first of them, and how many
-// there are.
-func pace(r *record.Reader, camera string) (fps float64, frames int) {
-	frames = int(min(r.PacketCount(camera), 1<<31-1))
+// firstTimes are the PTS of a camera's first packets, in the order of decoding.
+func firstTimes(r *record.Reader, camera string) (times []time.Duration) {
 	p, err := r.Packets(camera, 0, 0)
 	if err != nil {
-		return unknownFPS, frames
+		return nil
 	}
 	var packet record.Packet
-	var times []time.Duration
 	for len(times) < 64 && p.Next(&packet) == nil {
 		times = append(times, packet.PTS)
 	}
-	slices.Sort(times)
+	return times
+}
+
+// rate is that of pictures with these times.
+func rate(times []time.Duration) float64 {
+	times = slices.Sorted(slices.Values(times))
 	var gaps []time.Duration
 	for i := 1; i < len(times); i++ {
 		gaps = append(gaps, times[i]-times[i-1])
 	}
 	slices.Sort(gaps)
-	fps = unknownFPS
 	if n := len(gaps); n > 0 && gaps[n/2] >= time.Millisecond { // the usual one
-		fps = math.Round(1e12/float64(gaps[n/2])) / 1e3
+		return math.Round(1e12/float64(gaps[n/2])) / 1e3
 	}
-	return fps, frames
+	return unknownFPS
 }
 
 func (s *recording) Info() Info { return s.info }
@@ -108,11 +114,56 @@ func (s *recording) Info() Info { return s.info }
 // Tap has f told each packet of the recording when it is read.
 func (s *recording) Tap(f func(*msg.Packet)) { s.tap = f }
 
-// Seek begins with the first frame at or after t. What it refers to is decoded.
-func (s *recording) Seek(_ context.Context, t time.Duration) (err error) {
+// Seek begins with the first frame at or after t. What it refers to is decoded;
+// what comes before that is read, so that frames have the numbers that they have
+// when all is decoded, also where pictures were lost.
+func (s *recording) Seek(ctx context.Context, t time.Duration) (err error) {
 	s.closeStream()
-	s.packets, err = s.reader.Packets(s.camera, max(0, t), 0)
+	s.number = 0
+	if s.packets, err = s.reader.Packets(s.camera, max(0, t), 0); err != nil || t <= 0 {
+		return err
+	}
+	first, err := s.reader.Packets(s.camera, t, 0)
+	if err != nil {
+		return err
+	}
+	var key record.Packet
+	if first.Next(&key) == nil {
+		s.number, err = s.numberOf(ctx, &key)
+	}
 	return err
+}
+
+// numberOf counts the pictures before that of a packet.
+func (s *recording) numberOf(ctx context.Context, key *record.Packet) (uint64, error) {
+	all, err := s.reader.Packets(s.camera, 0, 0)
+	if err != nil {
+		return 0, err
+	}
+	var c *coded.Counter
+	var codec msg.Codec
+	var p record.Packet
+	for all.Next(&p) == nil && p.Index < key.Index {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		switch {
+		case c == nil:
+			c = coded.NewCounter(p.Index, s.period(), s.first)
+		case p.Codec != codec:
+			c.Restart()
+		}
+		codec = p.Codec
+		c.Put(&p.Packet)
+	}
+	if c == nil {
+		return key.Index, nil
+	}
+	return c.Next(&key.Packet), nil
+}
+
+func (s *recording) period() time.Duration {
+	return time.Duration(float64(time.Second) / s.info.FPS)
 }
 
 // Next decodes the next picture of the recording. One that was damaged or
@@ -165,12 +216,12 @@ func (s *recording) decodeAnew() error {
 	p := &s.packet
 	next, err := coded.New(coded.Options{
 		Codec: p.Codec, Name: s.name, MaxPixels: MaxPixels, MaxSide: MaxSide,
-		Period: time.Duration(float64(time.Second) / s.info.FPS),
+		Period: s.period(),
 	})
 	if err != nil {
 		return fmt.Errorf("recording %s: %w", s.name, err)
 	}
-	next.Number(p.Index)
+	next.Number(cmp.Or(s.number, p.Index))
 	next.Continue(s.stream)
 	s.closeStream()
 	s.stream, s.classes, s.anew = next, nal.NewClassifier(p.Codec), false

@@ -119,3 +119,41 @@ func TestPacedAsRecorded(t *testing.T) {
 	lease.Release()
 	_ = pool.Close(context.Background())
 }
+
+// The frames of a range have the numbers that they have when all is read, also
+// behind pictures that were lost.
+func TestRangesOfARecordingKeepNumbers(t *testing.T) {
+	_, all := tapped(t, cutIn, 0, 0)
+	lose := func(lost ...int) string {
+		var packets []msg.Packet
+		gap := false
+		for i, p := range all[:120] {
+			if slices.Contains(lost, i) {
+				gap = true
+				continue
+			}
+			p.Gap, gap = gap, false
+			packets = append(packets, p)
+		}
+		return recordedAs(t, packets)
+	}
+	const ms = time.Millisecond
+	for name, path := range map[string]string{"whole": lose(), "one lost": lose(20), "many lost": lose(7, 8, 9, 30, 31, 45), "before the key": lose(59, 58)} {
+		whole := picturesOf(t, open(t, path))
+		if name != "whole" && !slices.ContainsFunc(whole, func(p picture) bool { return p.lost }) {
+			t.Errorf("%s: nothing was lost", name)
+		}
+		for _, start := range []time.Duration{ms, 1000 * ms, 2000 * ms, 2500 * ms, 3500 * ms} {
+			var want []picture
+			for _, p := range whole {
+				if p.pts >= start {
+					want = append(want, p)
+				}
+			}
+			got := picturesOf(t, sensors.Between(open(t, path), start, 0))
+			if len(got) == 0 || !slices.Equal(got, want) {
+				t.Errorf("%s, from %v: %d frames from %+v; want %d from %+v", name, start, len(got), got[0], len(want), want[0])
+			}
+		}
+	}
+}
