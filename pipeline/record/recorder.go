@@ -422,11 +422,15 @@ func (r *Recorder) tell() {
 	}
 }
 
-// account is what the file is told of the recorder.
-func (r *Recorder) account() [len(kinds)]Count {
+// account is what the file is told of the recorder, and when: after all that is
+// written, and before all that waits to be.
+func (r *Recorder) account() ([len(kinds)]Count, uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.stats
+	if len(r.queue) > 0 {
+		return r.stats, r.queue[0].at
+	}
+	return r.stats, r.now()
 }
 
 // endChunk ends the open chunk.
@@ -434,7 +438,7 @@ func (r *Recorder) endChunk(s *sink) {
 	if s.err != nil || !s.open() {
 		return
 	}
-	s.account(r.account(), r.now())
+	s.account(r.account())
 	r.mu.Lock()
 	r.settle(s)
 	r.mu.Unlock()
@@ -444,7 +448,7 @@ func (r *Recorder) endChunk(s *sink) {
 // finish ends the file.
 func (r *Recorder) finish(s *sink) {
 	if s.err == nil {
-		s.account(r.account(), r.now())
+		s.account(r.account())
 	}
 	if s.err == nil {
 		s.finish()
