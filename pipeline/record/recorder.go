@@ -429,12 +429,23 @@ func (r *Recorder) account() [len(kinds)]Count {
 	return r.stats
 }
 
+// due is the log time of what the writer itself adds now: not after that of what
+// waits, which is written after it.
+func (r *Recorder) due() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.queue) > 0 {
+		return r.queue[0].at
+	}
+	return r.now()
+}
+
 // endChunk ends the open chunk.
 func (r *Recorder) endChunk(s *sink) {
 	if s.err != nil || !s.open() {
 		return
 	}
-	s.account(r.account(), r.now())
+	s.account(r.account(), r.due())
 	r.mu.Lock()
 	r.settle(s)
 	r.mu.Unlock()
@@ -444,7 +455,7 @@ func (r *Recorder) endChunk(s *sink) {
 // finish ends the file.
 func (r *Recorder) finish(s *sink) {
 	if s.err == nil {
-		s.account(r.account(), r.now())
+		s.account(r.account(), r.due())
 	}
 	if s.err == nil {
 		s.finish()
