@@ -274,3 +274,20 @@ func TestOptions(t *testing.T) {
 	}
 	finish(t, r)
 }
+
+// What the writer adds at the end of a chunk is not logged after what waits, and
+// is written before it.
+func TestLogTimesDoNotFallUnderLoad(t *testing.T) {
+	r := &Recorder{start: time.Now(), wake: make(chan struct{}, 1), o: Options{MaxMessages: 9, MaxBytes: 1 << 20}}
+	r.Frame(front.frame(0))
+	r.Frame(front.frame(1))
+	if first := r.queue[0].at; r.due() != first || r.queue[1].at < first {
+		t.Errorf("due at %d; what waits is of %d", r.due(), first)
+	}
+	r.queue = nil
+	at := r.due()
+	r.Frame(front.frame(2))
+	if r.queue[0].at < at {
+		t.Errorf("%d comes after %d", r.queue[0].at, at)
+	}
+}

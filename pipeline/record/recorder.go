@@ -422,15 +422,22 @@ func (r *Recorder) tell() {
 	}
 }
 
-// account is what the file is told of the recorder, and when: after all that is
-// written, and before all that waits to be.
-func (r *Recorder) account() ([len(kinds)]Count, uint64) {
+// account is what the file is told of the recorder.
+func (r *Recorder) account() [len(kinds)]Count {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stats
+}
+
+// due is the log time of what the writer itself adds now: not after that of what
+// waits, which is written after it.
+func (r *Recorder) due() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.queue) > 0 {
-		return r.stats, r.queue[0].at
+		return r.queue[0].at
 	}
-	return r.stats, r.now()
+	return r.now()
 }
 
 // endChunk ends the open chunk.
@@ -438,7 +445,7 @@ func (r *Recorder) endChunk(s *sink) {
 	if s.err != nil || !s.open() {
 		return
 	}
-	s.account(r.account())
+	s.account(r.account(), r.due())
 	r.mu.Lock()
 	r.settle(s)
 	r.mu.Unlock()
@@ -448,7 +455,7 @@ func (r *Recorder) endChunk(s *sink) {
 // finish ends the file.
 func (r *Recorder) finish(s *sink) {
 	if s.err == nil {
-		s.account(r.account())
+		s.account(r.account(), r.due())
 	}
 	if s.err == nil {
 		s.finish()
