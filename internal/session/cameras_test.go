@@ -45,7 +45,7 @@ type camera struct {
 	n    int
 }
 
-func (c *camera) open(path string, o sensors.Options) (sensors.Source, error) {
+func (c *camera) open(_ context.Context, path string, o sensors.Options) (sensors.Source, error) {
 	c.path, c.o = path, o
 	return c, nil
 }
@@ -95,11 +95,11 @@ func (c *camera) Next(ctx context.Context, f *frame.Frame) error {
 
 // byName opens the camera that an address is of, and real sources by themselves.
 func byName(cameras map[string]*camera) opener {
-	return func(path string, o sensors.Options) (sensors.Source, error) {
+	return func(ctx context.Context, path string, o sensors.Options) (sensors.Source, error) {
 		if c := cameras[o.Camera]; c != nil {
-			return c.open(path, o)
+			return c.open(ctx, path, o)
 		}
-		return sensors.Open(path, o)
+		return sensors.Open(ctx, path, o)
 	}
 }
 
@@ -361,7 +361,7 @@ func TestWhatLiveCamerasCannotDo(t *testing.T) {
 	}
 	f := newFeed(quick())
 	f.Config.Source, f.Config.Start = "rtsp://10.0.0.7/1", time.Second
-	err := f.open((&camera{}).open, config.Login{})
+	err := f.open(t.Context(), (&camera{}).open, config.Login{})
 	if _, ours := errors.AsType[*ConfigError](err); !ours || !errors.Is(err, sensors.ErrLive) {
 		t.Errorf("start: %v", err)
 	}
@@ -371,6 +371,43 @@ func TestWhatLiveCamerasCannotDo(t *testing.T) {
 	if _, err := Open(t.Context(), cfg); err == nil || strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), "admin") {
 		t.Errorf("open says %v", err)
 	}
+}
+
+// Several cameras are asked at the same time, and the end of the context ends it.
+func TestCamerasAreOpenedSideBySide(t *testing.T) {
+	cfg := quick()
+	var all sync.WaitGroup
+	for i := range 8 {
+		cfg.Cameras = append(cfg.Cameras, config.Camera{Name: fmt.Sprint("c", i), Source: address})
+		all.Add(1)
+	}
+	testkit.Promptly(t, func() {
+		s, err := openWith(t.Context(), cfg, func(ctx context.Context, path string, o sensors.Options) (sensors.Source, error) {
+			all.Done()
+			all.Wait() // for ever, where one is opened after the other
+			if o.Camera == "c3" || o.Camera == "c5" {
+				return nil, errors.New("it refuses")
+			}
+			return new(camera).open(ctx, path, o)
+		})
+		if s != nil || err == nil || err.Error() != "camera c3: it refuses\ncamera c5: it refuses" {
+			t.Errorf("it says %v", err)
+		}
+	})
+
+	ctx, cancel := context.WithCancel(t.Context())
+	testkit.Promptly(t, func() {
+		s, err := openWith(ctx, cfg, func(ctx context.Context, path string, o sensors.Options) (sensors.Source, error) {
+			if o.Camera == "c7" {
+				cancel()
+			}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		if s != nil || !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "before the first frame") {
+			t.Errorf("it says %v", err)
+		}
+	})
 }
 
 func TestAlone(t *testing.T) {
