@@ -160,7 +160,7 @@ func (f *Feed) virtual() time.Duration {
 // round opens the source, for once through it.
 func (f *Feed) round(ctx context.Context, open opener, path string, o sensors.Options) (s sensors.Source, err error) {
 	if s, err = open(ctx, path, o); err != nil {
-		return nil, err
+		return nil, cleanError(err)
 	}
 	f.raw = s
 	if f.Config.Record != "" {
