@@ -74,7 +74,7 @@ func parts(b *testing.B, cfg config.Config) (decode, forward float64) {
 		b.Fatal(err)
 	}
 	defer pre.Close()
-	source, err := sensors.Open(cfg.Source, sensors.Options{})
+	source, err := sensors.Open(b.Context(), cfg.Source, sensors.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

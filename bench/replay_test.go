@@ -103,7 +103,7 @@ func openNetwork(t testing.TB, name string) (*catalog.Network, infer.Network) {
 // time.
 func replayDrive(t testing.TB, detector, lines string, frames int) *wire {
 	t.Helper()
-	source, err := sensors.Open(filepath.Join(testkit.Root(), "testdata", "drives", "cut-in.mp4"), sensors.Options{})
+	source, err := sensors.Open(t.Context(), filepath.Join(testkit.Root(), "testdata", "drives", "cut-in.mp4"), sensors.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -224,8 +224,8 @@ func TestBetweenSaysHowMuchToExpect(t *testing.T) {
 // A range that goes round and round: numbers and times go on without a gap.
 func TestLoopOfARange(t *testing.T) {
 	path := writeVideo(t, 30) // 50 ms apart
-	s, err := sensors.Loop(func() (sensors.Source, error) {
-		s, err := sensors.Open(path, sensors.Options{})
+	s, err := sensors.Loop(t.Context(), func(ctx context.Context) (sensors.Source, error) {
+		s, err := sensors.Open(ctx, path, sensors.Options{})
 		if err != nil {
 			return nil, err
 		}

@@ -22,7 +22,7 @@ import (
 
 // opening is sensors.Open where an error is what is wanted.
 func opening(path string) error {
-	s, err := sensors.Open(path, sensors.Options{})
+	s, err := sensors.Open(context.Background(), path, sensors.Options{})
 	if err == nil {
 		_ = s.Close()
 	}

@@ -37,7 +37,7 @@ func TestFolderReadsRegularFilesOnly(t *testing.T) {
 	want := []string{"a named pipe", "a device", "a folder", "a socket", ""}
 
 	testkit.Promptly(t, func() {
-		s, err := sensors.Open(dir, sensors.Options{})
+		s, err := sensors.Open(t.Context(), dir, sensors.Options{})
 		if err != nil {
 			t.Error(err)
 			return

@@ -24,13 +24,13 @@ func network(path string) bool {
 	return strings.HasPrefix(path, "rtsp://") || strings.HasPrefix(path, "rtsps://")
 }
 
-func openLive(address string, o Options) (*live, error) {
+func openLive(ctx context.Context, address string, o Options) (*live, error) {
 	path := redact.URL(address)
 	config, err := trust(o.RTSP)
 	if err != nil {
 		return nil, fmt.Errorf("open camera %s: %w", path, err)
 	}
-	s, err := rtsp.Open(context.Background(), rtsp.Options{ // it has a bound of its own
+	s, err := rtsp.Open(ctx, rtsp.Options{
 		URL: address, User: o.RTSP.User, Password: o.RTSP.Password, Camera: o.Camera,
 		Transport: o.RTSP.Transport, TLS: config, Reorder: o.RTSP.Reorder, Stall: o.RTSP.Stall, Retry: o.RTSP.Retry,
 		Deadline: o.Deadline, MaxPixels: MaxPixels, MaxSide: MaxSide,

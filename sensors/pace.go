@@ -13,11 +13,11 @@ import (
 
 // Loop starts a source again when it ends. Sequence numbers and times go on, also
 // where a round does not begin with 0, as one of [Between] does.
-// open is called once a round; the round that it opened is closed when it ends.
+// open is called once a round, the first time with ctx; the round that it opened is closed when it ends.
 // Info is that of the first round, with an unknown number of frames. A live source
 // has no end to begin again at: the error is then [ErrLive].
-func Loop(open func() (Source, error)) (Source, error) {
-	s, err := open()
+func Loop(ctx context.Context, open func(context.Context) (Source, error)) (Source, error) {
+	s, err := open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func Loop(open func() (Source, error)) (Source, error) {
 var ErrLive = errors.New("the source is live: it cannot begin again, nor at a time of its own: leave out loop, start and end")
 
 type looped struct {
-	open func() (Source, error)
+	open func(context.Context) (Source, error)
 	now  Source
 	info Info
 
@@ -52,7 +52,7 @@ func (l *looped) Close() error { return l.now.Close() }
 func (l *looped) Next(ctx context.Context, f *frame.Frame) error {
 	err := l.now.Next(ctx, f)
 	if err == io.EOF {
-		if err := l.again(); err != nil {
+		if err := l.again(ctx); err != nil {
 			return err
 		}
 		err = l.now.Next(ctx, f)
@@ -75,11 +75,11 @@ func (l *looped) Next(ctx context.Context, f *frame.Frame) error {
 	return err
 }
 
-func (l *looped) again() error {
+func (l *looped) again(ctx context.Context) error {
 	if !l.delivered {
 		return fmt.Errorf("loop %s: no frame of it could be read", l.info.Path)
 	}
-	s, err := l.open()
+	s, err := l.open(ctx)
 	if err != nil {
 		return err
 	}

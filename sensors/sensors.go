@@ -91,14 +91,18 @@ type RTSPOptions struct {
 // Open opens a video file, a folder of images (one of a dataset's, too: see
 // docs/sources.md), or a synthetic drive by the name of its scenario:
 // synth:city?seed=3&duration=10s, endless without a duration; or a camera on the
-// network by its rtsp:// address. The error says what is wrong with the path and
-// what to do.
-func Open(path string, o Options) (Source, error) {
+// network by its rtsp:// address, which is asked what it sends until it has
+// answered, a few seconds have passed, or ctx ends. The error says what is wrong
+// with the path and what to do; it is that of ctx where that has ended.
+func Open(ctx context.Context, path string, o Options) (Source, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if strings.HasPrefix(path, synthScheme) {
 		return opened(openSynth(path))
 	}
 	if network(path) {
-		return opened(openLive(path, o))
+		return opened(openLive(ctx, path, o))
 	}
 	if scheme, _, ok := strings.Cut(path, "://"); ok {
 		return nil, fmt.Errorf("open source %s: %s:// is not a source that can be read here: give a camera's rtsp:// address, a video file or a folder of images, or synth:NAME", redact.URL(path), scheme)

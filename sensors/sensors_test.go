@@ -71,7 +71,7 @@ func readAll(t testing.TB, s sensors.Source, n int) []got {
 
 func open(t testing.TB, path string) sensors.Source {
 	t.Helper()
-	s, err := sensors.Open(path, sensors.Options{})
+	s, err := sensors.Open(t.Context(), path, sensors.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +287,7 @@ func TestOpenRefusesWithTheMend(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s, err := sensors.Open(tt.path, sensors.Options{})
+			s, err := sensors.Open(t.Context(), tt.path, sensors.Options{})
 			if err == nil {
 				_ = s.Close()
 				t.Fatal("opened")
@@ -309,7 +309,7 @@ func (l live) Close() error     { return errors.New("closed") }
 
 // A live source has no end to begin again at; it is closed then.
 func TestLoopRefusesLiveSources(t *testing.T) {
-	s, err := sensors.Loop(func() (sensors.Source, error) { return live{}, nil })
+	s, err := sensors.Loop(t.Context(), func(context.Context) (sensors.Source, error) { return live{}, nil })
 	if s != nil || !errors.Is(err, sensors.ErrLive) || !strings.Contains(err.Error(), "rtsp://10.0.0.7/1") || !strings.Contains(err.Error(), "closed") {
 		t.Errorf("%v, %v", s, err)
 	}
@@ -330,7 +330,7 @@ func TestDamagedVideoComesToAnEnd(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := sensors.Open(path, sensors.Options{})
+		s, err := sensors.Open(t.Context(), path, sensors.Options{})
 		if err != nil {
 			continue
 		}
@@ -343,7 +343,7 @@ func TestDamagedVideoComesToAnEnd(t *testing.T) {
 
 func TestLoopCountsOnAndLimitEnds(t *testing.T) {
 	path := writeVideo(t, 5)
-	s, err := sensors.Loop(func() (sensors.Source, error) { return sensors.Open(path, sensors.Options{}) })
+	s, err := sensors.Loop(t.Context(), func(ctx context.Context) (sensors.Source, error) { return sensors.Open(ctx, path, sensors.Options{}) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -373,7 +373,7 @@ func TestLoopOverACutOffVideoKeepsTime(t *testing.T) {
 	if err := os.WriteFile(path, whole[:len(whole)*6/10], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := sensors.Loop(func() (sensors.Source, error) { return sensors.Open(path, sensors.Options{}) })
+	s, err := sensors.Loop(t.Context(), func(ctx context.Context) (sensors.Source, error) { return sensors.Open(ctx, path, sensors.Options{}) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -395,7 +395,7 @@ func TestLoopOverNothingEnds(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "a.png"), []byte("no"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := sensors.Loop(func() (sensors.Source, error) { return sensors.Open(dir, sensors.Options{}) })
+	s, err := sensors.Loop(t.Context(), func(ctx context.Context) (sensors.Source, error) { return sensors.Open(ctx, dir, sensors.Options{}) })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ func TestSyntheticDrivesThatAreNone(t *testing.T) {
 		"synth:../scenarios/city":     "give one of",
 		"synth:city?duration=garbage": "as in 10s",
 	} {
-		s, err := sensors.Open(path, sensors.Options{})
+		s, err := sensors.Open(t.Context(), path, sensors.Options{})
 		if err == nil {
 			_ = s.Close()
 			t.Errorf("%s: opened", path)

@@ -62,7 +62,7 @@ type seen struct {
 // look reads a source to its end and looks at each picture.
 func look(t testing.TB, path string) []seen {
 	t.Helper()
-	s, err := sensors.Open(path, sensors.Options{})
+	s, err := sensors.Open(t.Context(), path, sensors.Options{})
 	if err != nil {
 		t.Log(err)
 		return nil
@@ -312,7 +312,7 @@ func TestReadingAllocatesNothing(t *testing.T) {
 }
 
 func ExampleOpen() {
-	_, err := sensors.Open("no-such-drive.mp4", sensors.Options{})
+	_, err := sensors.Open(context.Background(), "no-such-drive.mp4", sensors.Options{})
 	fmt.Println(err)
 	// Output: open source no-such-drive.mp4: there is no such file or folder
 }

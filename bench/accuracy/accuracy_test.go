@@ -48,7 +48,7 @@ func made(t *testing.T, classes []string, frames int, tell func(i int, img gocv.
 	if err := os.Symlink(original, video); err != nil {
 		t.Fatal(err)
 	}
-	src, err := sensors.Open(video, sensors.Options{})
+	src, err := sensors.Open(t.Context(), video, sensors.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

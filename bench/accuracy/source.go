@@ -138,7 +138,7 @@ func (d *drive) each(ctx context.Context, every int, use func(v *view) error) (e
 		return err
 	}
 	defer facts.Close()
-	video, err := sensors.Open(d.video, sensors.Options{})
+	video, err := sensors.Open(ctx, d.video, sensors.Options{})
 	if err != nil {
 		return err
 	}

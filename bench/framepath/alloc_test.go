@@ -97,7 +97,7 @@ func open(t *testing.T, name string) (catalog.Network, infer.Network) {
 // bus's, and left out here.
 func TestFramePathAllocatesOnlyMessages(t *testing.T) {
 	testkit.UseAssets(t)
-	source, err := sensors.Open(testkit.Asset(t, "drives/videos/solidWhiteRight.mp4"), sensors.Options{})
+	source, err := sensors.Open(t.Context(), testkit.Asset(t, "drives/videos/solidWhiteRight.mp4"), sensors.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,16 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"dashline/internal/session"
@@ -119,5 +125,49 @@ func TestPasswordsFromFilesAreNotShown(t *testing.T) {
 		if args[0] == "config" && (code != exitOK || !strings.Contains(errs, "are left out") || !strings.Contains(out, "rtsp://127.0.0.1:1/")) {
 			t.Errorf("%q: exit code %d: %s%s", args, code, errs, out)
 		}
+	}
+}
+
+// rude answers every request with a refusal in words that drive a terminal.
+func rude(t *testing.T) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() {
+				defer c.Close()
+				for lines := bufio.NewScanner(c); lines.Scan(); {
+					if n, ok := strings.CutPrefix(lines.Text(), "CSeq: "); ok {
+						fmt.Fprintf(c, "RTSP/1.0 404 Not \x1b]0;mine\a\x1b[2J\nhere\r\nCSeq: %s\r\n\r\n", n)
+					}
+				}
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		all.Wait()
+	})
+	return l.Addr().String()
+}
+
+// What a camera says in its refusal is shown, and drives nothing.
+func TestCamerasDoNotDriveTheTerminal(t *testing.T) {
+	code, out, errs := dashline(context.Background(), "run", "rtsp://"+rude(t)+"/1", "--duration", "1s", "--detect-network", "dashline-tiny", "--no-lanes")
+	if all := out + errs; code != exitBroken || !strings.Contains(all, "mine") || strings.ContainsAny(all, "\x1b\a") || strings.Count(all, "\n") != 1 {
+		t.Errorf("exit code %d: %q", code, all)
+	}
+	var said bytes.Buffer
+	report(streams{&said, &said}, errors.New("a\x1b[2J\nb"))
+	if got, want := said.String(), "dashline: a\uFFFD[2J\nb\n"; got != want {
+		t.Errorf("it reports %q, want %q", got, want)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -29,7 +30,7 @@ What needs mending ends with how. The networks are really opened.
 Exit codes: 0 all that is needed is there; 1 something is missing; 2 the command line or the configuration is wrong.`
 }
 
-func (c *doctorCmd) Run(out streams) error {
+func (c *doctorCmd) Run(ctx context.Context, out streams) error {
 	cfg := config.Default()
 	if c.Config != "" {
 		var err error
@@ -41,7 +42,7 @@ func (c *doctorCmd) Run(out streams) error {
 	for i := range cameras {
 		cameras[i], _ = session.Chosen(cameras[i]) // a source that is missing is in the report
 	}
-	r := doctor.Examine(cameras...)
+	r := doctor.Examine(ctx, cameras...)
 	if err := c.print(out.Out, r); err != nil {
 		return err
 	}

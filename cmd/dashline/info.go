@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/term"
 
+	"dashline/internal/plain"
 	"dashline/pipeline/record"
 )
 
@@ -73,7 +74,7 @@ func (c *infoCmd) Run(out streams) error {
 func printInfo(to io.Writer, path string, in *record.Info, checked bool) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	line := func(key, format string, args ...any) {
-		fmt.Fprintf(w, "%s\t%s\n", key, printable(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(w, "%s\t%s\n", key, plain.Line(fmt.Sprintf(format, args...)))
 	}
 	line("file", "%s, %s, %d messages in %d chunks", path, size(in.Bytes), in.Messages, in.Chunks)
 	if in.Library != "" {
@@ -115,7 +116,7 @@ func printInfo(to io.Writer, path string, in *record.Info, checked bool) error {
 	}
 	fmt.Fprintln(w, "\nTOPIC\tMESSAGES\tSCHEMA")
 	for _, t := range in.Topics {
-		fmt.Fprintf(w, "%s\t%d\t%s\n", printable(t.Topic), t.Messages, printable(t.Schema))
+		fmt.Fprintf(w, "%s\t%d\t%s\n", plain.Line(t.Topic), t.Messages, plain.Line(t.Schema))
 	}
 	return w.Flush()
 }
@@ -170,7 +171,7 @@ func (c *recoverCmd) Run(out streams) error {
 		_, err = fmt.Fprintf(out.Out, "%s: %d messages in %d chunks\n", c.Output, rec.Messages, rec.Chunks)
 		for _, p := range rec.Problems {
 			if err == nil {
-				_, err = fmt.Fprintf(out.Out, "lost: %s\n", printable(p))
+				_, err = fmt.Fprintf(out.Out, "lost: %s\n", plain.Line(p))
 			}
 		}
 	}

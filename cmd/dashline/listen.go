@@ -10,11 +10,11 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"dashline/internal/plain"
 	"dashline/pipeline/bus"
 	"dashline/pipeline/msg"
 )
@@ -51,7 +51,7 @@ func (c *listenCmd) Run(ctx context.Context, s streams) error {
 	say := func(line string) {
 		mu.Lock()
 		defer mu.Unlock()
-		fmt.Fprintln(s.Err, printable(line))
+		fmt.Fprintln(s.Err, plain.Line(line))
 	}
 	show := printText
 	if c.JSON {
@@ -114,7 +114,7 @@ func printJSON(w io.Writer, m *nats.Msg, read *bus.Message, trouble error) error
 // message says.
 func printText(w io.Writer, m *nats.Msg, read *bus.Message, trouble error) error {
 	if trouble != nil {
-		_, err := fmt.Fprintln(w, printable("not readable: "+trouble.Error()))
+		_, err := fmt.Fprintln(w, plain.Line("not readable: "+trouble.Error()))
 		return err
 	}
 	h := new(msg.Header)
@@ -141,7 +141,7 @@ func printText(w io.Writer, m *nats.Msg, read *bus.Message, trouble error) error
 	if read.Kind != bus.KindCamera {
 		number = strconv.FormatUint(h.Seq, 10)
 	}
-	_, err := fmt.Fprintf(w, "%-12s %-10s %7s %10s  %s\n", read.Vehicle+"."+read.Camera, read.Kind, number, ageText(age), printable(text))
+	_, err := fmt.Fprintf(w, "%-12s %-10s %7s %10s  %s\n", read.Vehicle+"."+read.Camera, read.Kind, number, ageText(age), plain.Line(text))
 	return err
 }
 
@@ -254,14 +254,4 @@ func by(n msg.Network) string {
 		text += " instead of " + n.Requested
 	}
 	return text + ")"
-}
-
-// printable keeps text from the bus from driving the terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"dashline/internal/plain"
 	"dashline/internal/redact"
 )
 
@@ -112,7 +113,7 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 	}
 	k, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(s.Err, "dashline: %s\n", redact.Text(err.Error()))
+		fmt.Fprintf(s.Err, "dashline: %s\n", plain.Lines(redact.Text(err.Error())))
 		var perr *kong.ParseError
 		if errors.As(err, &perr) {
 			fmt.Fprintf(s.Err, "Try: %s --help\n", command(perr.Context))
@@ -141,7 +142,7 @@ func report(s streams, err error) int {
 		code = e.code
 	}
 	if msg := err.Error(); msg != "" {
-		fmt.Fprintf(s.Err, "dashline: %s\n", redact.Text(msg))
+		fmt.Fprintf(s.Err, "dashline: %s\n", plain.Lines(redact.Text(msg)))
 	}
 	return code
 }

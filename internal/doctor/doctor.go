@@ -8,6 +8,7 @@
 package doctor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -63,7 +64,7 @@ type Report struct {
 // Examine looks at this machine with the eyes of a run that is configured so, for
 // each of its cameras (session.Alone) and with nothing left open
 // (session.Chosen). It opens the configured networks, which takes about a second.
-func Examine(cameras ...config.Config) Report {
+func Examine(ctx context.Context, cameras ...config.Config) Report {
 	cv := opencv.ReadFacts()
 	rt, rtErr := ort.Version()
 	loaded := loadedLibraries()
@@ -80,7 +81,7 @@ func Examine(cameras ...config.Config) Report {
 		{"machine", r.Machine.checks()},
 		{"libraries", libraries(cv, onnxRuntime(rt, rtErr), loaded)},
 		{"backends", backends(cv)},
-		{"data", data(cameras)},
+		{"data", data(ctx, cameras)},
 		{"what a run would use", networks(cameras)},
 	}
 	r.OK = true
@@ -169,7 +170,7 @@ func backends(cv opencv.Facts) []Check {
 	}
 }
 
-func data(cameras []config.Config) []Check {
+func data(ctx context.Context, cameras []config.Config) []Check {
 	shipped := Check{"shipped", Good, absolute(catalog.Shipped()), ""}
 	if catalog.Shipped() == "" {
 		shipped.State, shipped.Says, shipped.Mend = Note, "none", "for the default drive and its networks run in the project's folder, or set DASHLINE_DATA to a copy of its testdata"
@@ -180,20 +181,20 @@ func data(cameras []config.Config) []Check {
 	}
 	checks := []Check{cacheFolder(), shipped, assets}
 	for _, c := range cameras {
-		checks = append(checks, opens(c.Source))
+		checks = append(checks, opens(ctx, c.Source))
 	}
 	return checks
 }
 
 // opens opens a source of frames as a run would.
-func opens(path string) Check {
+func opens(ctx context.Context, path string) Check {
 	if path == "" {
 		return Check{"source", Missing, "none named, and the default drive is not there", "name a video or a folder of images: dashline run SOURCE"}
 	}
 	if config.Remote(path) {
 		return Check{"source", Note, path + " is a camera on the network, which only a run connects to", "see how it does: dashline run SOURCE --duration 5s"}
 	}
-	s, err := sensors.Open(path, sensors.Options{})
+	s, err := sensors.Open(ctx, path, sensors.Options{})
 	if err != nil {
 		return Check{"source", Missing, err.Error(), "name a video or a folder of images: dashline run SOURCE"}
 	}

@@ -43,7 +43,7 @@ func find(t *testing.T, r Report, name string) Check {
 func TestExamineThisMachine(t *testing.T) {
 	assets := filepath.Dir(testkit.Asset(t, "networks"))
 	t.Setenv("DASHLINE_ASSETS", assets)
-	r := Examine(usual())
+	r := Examine(t.Context(), usual())
 	if !r.OK {
 		t.Errorf("not OK: %+v", r.Groups)
 	}
@@ -82,7 +82,7 @@ func TestExamineWithoutNetworks(t *testing.T) {
 	t.Setenv("DASHLINE_ASSETS", t.TempDir())
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	t.Setenv(ort.LibraryVar, "")
-	r := Examine(usual())
+	r := Examine(t.Context(), usual())
 	if r.OK {
 		t.Error("OK without networks")
 	}
@@ -106,7 +106,7 @@ func TestNetwork(t *testing.T) {
 func TestConfiguredSource(t *testing.T) {
 	cfg := config.Default()
 	cfg.Source = filepath.Join(t.TempDir(), "gone.mp4")
-	r := Examine(cfg)
+	r := Examine(t.Context(), cfg)
 	if c := find(t, r, "source"); r.OK || c.State != Missing || c.Mend == "" {
 		t.Errorf("%+v", c)
 	}

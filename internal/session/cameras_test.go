@@ -30,6 +30,7 @@ import (
 const (
 	secret  = "hunter2"
 	address = "rtsp://admin:" + secret + "@10.0.0.7:554/stream"
+	escape  = "\x1b[2J\r\n" // a camera's own words may be of a terminal's
 )
 
 // camera is a live source without a network: it streams, loses one picture,
@@ -45,7 +46,7 @@ type camera struct {
 	n    int
 }
 
-func (c *camera) open(path string, o sensors.Options) (sensors.Source, error) {
+func (c *camera) open(_ context.Context, path string, o sensors.Options) (sensors.Source, error) {
 	c.path, c.o = path, o
 	return c, nil
 }
@@ -73,7 +74,7 @@ func (c *camera) Next(ctx context.Context, f *frame.Frame) error {
 		c.say(msg.CameraConnecting, "")
 		c.say(msg.CameraStreaming, "")
 	case c.n == c.frames:
-		c.say(msg.CameraStalled, "no picture for 1.2 s from "+address)
+		c.say(msg.CameraStalled, "no picture for 1.2 s from "+address+escape)
 		if c.end != nil {
 			return c.end
 		}
@@ -83,7 +84,7 @@ func (c *camera) Next(ctx context.Context, f *frame.Frame) error {
 	f.Seq = uint64(c.n)
 	c.n++
 	if c.n == 2 {
-		return &pipeline.FrameError{Reason: "reference", Err: errors.New("no key frame yet from " + address)}
+		return &pipeline.FrameError{Reason: "reference", Err: errors.New("no key frame yet from " + address + escape)}
 	}
 	time.Sleep(time.Millisecond)
 	if f.Image.Empty() {
@@ -95,11 +96,11 @@ func (c *camera) Next(ctx context.Context, f *frame.Frame) error {
 
 // byName opens the camera that an address is of, and real sources by themselves.
 func byName(cameras map[string]*camera) opener {
-	return func(path string, o sensors.Options) (sensors.Source, error) {
+	return func(ctx context.Context, path string, o sensors.Options) (sensors.Source, error) {
 		if c := cameras[o.Camera]; c != nil {
-			return c.open(path, o)
+			return c.open(ctx, path, o)
 		}
-		return sensors.Open(path, o)
+		return sensors.Open(ctx, path, o)
 	}
 }
 
@@ -203,6 +204,9 @@ func TestLiveCameras(t *testing.T) {
 		if strings.Contains(out, secret) || strings.Contains(out, "admin") {
 			t.Errorf("the password is in the %s:\n%s", name, out)
 		}
+		if strings.ContainsAny(out, "\x1b\r") {
+			t.Errorf("the camera drives the terminal in the %s:\n%q", name, out)
+		}
 		if !strings.Contains(out, "10.0.0.7") && name != "metrics" {
 			t.Errorf("the address is not in the %s:\n%s", name, out)
 		}
@@ -229,7 +233,7 @@ func TestLiveCameras(t *testing.T) {
 				t.Errorf("no metric %s", line)
 			}
 		}
-		if want := name + ": stalled, no picture for 1.2 s from rtsp://10.0.0.7:554/stream (udp)\n"; !strings.Contains(shown.String(), want) {
+		if want := name + ": stalled, no picture for 1.2 s from rtsp://10.0.0.7:554/stream\uFFFD[2J\uFFFD\uFFFD (udp)\n"; !strings.Contains(shown.String(), want) {
 			t.Errorf("progress does not say %q:\n%s", want, &shown)
 		}
 	}
@@ -281,14 +285,14 @@ func TestACameraThatBreaks(t *testing.T) {
 	cfg := quick()
 	cfg.Cameras = config.Cameras{{Name: "front", Source: address}, {Name: "synth", Source: "synth:city?seed=3&duration=3s"}}
 	cfg.Frames = 15
-	broken := errors.New("it refuses " + address)
+	broken := errors.New("it refuses " + address + escape)
 	s := open(t, cfg, byName(map[string]*camera{"front": {frames: 3, end: broken}}))
 	sum, err := s.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	front, synth := sum.Cameras[0], sum.Cameras[1]
-	if front.Error != "source: it refuses rtsp://10.0.0.7:554/stream" || front.Frames.Produced != 3 {
+	if front.Error != "source: it refuses rtsp://10.0.0.7:554/stream\uFFFD[2J\uFFFD\uFFFD" || front.Frames.Produced != 3 {
 		t.Errorf("front %+v", front)
 	}
 	if synth.Error != "" || synth.Frames.Produced != 15 || synth.State != nil || synth.Policy != "every" {
@@ -324,7 +328,7 @@ func TestOneLiveCamera(t *testing.T) {
 	if after := s.publisher.Stats().Offered; after != before {
 		t.Errorf("%d messages after the run", after-before)
 	}
-	want := Cause{"failed", "source", "reference", 1, "no key frame yet from rtsp://10.0.0.7:554/stream"}
+	want := Cause{"failed", "source", "reference", 1, "no key frame yet from rtsp://10.0.0.7:554/stream\uFFFD[2J\uFFFD\uFFFD"}
 	if !slices.Contains(sum.Causes, want) {
 		t.Errorf("causes %+v", sum.Causes)
 	}
@@ -361,7 +365,7 @@ func TestWhatLiveCamerasCannotDo(t *testing.T) {
 	}
 	f := newFeed(quick())
 	f.Config.Source, f.Config.Start = "rtsp://10.0.0.7/1", time.Second
-	err := f.open((&camera{}).open, config.Login{})
+	err := f.open(t.Context(), (&camera{}).open, config.Login{})
 	if _, ours := errors.AsType[*ConfigError](err); !ours || !errors.Is(err, sensors.ErrLive) {
 		t.Errorf("start: %v", err)
 	}
@@ -371,6 +375,44 @@ func TestWhatLiveCamerasCannotDo(t *testing.T) {
 	if _, err := Open(t.Context(), cfg); err == nil || strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), "admin") {
 		t.Errorf("open says %v", err)
 	}
+}
+
+// Several cameras are asked at the same time, and the end of the context ends it.
+func TestCamerasAreOpenedSideBySide(t *testing.T) {
+	cfg := quick()
+	var all sync.WaitGroup
+	for i := range 8 {
+		cfg.Cameras = append(cfg.Cameras, config.Camera{Name: fmt.Sprint("c", i), Source: address})
+		all.Add(1)
+	}
+	testkit.Promptly(t, func() {
+		s, err := openWith(t.Context(), cfg, func(ctx context.Context, path string, o sensors.Options) (sensors.Source, error) {
+			all.Done()
+			all.Wait() // for ever, where one is opened after the other
+			if o.Camera == "c3" || o.Camera == "c5" {
+				return nil, &ConfigError{errors.New("it refuses " + address + escape)}
+			}
+			return new(camera).open(ctx, path, o)
+		})
+		const says = "it refuses rtsp://10.0.0.7:554/stream\uFFFD[2J\uFFFD\uFFFD"
+		if _, kept := errors.AsType[*ConfigError](err); s != nil || !kept || err.Error() != "camera c3: "+says+"\ncamera c5: "+says {
+			t.Errorf("it says %q", err)
+		}
+	})
+
+	ctx, cancel := context.WithCancel(t.Context())
+	testkit.Promptly(t, func() {
+		s, err := openWith(ctx, cfg, func(ctx context.Context, path string, o sensors.Options) (sensors.Source, error) {
+			if o.Camera == "c7" {
+				cancel()
+			}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		if s != nil || !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "before the first frame") {
+			t.Errorf("it says %v", err)
+		}
+	})
 }
 
 func TestAlone(t *testing.T) {

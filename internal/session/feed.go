@@ -108,15 +108,15 @@ func (f *Feed) options(login config.Login) sensors.Options {
 	}
 }
 
-func (f *Feed) open(open opener, login config.Login) (err error) {
+func (f *Feed) open(ctx context.Context, open opener, login config.Login) (err error) {
 	path, o := f.Config.Source, f.options(login)
-	round := func() (sensors.Source, error) { return f.round(open, path, o) }
+	round := func(ctx context.Context) (sensors.Source, error) { return f.round(ctx, open, path, o) }
 	if f.Config.Loop {
-		if f.source, err = sensors.Loop(round); err == nil && f.virtual() > 0 {
+		if f.source, err = sensors.Loop(ctx, round); err == nil && f.virtual() > 0 {
 			f.source = sensors.Between(f.source, f.Config.Start, f.Config.Start+f.virtual())
 		}
 	} else {
-		f.source, err = round()
+		f.source, err = round(ctx)
 	}
 	if errors.Is(err, sensors.ErrLive) {
 		return &ConfigError{err}
@@ -158,9 +158,9 @@ func (f *Feed) virtual() time.Duration {
 }
 
 // round opens the source, for once through it.
-func (f *Feed) round(open opener, path string, o sensors.Options) (s sensors.Source, err error) {
-	if s, err = open(path, o); err != nil {
-		return nil, err
+func (f *Feed) round(ctx context.Context, open opener, path string, o sensors.Options) (s sensors.Source, err error) {
+	if s, err = open(ctx, path, o); err != nil {
+		return nil, cleanError(err)
 	}
 	f.raw = s
 	if f.Config.Record != "" {

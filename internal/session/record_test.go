@@ -276,8 +276,8 @@ func TestSourcesEndBeforeTheRecording(t *testing.T) {
 	cfg.Source, cfg.Frames = address, 5
 	cfg.Record = filepath.Join(t.TempDir(), "drive.mcap")
 	p := &pusher{camera: camera{frames: 100}, stop: make(chan struct{})}
-	s := open(t, cfg, func(path string, o sensors.Options) (sensors.Source, error) {
-		_, err := p.open(path, o)
+	s := open(t, cfg, func(ctx context.Context, path string, o sensors.Options) (sensors.Source, error) {
+		_, err := p.open(ctx, path, o)
 		return p, err
 	})
 	closed := 0

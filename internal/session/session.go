@@ -49,7 +49,7 @@ type Session struct {
 }
 
 // opener opens a source; tests have cameras of their own.
-type opener func(path string, o sensors.Options) (sensors.Source, error)
+type opener func(ctx context.Context, path string, o sensors.Options) (sensors.Source, error)
 
 // Open opens everything that cfg names, in the order in which mistakes are
 // cheapest: sources, cameras, networks, bus. On error nothing stays open.
@@ -82,11 +82,10 @@ func openWith(ctx context.Context, cfg config.Config, open opener) (s *Session, 
 		if err != nil {
 			return s, err
 		}
-		f := newFeed(one)
-		s.Feeds = append(s.Feeds, f)
-		if err := f.open(open, logins[one.Camera]); err != nil {
-			return s, s.ofCamera(f, err)
-		}
+		s.Feeds = append(s.Feeds, newFeed(one))
+	}
+	if err := s.openSources(ctx, open, logins); err != nil {
+		return s, err
 	}
 	if len(alone) == 1 {
 		s.Config = s.Feeds[0].Config
@@ -109,6 +108,21 @@ func openWith(ctx context.Context, cfg config.Config, open opener) (s *Session, 
 		s.metrics, err = s.serveMetrics()
 	}
 	return s, err
+}
+
+// openSources opens the sources of all cameras side by side: one that does not
+// answer takes seconds. The error names every camera that has one.
+func (s *Session) openSources(ctx context.Context, open opener, logins map[string]config.Login) error {
+	errs := make([]error, len(s.Feeds))
+	var all sync.WaitGroup
+	for i, f := range s.Feeds {
+		all.Go(func() { errs[i] = s.ofCamera(f, f.open(ctx, open, logins[f.Config.Camera])) })
+	}
+	all.Wait()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("ended while the sources were opened, before the first frame: %w", err)
+	}
+	return errors.Join(errs...)
 }
 
 // together refuses what does not go together.

@@ -11,7 +11,7 @@ import (
 
 	"dashline/infer"
 	"dashline/internal/obs"
-	"dashline/internal/redact"
+	"dashline/internal/plain"
 	"dashline/pipeline/bus"
 	"dashline/pipeline/msg"
 )
@@ -152,7 +152,7 @@ func (s *Session) summary() Summary {
 	b := s.publisher.Stats()
 	sum := Summary{
 		Deadline: ms(s.Config.Deadline),
-		Bus:      BusSummary{s.address, s.Config.NATS.URL == "", b.Published, b.Dropped, b.Bytes, b.Reconnects, b.LastError},
+		Bus:      BusSummary{s.address, s.Config.NATS.URL == "", b.Published, b.Dropped, b.Bytes, b.Reconnects, plain.Line(b.LastError)},
 		lost:     s.lost,
 
 		Recording: s.recorded,
@@ -187,7 +187,7 @@ func (f *Feed) summary() CameraRun {
 			string(c.Clock), ms(c.ClockOffset), c.ClockDrift, c.ClockSteps}
 	}
 	if f.broke != nil {
-		r.Error = redact.Text(f.broke.Error())
+		r.Error = clean(f.broke.Error())
 	}
 	return r
 }
@@ -203,7 +203,7 @@ func account(a obs.Snapshot) CameraRun {
 		Stages:  make(map[string]Times, len(a.Stages)),
 	}
 	for _, c := range a.Causes {
-		r.Causes = append(r.Causes, Cause{string(c.Outcome), c.Stage, c.Reason, c.Frames, redact.Text(c.Detail)})
+		r.Causes = append(r.Causes, Cause{string(c.Outcome), c.Stage, c.Reason, c.Frames, clean(c.Detail)})
 	}
 	for _, st := range a.Stages {
 		r.Stages[st.Stage] = times(st.Quantiles)

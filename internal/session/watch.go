@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"dashline/internal/redact"
 	"dashline/pipeline/msg"
 )
 
@@ -30,7 +29,7 @@ type watch struct {
 // set is what the source calls. It may be called at any time until the source is
 // closed, also before anybody listens; after end it does nothing.
 func (w *watch) set(c msg.CameraState) {
-	c.Camera, c.Detail = w.camera, redact.Text(c.Detail)
+	c.Camera, c.Detail = w.camera, clean(c.Detail)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended {
