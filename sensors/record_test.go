@@ -23,7 +23,7 @@ import (
 // packets.
 func tapped(t *testing.T, path string, start, end time.Duration) (frames []time.Duration, packets []msg.Packet) {
 	t.Helper()
-	s, err := sensors.Open(path, sensors.Options{})
+	s, err := sensors.Open(t.Context(), path, sensors.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

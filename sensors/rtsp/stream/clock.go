@@ -196,8 +196,6 @@ func (m *slidingMin) add(now, v time.Duration) time.Duration {
 	return m.values[0]
 }
 
-func (m *slidingMin) known() bool { return len(m.values) > 0 }
-
 func (m *slidingMin) reset() { m.times, m.values = m.times[:0], m.values[:0] }
 
 // slope fits a line by least squares, in which old points fade away: each counts
