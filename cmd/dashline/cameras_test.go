@@ -67,6 +67,14 @@ func TestSummaryOfSeveralCamerasForPeople(t *testing.T) {
 func TestPasswordsOnTheCommandLineAreRefused(t *testing.T) {
 	const address = "rtsp://admin:hunter2@127.0.0.1:1/stream"
 	for _, args := range [][]string{
+		{"run", "rtsp://127.0.0.1:1/x?user=admin&password=hunter2"},
+		{"run", "front=rtsp://127.0.0.1:1/user=admin&password=hunter2&channel=1"},
+		{"run", "--source", "rtsp://127.0.0.1:1/user=admin_password=hunter2_channel=1.sdp"},
+		{"run", "--cameras", "front=rtsp://127.0.0.1:1/x?usr=admin&pwd=hunter2"},
+		{"record", "rtsp://127.0.0.1:1/x?auth=hunter2", "-o", "drive.mcap"},
+		{"config", "rtsp://127.0.0.1:1/x?access_token=hunter2"},
+		{"doctor", "rtsp://127.0.0.1:1/x?token=hunter2"},
+		{"listen", "dashline.>", "rtsp://127.0.0.1:1/x?user=admin&password=hunter2"},
 		{"run", address},
 		{"run", "front=" + address},
 		{"run", "a=drive.mp4", "b=" + address},
@@ -107,7 +115,11 @@ func TestPasswordsFromFilesAreNotShown(t *testing.T) {
 	one := write("one.yaml", "source: rtsp://admin:hunter2@127.0.0.1:1/stream\nnats: {url: 'nats://admin:hunter2@127.0.0.1:1'}\n")
 	two := write("two.yaml", "cameras:\n  - {name: a, source: 'rtsp://admin:hunter2@127.0.0.1:1/a'}\n  - {name: b, source: 'rtsp://127.0.0.1:1/b'}\nrtsp:\n  credentials: "+
 		write("logins.yaml", "b: {user: admin, password: hunter2}\n")+"\n")
+	query := write("query.yaml", "source: rtsp://127.0.0.1:1/user=admin&password=hunter2&channel=1\n")
 	for _, args := range [][]string{
+		{"config", "-c", query}, {"config", "-c", query, "--json"}, {"doctor", "-c", query}, {"run", "-c", query, "--duration", "1s"},
+		{"record", "-c", query, "--duration", "1s", "-o", filepath.Join(dir, "query.mcap"), "--json"},
+		{"run", "-c", write("space.yaml", "source: rtsp://127.0.0.1:1/x?password=hunter2 hunter2\n")},
 		{"config", "-c", one}, {"config", "-c", one, "--json"}, {"config", "-c", two}, {"config", "-c", two, "--json"},
 		{"doctor", "-c", one}, {"doctor", "-c", two, "--json"},
 		{"run", "-c", one, "--duration", "1s"}, {"run", "-c", two, "--duration", "1s", "--json"},

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"github.com/alecthomas/kong"
 
@@ -21,6 +22,10 @@ type Camera struct {
 
 // Cameras are the cameras of a run that has several; their names differ.
 type Cameras []Camera
+
+// Address is what to connect to: the source without user and password before its
+// host, but with those that its path and query may have. It is not for people.
+func (c Camera) Address() string { return redact.Userinfo(c.Source) }
 
 // MaxCameras bounds the cameras of one run.
 const MaxCameras = 64
@@ -92,7 +97,7 @@ func (c *Config) Arguments(sources []string) error {
 	return nil
 }
 
-var errOnCommandLine = errors.New("a source with a user or password in it was given on the command line, where others can read it: put it into a configuration file, or give the address alone and set DASHLINE_RTSP_USER and DASHLINE_RTSP_PASSWORD, or name a file with --rtsp-credentials")
+var errOnCommandLine = errors.New("a source with a user or password in it was given on the command line, where others can read it: put the source into a configuration file, or give the address alone and set DASHLINE_RTSP_USER and DASHLINE_RTSP_PASSWORD, or name a file with --rtsp-credentials (an address that has them in its path or query can only be in a configuration file)")
 
 // BeforeResolve is called by kong when it knows the flags that were given and
 // not yet what the file has. It refuses credentials in a flag.
@@ -172,14 +177,23 @@ func checkSource(source string) error {
 	if err != nil || u.Hostname() == "" {
 		return errors.New("the address is not a URL: " + mend)
 	}
-	if _, rest, _ := strings.Cut(source, "://"); strings.Contains(rest[strings.IndexAny(rest+"/", "/?#"):], "@") {
+	_, rest, _ := strings.Cut(source, "://")
+	rest = rest[strings.IndexAny(rest+"/", "/?#"):]
+	if strings.Contains(rest, "@") {
 		return errors.New("the address has an @ behind its host: write an @ that belongs to the path as %40, and " + mend)
+	}
+	// With them it could not be found again in what others write about it.
+	if redact.URL(source) != redact.Userinfo(source) && strings.ContainsFunc(rest, ending) {
+		return errors.New("the address has a space or quote in a path or query with a password: write special characters as %XX")
 	}
 	return nil
 }
 
+// ending says that a character ends an address in a text.
+func ending(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`"'<>`, r) }
+
 // WithoutCredentials returns the configuration without the users and passwords
-// in its addresses, and the keys that had some.
+// in its addresses (*** stands for those in paths and queries), and the keys that had some.
 func (c Config) WithoutCredentials() (clean Config, had []string) {
 	take := func(key string, address *string, redacted string) {
 		if redacted != *address {

@@ -187,3 +187,32 @@ func FuzzLogins(f *testing.F) {
 		}
 	})
 }
+
+// Users and passwords in paths and queries are as secret as those before the host,
+// and still reach the camera.
+func TestCredentialsInPathsAndQueries(t *testing.T) {
+	const query, path = "rtsp://h/x?user=admin&password=hunter2&channel=1", "rtsp://u:p@h/user=admin&password=hunter2"
+	c := Default()
+	for _, args := range [][]string{{query}, {"a=" + query, "b=drive.mp4"}, {path}} {
+		if err := c.Arguments(args); err == nil || !strings.Contains(err.Error(), "configuration file") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+	c.Cameras = Cameras{{Name: "a", Source: query}, {Name: "b", Source: path}}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	clean, had := c.WithoutCredentials()
+	if len(had) != 2 || clean.Cameras[0].Source != "rtsp://h/x?user=***&password=***&channel=1" || clean.Cameras[1].Source != "rtsp://h/user=***&password=***" {
+		t.Errorf("%q %+v", had, clean.Cameras)
+	}
+	if a, b := c.Cameras[0].Address(), c.Cameras[1].Address(); a != query || b != "rtsp://h/user=admin&password=hunter2" {
+		t.Errorf("%s, %s", a, b)
+	}
+	for _, source := range []string{"rtsp://h/x?password=hun ter2", "rtsp://h/password=hun'ter2"} {
+		c.Cameras[0].Source = source
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "%XX") || strings.Contains(err.Error(), "ter2") {
+			t.Errorf("%s: %v", source, err)
+		}
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -24,6 +26,7 @@ import (
 	"dashline/pipeline/bus"
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
+	"dashline/pipeline/record"
 	"dashline/sensors"
 )
 
@@ -248,6 +251,46 @@ func TestLiveCameras(t *testing.T) {
 	}
 }
 
+// What logs in may also be in the path or the query: the camera is given it, and
+// nobody else.
+func TestCredentialsInPathsAndQueriesAreNotShown(t *testing.T) {
+	for _, end := range []string{"/x?user=admin&password=" + secret, "/user=admin&password=" + secret + "&channel=1"} {
+		cfg := quick()
+		cfg.Source, cfg.Frames = "rtsp://10.0.0.7"+end, 5
+		cfg.Record = filepath.Join(t.TempDir(), "drive.mcap")
+		quotes := fmt.Errorf("it has no %s (rtsp://10.0.0.7%s)", end, end)
+		front := &camera{frames: 3, end: quotes}
+		s := open(t, cfg, front.open)
+		if front.path != cfg.Source {
+			t.Errorf("opened %s", front.path)
+		}
+		var out bytes.Buffer
+		s.Describe(&out)
+		s.Feeds[0].state.listen(func(c msg.CameraState, _ bool) { fmt.Fprintf(&out, "%+v\n", c) })
+		s.Feeds[0].state.set(msg.CameraState{Status: msg.CameraFailed, Detail: quotes.Error()})
+		sum, err := s.Run(t.Context())
+		if err == nil {
+			t.Error("it did not break")
+		}
+		sum.Print(&out)
+		data, _ := json.Marshal(sum)
+		_, refused := openWith(t.Context(), cfg, func(context.Context, string, sensors.Options) (sensors.Source, error) { return nil, quotes })
+		recorded, rerr := os.ReadFile(cfg.Record)
+		r, oerr := record.Open(cfg.Record)
+		if err := errors.Join(rerr, oerr); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&out, "%s %v %v %s %s %+v", data, err, refused, recorded, r.Config(), s.Config)
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		all := out.String()
+		if strings.Contains(all, secret) || strings.Contains(all, "admin") || !strings.Contains(all, "password=***") {
+			t.Errorf("the password is in it:\n%q", all)
+		}
+	}
+}
+
 func scrape(t *testing.T, address string) string {
 	t.Helper()
 	res, err := http.Get("http://" + address + "/metrics")
@@ -365,7 +408,7 @@ func TestWhatLiveCamerasCannotDo(t *testing.T) {
 	}
 	f := newFeed(quick())
 	f.Config.Source, f.Config.Start = "rtsp://10.0.0.7/1", time.Second
-	err := f.open(t.Context(), (&camera{}).open, config.Login{})
+	err := f.open(t.Context(), (&camera{}).open, f.Config.Source, config.Login{})
 	if _, ours := errors.AsType[*ConfigError](err); !ours || !errors.Is(err, sensors.ErrLive) {
 		t.Errorf("start: %v", err)
 	}

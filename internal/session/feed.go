@@ -108,8 +108,9 @@ func (f *Feed) options(login config.Login) sensors.Options {
 	}
 }
 
-func (f *Feed) open(ctx context.Context, open opener, login config.Login) (err error) {
-	path, o := f.Config.Source, f.options(login)
+// open opens the source at path, which may have credentials in it.
+func (f *Feed) open(ctx context.Context, open opener, path string, login config.Login) (err error) {
+	o := f.options(login)
 	round := func(ctx context.Context) (sensors.Source, error) { return f.round(ctx, open, path, o) }
 	if f.Config.Loop {
 		if f.source, err = sensors.Loop(ctx, round); err == nil && f.virtual() > 0 {
@@ -127,7 +128,7 @@ func (f *Feed) open(ctx context.Context, open opener, login config.Login) (err e
 	f.source = discreet{f.source}
 	live := f.source.Info().Live
 	if live && (f.Config.Start > 0 || f.Config.End > 0 || f.Config.Deterministic) {
-		return &ConfigError{fmt.Errorf("source %s: start, end, deterministic: %w", path, sensors.ErrLive)}
+		return &ConfigError{fmt.Errorf("source %s: start, end, deterministic: %w", f.Config.Source, sensors.ErrLive)}
 	}
 	if f.Config.Realtime && !live { // which is paced by itself
 		f.source = sensors.Paced(f.source)

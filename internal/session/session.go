@@ -84,7 +84,7 @@ func openWith(ctx context.Context, cfg config.Config, open opener) (s *Session, 
 		}
 		s.Feeds = append(s.Feeds, newFeed(one))
 	}
-	if err := s.openSources(ctx, open, logins); err != nil {
+	if err := s.openSources(ctx, open, cfg.Each(), logins); err != nil {
 		return s, err
 	}
 	if len(alone) == 1 {
@@ -111,12 +111,17 @@ func openWith(ctx context.Context, cfg config.Config, open opener) (s *Session, 
 }
 
 // openSources opens the sources of all cameras side by side: one that does not
-// answer takes seconds. The error names every camera that has one.
-func (s *Session) openSources(ctx context.Context, open opener, logins map[string]config.Login) error {
+// answer takes seconds. cameras are the same as those of the feeds, with their
+// credentials. The error names every camera that has one.
+func (s *Session) openSources(ctx context.Context, open opener, cameras []config.Camera, logins map[string]config.Login) error {
 	errs := make([]error, len(s.Feeds))
 	var all sync.WaitGroup
 	for i, f := range s.Feeds {
-		all.Go(func() { errs[i] = s.ofCamera(f, f.open(ctx, open, logins[f.Config.Camera])) })
+		path := f.Config.Source
+		if config.Remote(path) {
+			path = cameras[i].Address()
+		}
+		all.Go(func() { errs[i] = s.ofCamera(f, f.open(ctx, open, path, logins[f.Config.Camera])) })
 	}
 	all.Wait()
 	if err := ctx.Err(); err != nil {
