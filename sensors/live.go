@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"dashline/internal/redact"
 	"dashline/internal/regular"
@@ -21,7 +22,23 @@ type live struct {
 
 // network says whether a path is the address of a camera.
 func network(path string) bool {
-	return strings.HasPrefix(path, "rtsp://") || strings.HasPrefix(path, "rtsps://")
+	scheme, _, ok := strings.Cut(path, "://")
+	return ok && (strings.EqualFold(scheme, "rtsp") || strings.EqualFold(scheme, "rtsps"))
+}
+
+// mostReorder bounds the wait for a missing packet that is taken from the deadline.
+const mostReorder = 50 * time.Millisecond
+
+// reorder is how long a missing packet is waited for: a quarter of the deadline,
+// where nothing else is asked for.
+func reorder(o Options) time.Duration {
+	switch {
+	case o.RTSP.Reorder > 0:
+		return o.RTSP.Reorder
+	case o.Deadline > 0:
+		return min(o.Deadline/4, mostReorder)
+	}
+	return mostReorder
 }
 
 func openLive(ctx context.Context, address string, o Options) (*live, error) {
@@ -32,7 +49,7 @@ func openLive(ctx context.Context, address string, o Options) (*live, error) {
 	}
 	s, err := rtsp.Open(ctx, rtsp.Options{
 		URL: address, User: o.RTSP.User, Password: o.RTSP.Password, Camera: o.Camera,
-		Transport: o.RTSP.Transport, TLS: config, Reorder: o.RTSP.Reorder, Stall: o.RTSP.Stall, Retry: o.RTSP.Retry,
+		Transport: o.RTSP.Transport, TLS: config, Reorder: reorder(o), Stall: o.RTSP.Stall, Retry: o.RTSP.Retry,
 		Deadline: o.Deadline, MaxPixels: MaxPixels, MaxSide: MaxSide,
 	})
 	if err != nil {

@@ -44,3 +44,21 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 		}
 	}
 }
+
+// The scheme of an address is the same in capitals, as it is for the configuration.
+// Nobody answers at this one, so it is tried again when frames are asked for.
+func TestSchemesInCapitals(t *testing.T) {
+	for _, address := range []string{"RTSP://127.0.0.1:1/x", "Rtsps://127.0.0.1:1/x"} {
+		s, err := sensors.Open(t.Context(), address, sensors.Options{})
+		if err != nil {
+			t.Errorf("%s: %v", address, err)
+			continue
+		}
+		if in := s.Info(); in.Kind != "rtsp" || !in.Live || in.Path != address {
+			t.Errorf("%+v", in)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -79,7 +79,7 @@ type Options struct {
 // RTSPOptions say how to reach a camera on the network.
 type RTSPOptions struct {
 	Transport string        // "udp", "tcp", or "auto", which "" is too
-	Reorder   time.Duration // longest wait for a missing packet; 0 takes it from the deadline
+	Reorder   time.Duration // longest wait for a missing packet; 0 is a quarter of the deadline, at most 50 ms
 	Stall     time.Duration // without a picture for so long a stream has stalled; 0 takes it from its rate
 	Retry     time.Duration // longest pause between attempts to connect; 0 is 500 ms
 	User      string        // never in Info, an error or a state; nor is Password

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"dashline/internal/session"
 )
@@ -89,7 +90,9 @@ func TestPasswordsOnTheCommandLineAreRefused(t *testing.T) {
 		{"doctor", address},
 		{address},
 	} {
-		code, out, errs := dashline(context.Background(), args...)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // one that is taken would run for ever
+		code, out, errs := dashline(ctx, args...)
+		cancel()
 		if code != exitUsage {
 			t.Errorf("%q: exit code %d: %s", args, code, errs)
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"dashline/internal/version"
 	"dashline/model/darknet"
 )
 
@@ -64,7 +65,7 @@ func TestConfigPrintsWhatItReads(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	var v version
+	var v version.Build
 	code, out, errs := say(t, "version", "--json")
 	if err := json.Unmarshal([]byte(out), &v); err != nil || code != exitOK || v.Go == "" || v.Platform == "" {
 		t.Errorf("%d: %s %v %+v", code, errs, err, v)

@@ -139,7 +139,7 @@ func TestLiveCameras(t *testing.T) {
 	s := open(t, cfg, byName(cameras))
 
 	for name, c := range cameras {
-		want := sensors.Options{Camera: name, Deadline: time.Hour, RTSP: sensors.RTSPOptions{Transport: "udp", Reorder: mostReorder,
+		want := sensors.Options{Camera: name, Deadline: time.Hour, RTSP: sensors.RTSPOptions{Transport: "udp",
 			Retry: 500 * time.Millisecond, User: "admin", Password: secret, Insecure: true}}
 		if c.o != want {
 			t.Errorf("%s is opened with other options", name)

@@ -87,9 +87,6 @@ func ofCamera(file, camera string) string {
 	return strings.TrimSuffix(file, ext) + "." + camera + ext
 }
 
-// mostReorder bounds the wait for a missing packet that is taken from the deadline.
-const mostReorder = 50 * time.Millisecond
-
 // options are what the source of this camera is told.
 func (f *Feed) options(login config.Login) sensors.Options {
 	c := &f.Config
@@ -97,7 +94,7 @@ func (f *Feed) options(login config.Login) sensors.Options {
 		Camera: c.Camera, Deadline: c.Deadline, Exact: c.Deterministic,
 		RTSP: sensors.RTSPOptions{
 			Transport: c.RTSP.Transport,
-			Reorder:   cmp.Or(c.RTSP.Reorder, min(c.Deadline/4, mostReorder)),
+			Reorder:   c.RTSP.Reorder,
 			Stall:     c.RTSP.Stall,
 			Retry:     c.RTSP.Retry,
 			User:      login.User,

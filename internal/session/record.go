@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"dashline/internal/config"
+	"dashline/internal/version"
 	"dashline/pipeline"
 	"dashline/pipeline/msg"
 	"dashline/pipeline/record"
@@ -34,7 +35,7 @@ func (s *Session) openRecorder() (err error) {
 		return err
 	}
 	s.recorder, err = record.Create(s.Config.Record, record.Options{
-		Vehicle: s.Config.Vehicle, Config: string(effective), Overwrite: s.Config.RecordForce,
+		Vehicle: s.Config.Vehicle, Version: version.Read().Name(), Config: string(effective), Overwrite: s.Config.RecordForce,
 		Notice: func(err error) {
 			select {
 			case s.news <- err.Error():

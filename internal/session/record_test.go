@@ -14,6 +14,7 @@ import (
 
 	"dashline/internal/config"
 	"dashline/internal/testkit"
+	"dashline/internal/version"
 	"dashline/pipeline"
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
@@ -39,7 +40,20 @@ func recordRun(t *testing.T, cfg config.Config) (path string, sum Summary) {
 	if problems, err := record.Check(cfg.Record, nil); err != nil || len(problems) > 0 {
 		t.Fatalf("the recording is not whole: %v %q", err, problems)
 	}
+	if library := libraryOf(t, cfg.Record); !strings.HasSuffix(library, " "+version.Read().Name()) {
+		t.Errorf("the recording is by %q", library)
+	}
 	return cfg.Record, sum
+}
+
+func libraryOf(t *testing.T, path string) string {
+	t.Helper()
+	r, err := record.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	return r.Info().Library
 }
 
 // published are the messages of a recording that went over the bus.
