@@ -24,6 +24,7 @@ import (
 	"time"
 	"unicode"
 
+	"dashline/internal/redact"
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
 	"dashline/sensors/coded"
@@ -65,6 +66,7 @@ type Info = stream.Info
 // any.
 type Source struct {
 	o    Options
+	name string // for errors: the address without secrets
 	url  *url.URL
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -107,16 +109,17 @@ func Open(ctx context.Context, o Options) (*Source, error) {
 	if u.User != nil {
 		return nil, fmt.Errorf("open camera rtsp://%s: credentials do not belong into the address", u.Host)
 	}
+	name := redact.URL(o.URL) // a password may be in its path or query
 	if u.Scheme != "rtsp" && u.Scheme != "rtsps" || u.Host == "" {
-		return nil, fmt.Errorf("open camera %s: this is no address of a camera: write rtsp://host:port/path or rtsps://", o.URL)
+		return nil, fmt.Errorf("open camera %s: this is no address of a camera: write rtsp://host:port/path or rtsps://", name)
 	}
 	switch o.Transport {
 	case "", "auto", "tcp", "udp":
 	default:
-		return nil, fmt.Errorf("open camera %s: there is no transport %q: use udp, tcp or auto", o.URL, o.Transport)
+		return nil, fmt.Errorf("open camera %s: there is no transport %q: use udp, tcp or auto", name, o.Transport)
 	}
 	if u.Scheme == "rtsps" && o.Transport == "udp" {
-		return nil, fmt.Errorf("open camera %s: packets of rtsps:// come through its TLS connection: use transport tcp or auto", o.URL)
+		return nil, fmt.Errorf("open camera %s: packets of rtsps:// come through its TLS connection: use transport tcp or auto", name)
 	}
 	if o.Retry <= 0 {
 		o.Retry = defaultRetry
@@ -127,13 +130,13 @@ func Open(ctx context.Context, o Options) (*Source, error) {
 	if o.MaxPixels <= 0 {
 		o.MaxPixels = 64 << 20
 	}
-	s := &Source{o: o, url: u, queue: newQueue()}
+	s := &Source{o: o, name: name, url: u, queue: newQueue()}
 	s.state = msg.CameraState{Camera: o.Camera, Status: msg.CameraConnecting}
 	probe, cancel := context.WithTimeout(ctx, openBound)
 	defer cancel()
 	info, err := s.probe(probe)
 	if _, final := errors.AsType[*FinalError](err); final {
-		return nil, fmt.Errorf("open camera %s: %w", o.URL, err)
+		return nil, fmt.Errorf("open camera %s: %w", name, err)
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -202,7 +205,7 @@ func (s *Source) Next(ctx context.Context, f *frame.Frame) error {
 func (s *Source) decodeAnew() error {
 	u := &s.unit
 	next, err := coded.New(coded.Options{
-		Codec: u.Codec, Name: s.o.URL, MaxPixels: s.o.MaxPixels, MaxSide: s.o.MaxSide,
+		Codec: u.Codec, Name: s.name, MaxPixels: s.o.MaxPixels, MaxSide: s.o.MaxSide,
 		Live: true, Deadline: s.o.Deadline, Period: u.of.period,
 	})
 	if err != nil {
