@@ -56,12 +56,12 @@ func recordVideo(v *video, f func(*msg.Packet)) (Source, error) {
 	return &recorded{video: v, packets: p, codec: codec, tell: f}, nil
 }
 
-// reorder is how far apart decoding and presentation can be, pictures.
-const reorder = 16
+// maxDepth is how far apart decoding and presentation can be, pictures.
+const maxDepth = 16
 
 // timed says whether the first packets have times.
 func timed(p *avdec.Packets) bool {
-	for range 2 * reorder {
+	for range 2 * maxDepth {
 		switch _, err := p.Next(); err {
 		case avdec.ErrNoTime:
 			return false
@@ -81,7 +81,7 @@ type recorded struct {
 	tell    func(*msg.Packet)
 	begin   uint64                     // packets to pass over first
 	read    uint64                     // packets so far
-	latest  [2 * reorder]time.Duration // PTS of the latest
+	latest  [2 * maxDepth]time.Duration // PTS of the latest
 	missing bool                       // a packet could not be read, and none since
 	bad     int                        // packets in a row that could not be read
 	ended   bool
@@ -120,7 +120,7 @@ func (r *recorded) Next(ctx context.Context, f *frame.Frame) error {
 	}
 	// As many packets as pictures, and with B pictures a few more; no video is
 	// read to its end for a picture whose time is not that of its packet.
-	for r.read < r.seq || r.read < r.seq+reorder && !slices.Contains(r.latest[:], f.PTS+1) {
+	for r.read < r.seq || r.read < r.seq+maxDepth && !slices.Contains(r.latest[:], f.PTS+1) {
 		if !r.pass() {
 			break
 		}
