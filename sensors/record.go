@@ -79,11 +79,11 @@ type recorded struct {
 	packets *avdec.Packets
 	codec   msg.Codec
 	tell    func(*msg.Packet)
-	begin   uint64                     // packets to pass over first
-	read    uint64                     // packets so far
+	begin   uint64                      // packets to pass over first
+	read    uint64                      // packets so far
 	latest  [2 * maxDepth]time.Duration // PTS of the latest
-	missing bool                       // a packet could not be read, and none since
-	bad     int                        // packets in a row that could not be read
+	missing bool                        // a packet could not be read, and none since
+	bad     int                         // packets in a row that could not be read
 	ended   bool
 }
 
