@@ -53,7 +53,11 @@ func TestCameraServesTheDefaultDrive(t *testing.T) {
 	if err != nil || f != (camera.Faults{Loss: 0.5, NoRTCP: true, Freeze: true}) {
 		t.Errorf("the faults are now %+v, %v", f, err)
 	}
-	time.Sleep(300 * time.Millisecond) // some frames
+	for began := time.Now(); !frozen(t, start.Control); time.Sleep(10 * time.Millisecond) {
+		if time.Since(began) > 20*time.Second {
+			t.Fatal("no frame was sent, or none swallowed")
+		}
+	}
 	cancel()
 	var end struct{ Cameras []camera.Report }
 	if err := out.Decode(&end); err != nil || len(end.Cameras) != 2 || end.Cameras[0].Stats.Frames == 0 || end.Cameras[1].Stats.NotSent == 0 {
@@ -62,6 +66,22 @@ func TestCameraServesTheDefaultDrive(t *testing.T) {
 	if c := <-code; c != exitOK {
 		t.Errorf("exit code %d\n%s", c, &stderr)
 	}
+}
+
+// frozen says that the first camera has sent frames and the second swallowed some.
+func frozen(t *testing.T, control string) bool {
+	t.Helper()
+	res, err := http.Get(control + "/cameras")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer http.DefaultClient.CloseIdleConnections()
+	defer res.Body.Close()
+	var all []camera.Report
+	if err := json.NewDecoder(res.Body).Decode(&all); err != nil || len(all) != 2 {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	return all[0].Stats.Frames > 0 && all[1].Stats.NotSent > 0
 }
 
 func TestCameraEndsByItself(t *testing.T) {

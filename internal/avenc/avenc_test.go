@@ -465,14 +465,7 @@ func TestAWriterEndsOnce(t *testing.T) {
 
 func TestNoDescriptorStaysOpen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.mp4")
-	count := func() int {
-		open, err := os.ReadDir("/proc/self/fd")
-		if err != nil {
-			t.Skip(err)
-		}
-		return len(open)
-	}
-	before := count()
+	before := testkit.Descriptors(t)
 	for i := range 20 {
 		w, err := avenc.Create(path, avenc.Options{Width: 64, Height: 48, FPS: 30})
 		if err != nil {
@@ -490,7 +483,7 @@ func TestNoDescriptorStaysOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if after := count(); after > before {
+	if after := testkit.Descriptors(t); after > before {
 		t.Errorf("%d descriptors open, %d before", after, before)
 	}
 }

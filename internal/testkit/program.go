@@ -32,6 +32,27 @@ func GStreamer(t testing.TB, elements ...string) string {
 	return Program(t, "gst-launch-1.0")
 }
 
+// GStreamerServer returns the path of a Python that has the bindings of GStreamer's
+// RTSP server: the distribution's. Where it is absent it does as [Program].
+func GStreamerServer(t testing.TB) string {
+	t.Helper()
+	const python = "/usr/bin/python3"
+	if exec.Command(python, "-c", "import gi; gi.require_version('GstRtspServer', '1.0')").Run() != nil {
+		lacks(t, "GStreamer's RTSP server is not installed: run scripts/setup --test")
+	}
+	return python
+}
+
+// Descriptors counts the open file descriptors of this process.
+func Descriptors(t testing.TB) int {
+	t.Helper()
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skipf("open descriptors cannot be counted here: %v", err)
+	}
+	return len(open)
+}
+
 func lacks(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("DASHLINE_REQUIRE_ASSETS") == "1" {

@@ -12,16 +12,8 @@ import (
 	"github.com/bluenviron/gortsplib/v4"
 
 	"dashline/internal/avenc"
+	"dashline/internal/testkit"
 )
-
-func descriptors(t testing.TB) int {
-	t.Helper()
-	open, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Skip(err)
-	}
-	return len(open)
-}
 
 // Twenty times killed and started again at the same address, with a client each
 // time: nothing is left.
@@ -60,12 +52,12 @@ func TestKilledAndStartedAgain(t *testing.T) {
 		}
 	}
 	once(0)
-	files, routines := descriptors(t), runtime.NumGoroutine()
+	files, routines := testkit.Descriptors(t), runtime.NumGoroutine()
 	for i := 1; i <= 20; i++ {
 		once(i)
 	}
 	until(t, "goroutines and descriptors are gone", func() bool {
-		return descriptors(t) <= files && runtime.NumGoroutine() <= routines
+		return testkit.Descriptors(t) <= files && runtime.NumGoroutine() <= routines
 	})
 }
 

@@ -298,20 +298,20 @@ func TestLossIsCountedExactly(t *testing.T) {
 			if err := s.SetFaults(0, Faults{}); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(300 * time.Millisecond) // what the slow link still holds
+			lost := func() uint64 { st := s.Stats(0); return st.Lost + st.BurstLost + st.Overflowed }
 			w.receive(t, 30)
+			until(t, "what the slow link held has come, and the rest is counted", func() bool { return uint64(missing(w.got())) == lost() })
 			st := s.Stats(0)
 			packets := w.got()
-			lost := st.Lost + st.BurstLost + st.Overflowed
-			if n := missing(packets); uint64(n) != lost || lost < 20 {
-				t.Errorf("%d packets did not come; the camera counted %d: %+v", n, lost, st)
+			if n := missing(packets); uint64(n) != lost() || lost() < 20 {
+				t.Errorf("%d packets did not come; the camera counted %d: %+v", n, lost(), st)
 			}
 			told := 0
 			for _, f := range said.of(0) {
 				told += f.Lost
 			}
-			if uint64(told) != lost {
-				t.Errorf("frames say that %d packets were lost; counted %d", told, lost)
+			if uint64(told) != lost() {
+				t.Errorf("frames say that %d packets were lost; counted %d", told, lost())
 			}
 		})
 	}

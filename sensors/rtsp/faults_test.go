@@ -132,7 +132,7 @@ func TestCameraComesBack(t *testing.T) {
 			o.Listen = u.Host
 			s := open(t, rtsp.Options{URL: address, Transport: transport})
 			events := shown(t, s, 3)
-			before := descriptors(t)
+			before := testkit.Descriptors(t)
 			var took []time.Duration
 			for range *restarts {
 				cam.Kill()
@@ -144,7 +144,7 @@ func TestCameraComesBack(t *testing.T) {
 				events = append(events, shown(t, s, 2)...) // one may have waited since before
 				took = append(took, time.Since(back))
 			}
-			after := descriptors(t)
+			after := testkit.Descriptors(t)
 			slices.Sort(took)
 			t.Logf("streaming again after %v to %v, half within %v; %d sessions", took[0], took[len(took)-1], took[len(took)/2], s.State().Sessions)
 			if worst := took[len(took)-1]; worst > 2*time.Second {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"dashline/internal/testkit"
 	"dashline/sensors/coded"
 	"dashline/sensors/rtsp"
 )
@@ -15,15 +16,7 @@ import (
 // gstServer starts GStreamer's RTSP server on a film.
 func gstServer(t testing.TB, f *film, codec, transport string) (address string) {
 	t.Helper()
-	const python = "/usr/bin/python3" // the one that the distribution's GStreamer has its bindings for
-	if out, err := exec.Command(python, "-c", "import gi; gi.require_version('GstRtspServer', '1.0')").CombinedOutput(); err != nil {
-		const mend = "run scripts/setup --test"
-		if os.Getenv("DASHLINE_REQUIRE_ASSETS") == "1" {
-			t.Fatalf("GStreamer's RTSP server is not here: %s (%s)", mend, out)
-		}
-		t.Skipf("GStreamer's RTSP server is not here: %s", mend)
-	}
-	cmd := exec.Command(python, "testdata/gst_server.py", f.path, codec, transport)
+	cmd := exec.Command(testkit.GStreamerServer(t), "testdata/gst_server.py", f.path, codec, transport)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

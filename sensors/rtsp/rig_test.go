@@ -8,7 +8,6 @@ import (
 	"errors"
 	"flag"
 	"io"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -336,14 +335,6 @@ func oversleep(ctx context.Context) func() time.Duration {
 		defer mu.Unlock()
 		return worst
 	}
-}
-
-func descriptors(t testing.TB) int {
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Skip(err)
-	}
-	return len(entries)
 }
 
 // trust is a TLS configuration that takes one certificate.
