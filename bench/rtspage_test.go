@@ -15,6 +15,7 @@ import (
 	"dashline/lanes/ground"
 	flow "dashline/pipeline"
 	"dashline/pipeline/bus"
+	"dashline/pipeline/bus/embedded"
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
 	"dashline/planner"
@@ -188,7 +189,7 @@ func (m *moments) receive(n *nats.Msg) error {
 // measureAge runs a camera and a pipeline that reads it for a time.
 func measureAge(t testing.TB, transport string, d time.Duration) *aged {
 	t.Helper()
-	server, err := bus.StartServer(t.Context(), bus.ServerOptions{})
+	server, err := embedded.Start(t.Context(), embedded.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

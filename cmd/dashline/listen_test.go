@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"dashline/pipeline/bus"
+	"dashline/pipeline/bus/embedded"
 	"dashline/pipeline/msg"
 )
 
@@ -55,11 +56,11 @@ func startListen(t *testing.T, ctx context.Context, c listenCmd) *listening {
 }
 
 // listenBus is a server with a publisher on it.
-func listenBus(t *testing.T) (context.Context, *bus.Server, *bus.Publisher) {
+func listenBus(t *testing.T) (context.Context, *embedded.Server, *bus.Publisher) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	t.Cleanup(cancel)
-	s, err := bus.StartServer(ctx, bus.ServerOptions{})
+	s, err := embedded.Start(ctx, embedded.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

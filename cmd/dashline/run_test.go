@@ -17,7 +17,7 @@ import (
 
 	"dashline/internal/session"
 	"dashline/internal/testkit"
-	"dashline/pipeline/bus"
+	"dashline/pipeline/bus/embedded"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -119,7 +119,7 @@ func TestPythonClientReadsAWholeDrive(t *testing.T) {
 	py := testkit.Python(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	server, err := bus.StartServer(ctx, bus.ServerOptions{})
+	server, err := embedded.Start(ctx, embedded.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestRunEndsWithASummaryWhenStopped(t *testing.T) {
 	video := drive(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	server, err := bus.StartServer(ctx, bus.ServerOptions{})
+	server, err := embedded.Start(ctx, embedded.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -395,7 +395,7 @@ func TestRunOutlivesItsServer(t *testing.T) {
 	video := drive(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	server, err := bus.StartServer(ctx, bus.ServerOptions{})
+	server, err := embedded.Start(ctx, embedded.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -434,7 +434,7 @@ func TestRunOutlivesItsServer(t *testing.T) {
 		t.Fatalf("it ended with its server: %d %s", r.code, r.errs)
 	case <-time.After(time.Second):
 	}
-	if server, err = bus.StartServer(ctx, bus.ServerOptions{Port: port}); err != nil {
+	if server, err = embedded.Start(ctx, embedded.Options{Port: port}); err != nil {
 		t.Fatal(err)
 	}
 	defer server.Close(ctx)
@@ -458,7 +458,7 @@ func TestRunWhoseServerIsGoneAtTheEnd(t *testing.T) {
 	video := drive(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	server, err := bus.StartServer(ctx, bus.ServerOptions{})
+	server, err := embedded.Start(ctx, embedded.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"pipeline/frame":   {"pipeline/msg"},
 	"pipeline/bus/...": {"pipeline/msg", "pipeline/bus/...", "internal/..."},
 	// A recording holds each camera's description, and draws objects on the road.
-	"pipeline/record/...":       {"pipeline/msg", "pipeline/bus/...", "pipeline/record/...", "lanes/ground"},
+	"pipeline/record/...":       {"pipeline/msg", "pipeline/bus/...", "!pipeline/bus/embedded", "pipeline/record/...", "lanes/ground"},
 	"pipeline/record/container": {},
 	"sensors/camera":            {"sensors/synth", "sensors/synth/film", "sensors/nal", "internal/avdec", "internal/avenc"}, // it serves cameras and knows nothing of those who read them
 	"sensors/nal":               {"pipeline/msg"},

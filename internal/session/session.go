@@ -23,6 +23,7 @@ import (
 	"dashline/internal/config"
 	"dashline/internal/obs"
 	"dashline/pipeline/bus"
+	"dashline/pipeline/bus/embedded"
 	"dashline/pipeline/record"
 	"dashline/sensors"
 )
@@ -38,7 +39,7 @@ type Session struct {
 	// Warnings are for people to read before the run, a line each.
 	Warnings []string
 
-	server    *bus.Server // nil with a server of the user's own
+	server    *embedded.Server // nil with a server of the user's own
 	publisher *bus.Publisher
 	recorder  *record.Recorder // nil: nothing is recorded
 	recorded  *RecordingSummary
@@ -170,7 +171,7 @@ func (s *Session) spareSources() error {
 // openBus connects to url, which may have credentials.
 func (s *Session) openBus(ctx context.Context, url string) (err error) {
 	if url == "" {
-		s.server, err = bus.StartServer(ctx, bus.ServerOptions{Port: s.Config.NATS.Port})
+		s.server, err = embedded.Start(ctx, embedded.Options{Port: s.Config.NATS.Port})
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"dashline/internal/config"
 	"dashline/internal/testkit"
+	"dashline/pipeline/bus/embedded"
 )
 
 func documentation(t *testing.T) string {
@@ -51,7 +52,7 @@ func TestDocumentationNamesHeadersAndBounds(t *testing.T) {
 			config.Default().NATS.Buffer, defaultBuffer, maxBuffered>>20),
 		fmt.Sprintf("does not answer within %.0f s", connectTimeout.Seconds()),
 		fmt.Sprintf("silent for %.0f to %.0f s", (stalePings * pingEvery).Seconds(), ((stalePings + 1) * pingEvery).Seconds()),
-		fmt.Sprintf("takes nothing for %.0f s", writeBound.Seconds()),
+		fmt.Sprintf("takes nothing for %.0f s", embedded.WriteBound.Seconds()),
 		fmt.Sprintf("each for at most %.0f s", closeBound.Seconds()),
 	} {
 		if !strings.Contains(text, want) {

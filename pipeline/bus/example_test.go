@@ -8,13 +8,14 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"dashline/pipeline/bus"
+	"dashline/pipeline/bus/embedded"
 	"dashline/pipeline/msg"
 )
 
 func Example() {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	server, err := bus.StartServer(ctx, bus.ServerOptions{})
+	server, err := embedded.Start(ctx, embedded.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return

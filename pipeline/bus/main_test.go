@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"dashline/internal/testkit"
+	"dashline/pipeline/bus/embedded"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -43,10 +44,10 @@ func natsServer(t testing.TB, change func(*server.Options)) *server.Server {
 	return s
 }
 
-// embedded runs the project's own server.
-func embedded(t testing.TB) *Server {
+// builtIn runs the project's own server.
+func builtIn(t testing.TB) *embedded.Server {
 	t.Helper()
-	s, err := StartServer(within(t), ServerOptions{})
+	s, err := embedded.Start(within(t), embedded.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,4 +123,22 @@ func checkAccount(t testing.TB, s Stats) {
 	if s.Offered != s.Published+s.Dropped+s.Waiting {
 		t.Errorf("offered %d is not published %d + dropped %d + waiting %d", s.Offered, s.Published, s.Dropped, s.Waiting)
 	}
+}
+
+func shutdown(s *server.Server) {
+	s.Shutdown()
+	s.WaitForShutdown()
+}
+
+func poll(ctx context.Context, every time.Duration, until func() bool) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for !until() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+	return nil
 }

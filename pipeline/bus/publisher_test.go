@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"dashline/pipeline/bus/embedded"
 	"dashline/pipeline/msg"
 )
 
@@ -27,7 +28,7 @@ func detections(seq int) *msg.Detections {
 }
 
 func TestPublishReachesASubscriber(t *testing.T) {
-	s := embedded(t)
+	s := builtIn(t)
 	_, got := client(t, s.URL(), "dashline.>")
 	p := connect(t, Options{URL: s.URL()})
 
@@ -68,7 +69,7 @@ func TestPublishReachesASubscriber(t *testing.T) {
 }
 
 func TestCaptureTimeThatIsNotKnownHasNoHeader(t *testing.T) {
-	s := embedded(t)
+	s := builtIn(t)
 	_, got := client(t, s.URL(), "dashline.>")
 	p := connect(t, Options{URL: s.URL()})
 	p.Detections(&msg.Detections{Header: msg.Header{Camera: "front"}})
@@ -83,7 +84,7 @@ func TestCaptureTimeThatIsNotKnownHasNoHeader(t *testing.T) {
 
 // Several stages publish at once; none may be lost, and each subject's count has no gap.
 func TestConcurrentPublishing(t *testing.T) {
-	s := embedded(t)
+	s := builtIn(t)
 	_, got := client(t, s.URL(), "dashline.>")
 	p := connect(t, Options{URL: s.URL(), Buffer: 8000})
 	const frames = 500
@@ -117,7 +118,7 @@ func TestConcurrentPublishing(t *testing.T) {
 }
 
 func TestWhatCannotBePublishedIsCounted(t *testing.T) {
-	s := embedded(t)
+	s := builtIn(t)
 	_, got := client(t, s.URL(), "dashline.>")
 	p := connect(t, Options{URL: s.URL()})
 	p.Detections(&msg.Detections{Header: msg.Header{Camera: "front.left"}})
@@ -326,7 +327,7 @@ func TestMessagesOnABrokenConnectionAreNotPublished(t *testing.T) {
 // A confirmation on another connection than the one that carried the messages
 // says nothing of them.
 func TestConfirmationOfAnotherConnection(t *testing.T) {
-	p := connect(t, Options{URL: embedded(t).URL()})
+	p := connect(t, Options{URL: builtIn(t).URL()})
 	if err := p.confirm(0); err != nil {
 		t.Error(err)
 	}
@@ -381,7 +382,7 @@ func TestFrozenServer(t *testing.T) {
 // One listener that does not read loses messages; the others and the publisher
 // do not notice.
 func TestSlowConsumer(t *testing.T) {
-	s := embedded(t)
+	s := builtIn(t)
 	slow, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "nats://"))
 	if err != nil {
 		t.Fatal(err)
@@ -613,7 +614,7 @@ func zeros(n int) []byte { return make([]byte, n) }
 
 // Offering costs the frame path no more with a server than without one.
 func BenchmarkOffer(b *testing.B) {
-	s, err := StartServer(within(b), ServerOptions{})
+	s, err := embedded.Start(within(b), embedded.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}

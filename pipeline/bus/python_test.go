@@ -20,7 +20,7 @@ import (
 // it was sent.
 func TestPythonClientReadsEveryMessage(t *testing.T) {
 	py := testkit.Python(t)
-	s := embedded(t)
+	s := builtIn(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	const frames = 300
@@ -123,7 +123,7 @@ func TestDocumentedPythonExample(t *testing.T) {
 	if err := os.WriteFile(script, []byte(codeBlock(t, "python")), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s := embedded(t)
+	s := builtIn(t)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var trouble bytes.Buffer

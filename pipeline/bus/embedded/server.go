@@ -1,4 +1,9 @@
-package bus
+// Package embedded is a NATS server in this process.
+//
+// It is a package of its own because linking NATS's server costs something,
+// whether it is started or not: from then on it looks at the process once a
+// second. Who only encodes messages, as recordings do, need not have it.
+package embedded
 
 import (
 	"context"
@@ -9,8 +14,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// ServerOptions says how to run the built-in server.
-type ServerOptions struct {
+// Options says how to run the built-in server.
+type Options struct {
 	// Port on the loopback interface; 0 takes a free one.
 	Port int
 }
@@ -21,16 +26,19 @@ type Server struct {
 	s *server.Server
 }
 
-// writeBound is how long a listener may take no byte at all before it is cut
+// WriteBound is how long a listener may take no byte at all before it is cut
 // off. A write that hangs when the server stops takes as long to end.
-const writeBound = 3 * time.Second
+const WriteBound = 3 * time.Second
+
+// closeBound is how long Close waits where its context sets no time.
+const closeBound = 5 * time.Second
 
 // startBound is how long the server may take to listen.
 const startBound = 10 * time.Second
 
-// StartServer starts a server and returns when it takes connections. End it
+// Start starts a server and returns when it takes connections. End it
 // with Close.
-func StartServer(ctx context.Context, o ServerOptions) (*Server, error) {
+func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Port < 0 || o.Port > 65535 {
 		return nil, fmt.Errorf("port %d for the built-in NATS server is out of range: use 1 to 65535, or 0 for a free one", o.Port)
 	}
@@ -47,7 +55,7 @@ func StartServer(ctx context.Context, o ServerOptions) (*Server, error) {
 		// A listener that does not keep up loses messages; without this it would
 		// hold up the publisher, and with it every other listener.
 		NoFastProducerStall: true,
-		WriteDeadline:       writeBound,
+		WriteDeadline:       WriteBound,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("built-in NATS server: %w", err)
