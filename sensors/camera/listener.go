@@ -12,8 +12,9 @@ type listener struct {
 	closed chan struct{}
 	once   sync.Once
 
-	mu    sync.Mutex
-	conns map[*net.TCPConn]struct{}
+	mu     sync.Mutex
+	conns  map[*net.TCPConn]struct{}
+	killed bool
 }
 
 func newListener(ln *net.TCPListener) *listener {
@@ -35,6 +36,9 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.killed {
+		_ = c.SetLinger(0)
+	}
 	l.conns[c] = struct{}{}
 	return &conn{c, l}, nil
 }
@@ -45,13 +49,18 @@ func (l *listener) Close() error {
 	return l.TCPListener.Close()
 }
 
-// reset closes the listener and resets what it accepted.
+// reset closes the listener and resets what it accepted. Whoever closes a
+// connection from the first line on resets it: the server closes them in order
+// as soon as Accept ends.
 func (l *listener) reset() {
-	_ = l.Close()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.killed = true
 	for c := range l.conns {
 		_ = c.SetLinger(0)
+	}
+	_ = l.Close()
+	for c := range l.conns {
 		_ = c.Close()
 	}
 }
