@@ -7,8 +7,6 @@ import (
 
 // Op is what a layer computes. The structs of this package are all there are.
 type Op interface {
-	// Kind is the operation in a word: "conv".
-	Kind() string
 	// shape is the value's shape for the shapes of what is read, after checking
 	// arity, options and the lengths of weights.
 	shape(in []Shape) (Shape, error)
@@ -161,27 +159,52 @@ type Generic struct {
 // Result is another result of a [Generic] than its first; Index counts from 1.
 type Result struct{ Index int }
 
-// Kind implements [Op].
-func (*Input) Kind() string     { return "input" }
-func (*Const) Kind() string     { return "const" }
-func (*Conv) Kind() string      { return "conv" }
-func (*Deconv) Kind() string    { return "deconv" }
-func (*Normalize) Kind() string { return "norm" }
-func (*Activate) Kind() string  { return "act" }
-func (*MaxPool) Kind() string   { return "maxpool" }
-func (*AvgPool) Kind() string   { return "avgpool" }
-func (*Upsample) Kind() string  { return "upsample" }
-func (*Add) Kind() string       { return "add" }
-func (*Mul) Kind() string       { return "mul" }
-func (*Concat) Kind() string    { return "concat" }
-func (*Slice) Kind() string     { return "slice" }
-func (*Dense) Kind() string     { return "dense" }
-func (*MatMul) Kind() string    { return "matmul" }
-func (*Identity) Kind() string  { return "identity" }
-func (*Softmax) Kind() string   { return "softmax" }
-func (*Yolo) Kind() string      { return "yolo" }
-func (g *Generic) Kind() string { return g.Type }
-func (*Result) Kind() string    { return "result" }
+// Kind is an operation in a word: "conv".
+func Kind(op Op) string {
+	switch o := op.(type) {
+	case *Input:
+		return "input"
+	case *Const:
+		return "const"
+	case *Conv:
+		return "conv"
+	case *Deconv:
+		return "deconv"
+	case *Normalize:
+		return "norm"
+	case *Activate:
+		return "act"
+	case *MaxPool:
+		return "maxpool"
+	case *AvgPool:
+		return "avgpool"
+	case *Upsample:
+		return "upsample"
+	case *Add:
+		return "add"
+	case *Mul:
+		return "mul"
+	case *Concat:
+		return "concat"
+	case *Slice:
+		return "slice"
+	case *Dense:
+		return "dense"
+	case *MatMul:
+		return "matmul"
+	case *Identity:
+		return "identity"
+	case *Softmax:
+		return "softmax"
+	case *Yolo:
+		return "yolo"
+	case *Generic:
+		return o.Type
+	case *Result:
+		return "result"
+	}
+	return "unknown"
+}
 
 func (o *Input) clone() Op { return &Input{slices.Clone(o.Shape)} }
 func (o *Const) clone() Op { return &Const{o.Value.Clone()} }
@@ -261,5 +284,5 @@ func Describe(op Op, in Shape) string {
 	case *Yolo:
 		return fmt.Sprintf("yolo %d anchors, %d classes", len(o.Mask), o.Classes)
 	}
-	return op.Kind()
+	return Kind(op)
 }

@@ -29,7 +29,7 @@ func (g *Graph) wrong(i int, err error) *Error {
 	if l.Op == nil {
 		return e
 	}
-	e.What = l.Op.Kind()
+	e.What = Kind(l.Op)
 	if len(l.From) > 0 && l.From[0] >= 0 && l.From[0] < i {
 		e.What = Describe(l.Op, g.In(i))
 	}
