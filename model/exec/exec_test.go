@@ -22,7 +22,7 @@ func network(t *rapid.T) *model.Graph {
 			Weight: numbers(t, filters*in/groups*kernel*kernel), Bias: numbers(t, filters), Act: model.Act{Kind: model.Sigmoid}}
 	}
 	g := &model.Graph{Name: "test", Layers: []model.Layer{
-		{Name: "image", Op: &model.Input{Shape: model.Shape{1, 3, 20, 30}}},
+		{Name: "image", Op: &model.Input{Shape: model.Shape{1, 3, 20, 32}}},
 		{Name: "stem", Op: conv(3, 8, 1, 3, 2), From: []int{0}},
 		{Name: "unread", Op: conv(8, 4, 2, 3, 1), From: []int{1}},
 		{Name: "deep", Op: conv(8, 8, 8, 3, 1), From: []int{1}},
@@ -49,7 +49,7 @@ func TestRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		image := numbers(t, 3*20*30)
+		image := numbers(t, 3*20*32)
 		given := slices.Clone(image)
 		var values [][]float32 // by the reference, rounded
 		out, err := r.Run(&s, [][]float32{image}, func(i int, got []float32) error {
@@ -115,7 +115,7 @@ func TestRunnersShare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	image := make([]float32, 3*20*30)
+	image := make([]float32, 3*20*32)
 	for i := range image {
 		image[i] = float32(math.Sin(float64(i)))
 	}
@@ -164,7 +164,7 @@ func TestErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	image := make([]float32, 3*20*30)
+	image := make([]float32, 3*20*32)
 	stop := errors.New("stop")
 	for _, tc := range []struct {
 		name  string
@@ -173,7 +173,7 @@ func TestErrors(t *testing.T) {
 		want  string
 	}{
 		{"no input", nil, nil, "network test has 1 inputs, given 0"},
-		{"short input", [][]float32{image[1:]}, nil, "input image is 1x3x20x30, which is 1800 numbers; given 1799"},
+		{"short input", [][]float32{image[1:]}, nil, "input image is 1x3x20x32, which is 1920 numbers; given 1919"},
 		{"visit", [][]float32{image}, func(i int, _ []float32) error {
 			if i == 3 {
 				return stop
