@@ -3,13 +3,7 @@ package accuracy
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 
-	"dashline/pipeline"
-	"dashline/pipeline/frame"
 	"dashline/sensors"
 )
 
@@ -22,22 +16,16 @@ type plain struct {
 }
 
 func openPlain(ctx context.Context, path string) (*plain, error) {
-	if inner := filepath.Join(path, "images"); isDir(inner) { // of a labelled folder
-		path = inner
-	}
-	s, err := sensors.Open(ctx, path, sensors.Options{})
+	s, err := sensors.OpenPictures(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	info := s.Info()
-	if info.Live {
-		err = fmt.Errorf("%s is a live camera, which gives other pictures each time: record it first, with dashline record", info.Path)
-	}
 	p := &plain{path: path, frames: info.Frames}
 	if info.Kind != "images" {
 		p.fps = info.FPS
 	}
-	return p, errors.Join(err, s.Close())
+	return p, s.Close()
 }
 
 // second is that of picture i in a video.
@@ -48,48 +36,26 @@ func (p *plain) second(i int) int {
 	return int(float64(i) / p.fps)
 }
 
-func isDir(path string) bool {
-	st, err := os.Stat(path)
-	return err == nil && st.IsDir()
-}
-
 func (p *plain) pictures(every int) int { return (p.frames + every - 1) / every }
 
 // each leaves out pictures that cannot be read: a recording may have some.
 func (p *plain) each(ctx context.Context, every int, use func(v *view) error) (err error) {
-	s, err := sensors.Open(ctx, p.path, sensors.Options{})
+	s, err := sensors.OpenPictures(ctx, p.path)
 	if err != nil {
 		return err
 	}
-	pool := frame.NewPool(1)
-	lease, _ := pool.Acquire()
-	defer func() {
-		lease.Release()
-		err = errors.Join(err, s.Close(), pool.Close(context.WithoutCancel(ctx)))
-	}()
-	used := 0
-	var lost error
-	for i := 0; ; i++ {
-		err := s.Next(ctx, lease.Frame)
-		if _, one := errors.AsType[*pipeline.FrameError](err); one {
-			lost = err
-			continue
-		}
-		if err == io.EOF {
-			if used == 0 {
-				return fmt.Errorf("%s has no picture that can be read: %w", p.path, errors.Join(lost, io.ErrUnexpectedEOF))
-			}
-			return nil
-		}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	i := 0
+	for f, err := range sensors.Pictures(ctx, s) {
 		if err != nil {
 			return err
 		}
-		if i%every != 0 {
-			continue
+		if i%every == 0 {
+			if err := use(&view{image: f.Image, second: p.second(i)}); err != nil {
+				return err
+			}
 		}
-		if err := use(&view{image: lease.Image, second: p.second(i)}); err != nil {
-			return err
-		}
-		used++
+		i++
 	}
+	return nil
 }

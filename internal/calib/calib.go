@@ -12,13 +12,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 
 	"dashline/infer/preprocess"
 	"dashline/model/catalog"
-	"dashline/pipeline"
 	"dashline/pipeline/frame"
 	"dashline/sensors"
 )
@@ -43,9 +39,9 @@ func Load(ctx context.Context, paths []string, in catalog.Input, most int, progr
 	if most == 0 {
 		most = DefaultMax
 	}
-	each := 12 * in.Width * in.Height
-	if most < 1 || each < 1 || most > MaxBytes/each {
-		return nil, fmt.Errorf("calibration: %d pictures of %dx%d do not fit: use 1 to %d", most, in.Width, in.Height, MaxBytes/max(each, 1))
+	size := 12 * in.Width * in.Height
+	if most < 1 || size < 1 || most > MaxBytes/size {
+		return nil, fmt.Errorf("calibration: %d pictures of %dx%d do not fit: use 1 to %d", most, in.Width, in.Height, MaxBytes/max(size, 1))
 	}
 	if len(paths) == 0 {
 		return nil, errors.New("calibration: no pictures named: give a folder of images or a drive, as those that the network will see")
@@ -58,92 +54,37 @@ func Load(ctx context.Context, paths []string, in catalog.Input, most int, progr
 	var all []Picture
 	for i, path := range paths {
 		share := (most - len(all)) / (len(paths) - i) // what one has too few of, the next may have
-		l := loader{pre: pre, in: in, path: path, most: share, total: most, all: all, progress: progress}
-		if err := l.run(ctx); err != nil {
+		err := each(ctx, path, share, func(f *frame.Frame) error {
+			p := Picture{Name: fmt.Sprintf("%s#%d", path, f.Header.Seq), Input: make([]float32, 3*in.Width*in.Height)}
+			if _, err := pre.Run(f.Image, p.Input); err != nil {
+				return err
+			}
+			all = append(all, p)
+			if progress != nil {
+				progress(len(all), most)
+			}
+			return nil
+		})
+		if err != nil {
 			return nil, fmt.Errorf("calibration pictures %s: %w", path, err)
 		}
-		if len(l.all) == len(all) {
-			return nil, fmt.Errorf("calibration pictures %s: none can be read: %w", path, l.lost)
-		}
-		all = l.all
 	}
 	return all, nil
 }
 
-// loader reads one source.
-type loader struct {
-	pre         *preprocess.Preprocessor
-	in          catalog.Input
-	path        string
-	most, total int
-	all         []Picture
-	lost        error
-	progress    func(done, total int)
-}
-
-func (l *loader) run(ctx context.Context) (err error) {
-	src, err := sensors.Open(ctx, pictures(l.path), sensors.Options{Exact: true})
+func each(ctx context.Context, path string, most int, use func(*frame.Frame) error) (err error) {
+	s, err := sensors.OpenPictures(ctx, path)
 	if err != nil {
 		return err
 	}
-	pool := frame.NewPool(1)
-	lease, _ := pool.Acquire()
-	defer func() {
-		lease.Release()
-		err = errors.Join(err, src.Close(), pool.Close(context.WithoutCancel(ctx)))
-	}()
-	info := src.Info()
-	if info.Live {
-		return errors.New("a live camera gives other pictures each time: record it first, with dashline record")
-	}
-	l.lost = errors.New("it holds no pictures")
-	// Where the length is not known every 10th is taken.
-	step := 10.
-	if info.Frames > 0 {
-		step = max(1, float64(info.Frames)/float64(l.most))
-	}
-	next, taken := 0., 0
-	for i := 0; taken < l.most; i++ {
-		if err := ctx.Err(); err != nil {
+	defer func() { err = errors.Join(err, s.Close()) }()
+	for f, err := range sensors.Spread(ctx, s, most) {
+		if err != nil {
 			return err
 		}
-		switch err := src.Next(ctx, lease.Frame); {
-		case err == io.EOF:
-			return nil
-		case passable(err):
-			l.lost = err
-			continue
-		case err != nil:
+		if err := use(f); err != nil {
 			return err
-		}
-		if float64(i) < next {
-			continue
-		}
-		next += step
-		p := Picture{Name: fmt.Sprintf("%s#%d", l.path, i), Input: make([]float32, 3*l.in.Width*l.in.Height)}
-		if _, err := l.pre.Run(lease.Image, p.Input); err != nil {
-			return err
-		}
-		l.all = append(l.all, p)
-		taken++
-		if l.progress != nil {
-			l.progress(len(l.all), l.total)
 		}
 	}
 	return nil
-}
-
-// passable says whether one picture is lost and the next may be fine.
-func passable(err error) bool {
-	_, one := errors.AsType[*pipeline.FrameError](err)
-	return one
-}
-
-// pictures is where the images of a labelled folder are.
-func pictures(path string) string {
-	inner := filepath.Join(path, "images")
-	if st, err := os.Stat(inner); err == nil && st.IsDir() {
-		return inner
-	}
-	return path
 }

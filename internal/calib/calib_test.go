@@ -97,7 +97,7 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 		{"nothing named", nil, 0, "no pictures named"},
 		{"an empty folder", []string{t.TempDir()}, 0, "folder"},
 		{"no folder", []string{"none"}, 0, "there is no such file"},
-		{"unreadable pictures", []string{broken}, 0, "none can be read"},
+		{"unreadable pictures", []string{broken}, 0, "no picture that can be read"},
 		{"too many", []string{broken}, 1 << 40, "do not fit"},
 		{"fewer than none", []string{broken}, -1, "do not fit"},
 	} {
