@@ -45,9 +45,6 @@ func (n *Net) writeRandom(to io.Writer, seed uint64) error {
 	random := rand.New(rand.NewPCG(seed, 0))
 	for i := range n.Layers {
 		l := &n.Layers[i]
-		if l.Conv == nil {
-			continue
-		}
 		var next *Layer
 		if i+1 < len(n.Layers) {
 			next = &n.Layers[i+1]
