@@ -105,6 +105,7 @@ func (b *builder) write(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("model: %w", err)
 	}
+	present(b.graph.Node)
 	graph, err := marshal.Marshal(&b.graph)
 	if err != nil {
 		return fmt.Errorf("model: %w", err)
