@@ -205,3 +205,13 @@ func unknown(t testing.TB) *model.Graph {
 	shuffled := n.add(&model.Generic{Type: "Shuffle", Value: model.Shape{1, 8, 4, 4}}, x)
 	return n.done(t, n.conv(shuffled, 5, 1, 1, false, model.Linear))
 }
+
+// entangled adds what a softmax reads to an earlier layer.
+func entangled(t testing.TB) *model.Graph {
+	n := newNet(10)
+	in := n.input(3, 4, 4)
+	a, b := n.relu(in, 8, 1), n.relu(in, 8, 1)
+	n.add(&model.Softmax{Axis: 1}, b)
+	one := n.relu(n.sum(model.Linear, a, b), 1, 1)
+	return n.done(t, n.conv(one, 5, 1, 1, false, model.Linear))
+}

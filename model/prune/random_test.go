@@ -25,6 +25,8 @@ type drawn struct {
 	*net
 	t    *rapid.T
 	live []int
+	// outputs are side exits: what they read has to stay.
+	outputs []int
 }
 
 func (n *drawn) upTo(most int, what string) int { return rapid.IntRange(1, most).Draw(n.t, what) }
@@ -56,8 +58,8 @@ func (n *drawn) groups(c int) int {
 func (n *drawn) step() int {
 	x := n.any()
 	c, l := n.channels(x), n.g.Layers[x]
-	even := l.Shape.Height() >= 2
-	switch kind := rapid.IntRange(0, 16).Draw(n.t, "kind"); kind {
+	even := min(l.Shape.Height(), l.Shape.Width()) >= 2
+	switch kind := rapid.IntRange(0, 20).Draw(n.t, "kind"); kind {
 	case 0:
 		return n.drawConv(x)
 	case 1:
@@ -90,16 +92,10 @@ func (n *drawn) step() int {
 		return n.add(&model.AvgPool{Size: [2]int{3, 3}, Stride: [2]int{1, 1}, CountPad: true,
 			Pad: model.Pad{Top: 1, Left: 1, Bottom: 1, Right: 1}}, x)
 	case 12:
-		if l.Shape.Height() <= 4 {
-			return n.add(&model.Upsample{Scale: 2}, x)
-		}
-		return n.add(&model.Activate{Act: n.act(n.anyAct(), c)}, x)
+		return n.add(&model.Upsample{Scale: 2}, n.small(x))
 	case 13:
-		if l.Shape.Height() <= 4 {
-			g := n.groups(c)
-			return n.deconv(x, g*n.upTo(2, "filters"), g)
-		}
-		return n.add(&model.Normalize{Norm: *n.norm(c), Act: n.act(n.anyAct(), c)}, x)
+		g := n.groups(c)
+		return n.deconv(n.small(x), g*n.upTo(3, "filters"), g)
 	case 14:
 		shape := rapid.SampledFrom([][]int{{c, 1, 1}, {1, c, 1, 1}, {1}, {1, 1}, {1, l.Shape.Height(), 1}}).Draw(n.t, "constant")
 		if n.coin("sum") {
@@ -108,8 +104,27 @@ func (n *drawn) step() int {
 		return n.add(&model.Mul{}, n.constant(shape...), x)
 	case 15:
 		return n.add(&model.Mul{}, x, n.conv(x, 1, 1, 1, false, model.Sigmoid))
+	case 16:
+		return n.add(&model.Normalize{Norm: *n.norm(c), Act: n.act(n.anyAct(), c)}, x)
+	case 17:
+		axis := 1 + n.upTo(2, "axis")
+		return n.twin(x, func(a, b int) int { return n.add(&model.Concat{Axis: axis}, a, b) })
+	case 18:
+		axis := 1 + n.upTo(2, "axis")
+		return n.add(&model.Slice{Axis: axis, Start: l.Shape[axis] / 2, Count: (l.Shape[axis] + 1) / 2}, x)
+	case 19:
+		n.outputs = append(n.outputs, n.add(&model.Softmax{Axis: 1}, x))
+		return x
 	}
 	return n.add(&model.Activate{Act: n.act(n.anyAct(), c)}, x)
+}
+
+// small is a value made no larger than 4x4, so that it may grow.
+func (n *drawn) small(x int) int {
+	for s := n.g.Layers[x].Shape; s.Height() > 4 || s.Width() > 4; s = n.g.Layers[x].Shape {
+		x = n.add(&model.MaxPool{Size: [2]int{1, 1}, Stride: [2]int{2, 2}}, x)
+	}
+	return x
 }
 
 // residual is a block with a shortcut, other blocks in it.
@@ -143,9 +158,10 @@ func (n *drawn) twin(x int, f func(a, b int) int) int {
 // join is a route: a value, and upsampled or not another of its size.
 func (n *drawn) join(x int) int {
 	y := n.any()
-	if h := n.g.Layers[x].Shape.Height(); n.g.Layers[y].Shape.Height()*2 == h {
+	a, b := n.g.Layers[x].Shape, n.g.Layers[y].Shape
+	if b.Height()*2 == a.Height() && b.Width()*2 == a.Width() {
 		y = n.add(&model.Upsample{Scale: 2}, y)
-	} else if n.g.Layers[y].Shape.Height() != h {
+	} else if b.Height() != a.Height() || b.Width() != a.Width() {
 		y = x
 	}
 	if n.coin("three") {
@@ -156,7 +172,7 @@ func (n *drawn) join(x int) int {
 
 // heads read the last value and some others.
 func (n *drawn) heads() []int {
-	outputs := []int{n.conv(n.live[len(n.live)-1], 3, 1, 1, false, model.Linear)}
+	outputs := append(n.outputs, n.conv(n.live[len(n.live)-1], 3, 1, 1, false, model.Linear))
 	for range rapid.IntRange(0, 2).Draw(n.t, "heads") {
 		head := n.conv(n.any(), 14, 1, 1, false, model.Linear)
 		outputs = append(outputs, n.add(yolo([]int{1, 3}), head))

@@ -110,6 +110,13 @@ func TestGroups(t *testing.T) {
 			"Shuffle2: 8 of Shuffle2; to conv3; fixed: result of Shuffle2 (Shuffle)",
 			"conv3: 5 of conv3; from conv3; fixed: output of the network",
 		}},
+		{"tied to what is read by what is unknown", entangled(t), []string{
+			"input0: 3 of input0; to conv1 conv2; fixed: input of the network",
+			"conv1: 8 of conv1 conv2 add4; from conv1 conv2; to conv5; fixed: read by softmax3 (softmax)",
+			"softmax3: 8 of softmax3; fixed: result of softmax3 (softmax)",
+			"conv5: 1 of conv5; from conv5; to conv6; fixed: the only unit",
+			"conv6: 5 of conv6; from conv6; fixed: output of the network",
+		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s, err := prune.Analyze(tc.g)
