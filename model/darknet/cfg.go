@@ -171,6 +171,24 @@ func (s section) floats(key string) ([]float64, error) {
 	return out, nil
 }
 
+// number reads one number within its bounds.
+func (s section) number(key string, or, low, high float64) (float64, error) {
+	o, ok := s.options[key]
+	if !ok {
+		return or, nil
+	}
+	x, err := strconv.ParseFloat(o.value, 64)
+	if err != nil || !(x >= low && x <= high) {
+		return 0, wrong(o.line, "%s=%s is not a number from %v to %v", key, clip(o.value), low, high)
+	}
+	return x, nil
+}
+
+func (s section) unknownActivation() *Error {
+	return wrong(s.lineOf("activation"), "unknown activation %q: known are linear, leaky, relu, relu6, logistic, mish and swish",
+		clip(s.options["activation"].value))
+}
+
 // lineOf is where an option is, or where the section begins.
 func (s section) lineOf(key string) int {
 	if o, ok := s.options[key]; ok {

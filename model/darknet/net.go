@@ -1,6 +1,7 @@
-// Package darknet reads networks in darknet's format, a cfg and a weights
-// file, far enough to say whether they are whole and belong together before an
-// engine sees their bytes.
+// Package darknet reads networks in darknet's format, a cfg and a weights file,
+// and writes them. [Inspect] and [Validate] say whether they are whole and belong
+// together before an engine sees their bytes; [Read] makes a [model.Graph] of
+// them, and [File.Write] writes it back.
 //
 // Invariants:
 //   - Every size is bounded before anything is allocated for it; work is linear
@@ -9,6 +10,9 @@
 //   - [Validate] returning nil means: every layer is known, every shape fits, the
 //     weights have exactly the length that the layers need and every weight is
 //     a finite number.
+//   - What [Read] takes, [File.Write] gives back byte for byte as long as the
+//     graph is not changed; of a changed one it writes a cfg that reads as that
+//     graph, or nothing.
 //
 // The format is that of github.com/pjreddie/darknet (src/parser.c), which has
 // no other specification. Layers that no detector of the YOLOv3 family uses
@@ -17,7 +21,6 @@ package darknet
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -35,8 +38,8 @@ type Net struct {
 	Layers []Layer
 }
 
-// Layer is one layer. Exactly one of Conv, Pool, Route, Yolo is set for a
-// layer of that kind; the other kinds need no more than Type and Stride.
+// Layer is one layer. Exactly one of Conv, Pool, Route, Shortcut, Yolo is set for
+// a layer of that kind; the other kinds need no more than Type and Stride.
 type Layer struct {
 	Type    string // as in the cfg, long form: "convolutional"
 	Line    int    // in the cfg
@@ -48,6 +51,8 @@ type Layer struct {
 	Pool    *Pool
 	Route   *Route
 	Yolo    *Yolo
+
+	Shortcut *Shortcut
 }
 
 // Conv is a convolutional layer.
@@ -63,11 +68,15 @@ type Pool struct{ Size, Stride, Pad int }
 // Route concatenates layers, or takes one of several groups of their channels.
 type Route struct{ Groups, Group int }
 
+// Shortcut adds the layer before and another.
+type Shortcut struct{ Activation string }
+
 // Yolo is a detection head.
 type Yolo struct {
 	Mask    []int
 	Anchors []float64 // width, height pairs in input pixels, all of the network's
 	Classes int
+	ScaleXY float64 // scale_x_y, of the offsets in a cell; 1 in YOLOv3
 }
 
 // Name is the layer in short: "convolutional 3x3/1 256->512".
@@ -105,26 +114,32 @@ func Inspect(cfg []byte) (*Net, error) { return InspectSize(cfg, 0, 0) }
 
 // InspectSize is Inspect for another input size, in pixels; 0 takes the cfg's.
 func InspectSize(cfg []byte, width, height int) (*Net, error) {
+	net, _, err := parse(cfg, width, height)
+	return net, err
+}
+
+// parse also gives the sections; that of layer i is the one at i+1.
+func parse(cfg []byte, width, height int) (*Net, []section, error) {
 	parts, err := sections(cfg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(parts) == 0 || parts[0].name != "net" && parts[0].name != "network" {
-		return nil, wrong(0, "does not begin with [net]: is it a darknet cfg?")
+		return nil, nil, wrong(0, "does not begin with [net]: is it a darknet cfg?")
 	}
 	b := builder{net: &Net{Layers: make([]Layer, 0, len(parts)-1)}}
 	if err := b.input(parts[0], width, height); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, s := range parts[1:] {
 		if err := b.layer(s); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if len(b.net.Layers) == 0 {
-		return nil, wrong(0, "has no layers after [net]")
+		return nil, nil, wrong(0, "has no layers after [net]")
 	}
-	return b.net, nil
+	return b.net, parts, nil
 }
 
 type builder struct {
@@ -268,8 +283,8 @@ func (l *Layer) convolutional(s section) (err error) {
 	if a, ok := s.options["activation"]; ok {
 		c.Activation = a.value
 	}
-	if !slices.Contains([]string{"linear", "leaky", "relu", "logistic", "mish", "swish"}, c.Activation) {
-		return wrong(s.lineOf("activation"), "unknown activation %q: known are linear, leaky, relu, logistic, mish and swish", clip(c.Activation))
+	if _, known := acts[c.Activation]; !known {
+		return s.unknownActivation()
 	}
 	for _, key := range []string{"dilation", "stride_x", "stride_y", "antialiasing", "binary", "xnor"} {
 		if o, ok := s.options[key]; ok && o.value != "0" && !(key == "dilation" && o.value == "1") {
@@ -381,8 +396,12 @@ func (b *builder) shortcut(l *Layer, s section) error {
 	if err != nil {
 		return err
 	}
-	if a, ok := s.options["activation"]; ok && !strings.EqualFold(a.value, "linear") {
-		return wrong(a.line, "activation %q of a shortcut is not supported, only linear is", clip(a.value))
+	l.Shortcut = &Shortcut{Activation: "linear"}
+	if a, ok := s.options["activation"]; ok {
+		l.Shortcut.Activation = strings.ToLower(a.value)
+	}
+	if _, known := acts[l.Shortcut.Activation]; !known {
+		return s.unknownActivation()
 	}
 	if b.shape(from) != l.In {
 		return wrong(s.lineOf("from"), "layer %d gives %v, the layer before gives %v: only equal shapes can be added", from, b.shape(from), l.In)
@@ -411,6 +430,9 @@ func (l *Layer) yolo(s section) (err error) {
 		if a <= 0 || a > 1<<16 {
 			return wrong(s.lineOf("anchors"), "%v is not the size of a box", a)
 		}
+	}
+	if y.ScaleXY, err = s.number("scale_x_y", 1, 0.1, 10); err != nil {
+		return err
 	}
 	if y.Mask, err = s.list("mask"); err != nil {
 		return err

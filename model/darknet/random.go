@@ -45,9 +45,6 @@ func (n *Net) writeRandom(to io.Writer, seed uint64) error {
 	random := rand.New(rand.NewPCG(seed, 0))
 	for i := range n.Layers {
 		l := &n.Layers[i]
-		if l.Conv == nil {
-			continue
-		}
 		var next *Layer
 		if i+1 < len(n.Layers) {
 			next = &n.Layers[i+1]
@@ -65,9 +62,7 @@ func (n *Net) writeRandom(to io.Writer, seed uint64) error {
 }
 
 func put(w *bufio.Writer, x float32) error {
-	var b [4]byte
-	binary.LittleEndian.PutUint32(b[:], math.Float32bits(x))
-	_, err := w.Write(b[:])
+	_, err := w.Write(binary.LittleEndian.AppendUint32(w.AvailableBuffer(), math.Float32bits(x)))
 	return err
 }
 

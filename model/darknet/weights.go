@@ -26,64 +26,116 @@ func Validate(cfg, weights []byte) error {
 
 // ValidateWeights holds a weights file against the network.
 func (n *Net) ValidateWeights(weights []byte) error {
-	header, err := readHeader(weights)
+	_, header, err := readHeader(weights)
 	if err != nil {
+		return err
+	}
+	if err := n.fits(header, int64(len(weights))); err != nil {
 		return err
 	}
 	rest := weights[header:]
 	for i := range n.Layers {
 		l := &n.Layers[i]
-		need := 4 * l.Weights
-		if int64(len(rest)) < need {
-			e := bad("%s bytes short: the file is cut off or of another network (%s of %s bytes)",
-				thousands(need-int64(len(rest))), thousands(int64(len(weights))), thousands(int64(header)+4*n.Parameters()))
-			e.Layer, e.Name = i, l.Name()
-			return e
-		}
-		if l.Conv != nil {
-			if err := l.finite(rest[:need]); err != nil {
-				err.Layer, err.Name = i, l.Name()
-				return err
+		for _, t := range l.tensors() {
+			if err := t.finite(rest[:4*t.count], 0); err != nil {
+				return l.named(err, i)
 			}
+			rest = rest[4*t.count:]
 		}
-		rest = rest[need:]
-	}
-	if len(rest) > 0 {
-		return bad("%s bytes too long after the last layer: the weights are of another network (expected %s bytes, found %s)",
-			thousands(int64(len(rest))), thousands(int64(header)+4*n.Parameters()), thousands(int64(len(weights))))
 	}
 	return nil
 }
 
-func readHeader(weights []byte) (int, error) {
-	if len(weights) == 0 {
-		return 0, bad("the file is empty: fetch it again")
+// fits holds the length of a weights file, in bytes, against what the layers need.
+func (n *Net) fits(header int, size int64) error {
+	rest := size - int64(header)
+	for i := range n.Layers {
+		l := &n.Layers[i]
+		need := 4 * l.Weights
+		if rest < need {
+			return l.named(bad("%s bytes short: the file is cut off or of another network (%s of %s bytes)",
+				thousands(need-rest), thousands(size), thousands(int64(header)+4*n.Parameters())), i)
+		}
+		rest -= need
 	}
-	if looksLikeHTML(weights) {
-		return 0, bad("the file is a web page and not weights: the download went wrong, fetch it again")
+	if rest > 0 {
+		return bad("%s bytes too long after the last layer: the weights are of another network (expected %s bytes, found %s)",
+			thousands(rest), thousands(int64(header)+4*n.Parameters()), thousands(size))
 	}
-	if bytes.HasPrefix(weights, []byte("version https://git-lfs")) {
-		return 0, bad("the file is a Git LFS pointer and not the weights: git lfs pull")
-	}
-	if len(weights) < headerShort {
-		return 0, bad("%d bytes are less than a header: the file is cut off", len(weights))
-	}
-	major := int32(binary.LittleEndian.Uint32(weights))
-	minor := int32(binary.LittleEndian.Uint32(weights[4:]))
-	if major != 0 || minor < 0 || minor > 2 {
-		return 0, bad("version %d.%d in the header, darknet's are 0.1 and 0.2: this is not a weights file", major, minor)
-	}
-	if minor < 2 {
-		return headerShort, nil
-	}
-	if len(weights) < headerLong {
-		return 0, bad("%d bytes are less than a header: the file is cut off", len(weights))
-	}
-	return headerLong, nil
+	return nil
 }
 
-// tensors are the parts of a convolutional layer in the order of the file.
+// named adds to an error which layer it is about.
+func (l *Layer) named(e *Error, i int) *Error {
+	e.Layer, e.Name = i, l.Name()
+	return e
+}
+
+// Header is what a weights file begins with: the version of its format, and how
+// many pictures the network has seen in training.
+type Header struct {
+	Major, Minor, Revision int32
+	Seen                   uint64 // 32 bits of it before version 0.2
+}
+
+// most of a file's beginning that readHeader looks at.
+const headerLook = 256
+
+// readHeader reads the header at the beginning of a file, of which it needs
+// headerLook bytes or all, and says how long it is.
+func readHeader(weights []byte) (h Header, length int, err error) {
+	if len(weights) == 0 {
+		return h, 0, bad("the file is empty: fetch it again")
+	}
+	if looksLikeHTML(weights) {
+		return h, 0, bad("the file is a web page and not weights: the download went wrong, fetch it again")
+	}
+	if bytes.HasPrefix(weights, []byte("version https://git-lfs")) {
+		return h, 0, bad("the file is a Git LFS pointer and not the weights: git lfs pull")
+	}
+	if len(weights) < headerShort {
+		return h, 0, bad("%d bytes are less than a header: the file is cut off", len(weights))
+	}
+	h.Major = int32(binary.LittleEndian.Uint32(weights))
+	h.Minor = int32(binary.LittleEndian.Uint32(weights[4:]))
+	h.Revision = int32(binary.LittleEndian.Uint32(weights[8:]))
+	if err := h.check(); err != nil {
+		return h, 0, err
+	}
+	if h.length() == headerShort {
+		h.Seen = uint64(binary.LittleEndian.Uint32(weights[12:]))
+		return h, headerShort, nil
+	}
+	if len(weights) < headerLong {
+		return h, 0, bad("%d bytes are less than a header: the file is cut off", len(weights))
+	}
+	h.Seen = binary.LittleEndian.Uint64(weights[12:])
+	return h, headerLong, nil
+}
+
+func (h Header) check() error {
+	if h.Major != 0 || h.Minor < 0 || h.Minor > 2 {
+		return bad("version %d.%d in the header, darknet's are 0.1 and 0.2: this is not a weights file", h.Major, h.Minor)
+	}
+	if h.length() == headerShort && h.Seen > math.MaxUint32 {
+		return bad("%d pictures seen are more than version %d.%d can say: make it 0.2", h.Seen, h.Major, h.Minor)
+	}
+	return nil
+}
+
+// length is the bytes that the header takes.
+func (h Header) length() int {
+	if h.Minor < 2 {
+		return headerShort
+	}
+	return headerLong
+}
+
+// tensors are the parts of a layer in the order of the file.
 func (l *Layer) tensors() []tensor {
+	if l.Conv == nil {
+		return nil
+	}
 	n := int64(l.Conv.Filters)
 	t := []tensor{{"bias", n}}
 	if l.Conv.BatchNorm {
@@ -101,20 +153,18 @@ type tensor struct {
 	count int64
 }
 
-// finite refuses weights with which no output would be a number.
-func (l *Layer) finite(data []byte) *Error {
-	for _, t := range l.tensors() {
-		part := data[:4*t.count]
-		data = data[4*t.count:]
-		for i := 0; i+4 <= len(part); i += 4 {
-			bits := binary.LittleEndian.Uint32(part[i:])
-			const exponent = 0x7f800000
-			if bits&exponent == exponent {
-				return bad("%s %d is %v: the file is damaged or training diverged", t.name, i/4, math.Float32frombits(bits))
-			}
-			if t.name == "variance" && bits>>31 == 1 && bits<<1 != 0 {
-				return bad("variance %d is %v, which is negative: the file is damaged or of another network", i/4, math.Float32frombits(bits))
-			}
+// finite refuses numbers with which no output would be a number. data is a part
+// of the tensor in the form of the file; first is the index of its first number.
+func (t tensor) finite(data []byte, first int) *Error {
+	const exponent = 0x7f800000
+	variance := t.name == "variance"
+	for i := 0; i+4 <= len(data); i += 4 {
+		bits := binary.LittleEndian.Uint32(data[i:])
+		if bits&exponent == exponent {
+			return bad("%s %d is %v: the file is damaged or training diverged", t.name, first+i/4, math.Float32frombits(bits))
+		}
+		if variance && bits>>31 == 1 && bits<<1 != 0 {
+			return bad("variance %d is %v, which is negative: the file is damaged or of another network", first+i/4, math.Float32frombits(bits))
 		}
 	}
 	return nil
