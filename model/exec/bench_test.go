@@ -1,10 +1,15 @@
 package exec
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"testing"
 
+	"dashline/internal/testkit"
 	"dashline/model"
+	"dashline/model/catalog"
+	"dashline/model/darknet"
 )
 
 // BenchmarkConv measures convolutions of the kinds and sizes that detectors have.
@@ -88,4 +93,52 @@ func BenchmarkPool(b *testing.B) {
 			benchmarkLayer(b, g, 0)
 		})
 	}
+}
+
+// BenchmarkNetwork measures whole networks on one image.
+func BenchmarkNetwork(b *testing.B) {
+	for _, name := range []string{"yolo-fastest-1.1", "yolo-fastest-1.1-xl", "mobilenetv2-yolov3-nano-coco", "dashline-tiny", "dashline-full"} {
+		b.Run(name, func(b *testing.B) {
+			g := read(b, name)
+			r, err := New(g)
+			if err != nil {
+				b.Fatal(err)
+			}
+			image := waves(g.Layers[0].Shape.Elements())
+			var s Scratch
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := r.Run(&s, [][]float32{image}, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+			held := len(s.work)
+			for _, slot := range s.slots {
+				held += len(slot)
+			}
+			b.ReportMetric(float64(4*held)/1e6, "MB")
+		})
+	}
+}
+
+// read reads a described network of darknet's.
+func read(b *testing.B, name string) *model.Graph {
+	b.Helper()
+	d, err := catalog.Resolve(name)
+	if err != nil {
+		if d, err = d.Locate(testkit.Asset(b, "networks")); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var files [2][]byte
+	for i, role := range []string{"config", "weights"} {
+		if files[i], err = os.ReadFile(d.Path(role)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	f, err := darknet.Read(files[0], bytes.NewReader(files[1]), int64(len(files[1])))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return f.Graph
 }

@@ -20,8 +20,8 @@ func convolve(o *model.Conv, in, shape model.Shape, x, out []float32, s *Scratch
 		switch {
 		case w.whole():
 			gemm(filters, area, depth, weight, depth, x, area, out, area)
-		case channels == 1 && filters == 1:
-			w.slide(weight, x, out)
+		case channels == 1 && filters == 1 && w.slides():
+			w.slide(weight, x, out, s)
 		default:
 			w.multiply(filters, depth, weight, x, out, s)
 		}
@@ -47,18 +47,16 @@ func (w *window) whole() bool {
 
 // multiply is the product for one group.
 func (w *window) multiply(filters, depth int, weight, x, out []float32, s *Scratch) {
-	if s.strip == nil {
-		s.strip = make([]float32, blockDepth*blockColumns)
-	}
+	strip := s.room(blockDepth * blockColumns)
 	area := w.out[0] * w.out[1]
 	for p := 0; p < area; p += blockColumns {
 		n := min(blockColumns, area-p)
 		for l := 0; l < depth; l += blockDepth {
 			k := min(blockDepth, depth-l)
 			for i := range k {
-				w.gather(l+i, p, x, s.strip[i*n:][:n])
+				w.gather(l+i, p, x, strip[i*n:][:n])
 			}
-			gemm(filters, n, k, weight[l:], depth, s.strip, n, out[p:], area)
+			gemm(filters, n, k, weight[l:], depth, strip, n, out[p:], area)
 		}
 	}
 }
@@ -88,9 +86,7 @@ func (w *window) gather(l, p int, x, dst []float32) {
 			if stride == 1 {
 				copy(row[a-ox:b-ox], src)
 			} else {
-				for i := range row[a-ox : b-ox] {
-					row[a-ox+i] = src[i*stride]
-				}
+				pick(row[a-ox:b-ox], src, stride)
 			}
 		}
 		oy, ox = oy+1, 0
@@ -115,21 +111,15 @@ func (w *window) span(axis, k int) (from, to int) {
 	return from, max(from, to)
 }
 
-// slide is the product for a group of one channel and one filter, without the matrix.
-func (w *window) slide(weight, x, out []float32) {
-	for ky := range w.kernel[0] {
-		y0, y1 := w.span(0, ky)
-		for kx := range w.kernel[1] {
-			x0, x1 := w.span(1, kx)
-			if x0 == x1 {
-				continue
-			}
-			a := weight[ky*w.kernel[1]+kx]
-			ix := x0*w.stride[1] - w.left + kx*w.dilation[1]
-			for y := y0; y < y1; y++ {
-				iy := y*w.stride[0] - w.top + ky*w.dilation[0]
-				axpy(x1-x0, a, x[iy*w.in[1]+ix:(iy+1)*w.in[1]], w.stride[1], out[y*w.out[1]+x0:], 1)
-			}
+// pick copies every stride-th number of src.
+func pick(dst, src []float32, stride int) {
+	if stride == 2 {
+		for len(dst) >= 4 && len(src) >= 8 {
+			dst[0], dst[1], dst[2], dst[3] = src[0], src[2], src[4], src[6]
+			dst, src = dst[4:], src[8:]
 		}
+	}
+	for i := range dst {
+		dst[i] = src[i*stride]
 	}
 }

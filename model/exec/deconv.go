@@ -19,7 +19,7 @@ func deconvolve(o *model.Deconv, in, shape model.Shape, x, out []float32) {
 	finish(out, o.Filters, o.Bias, o.Norm, &o.Act)
 }
 
-// scatter is slide with the directions of reading and writing turned round.
+// scatter does so for one channel and one filter.
 func (w *window) scatter(weight, x, out []float32) {
 	for ky := range w.kernel[0] {
 		y0, y1 := w.span(0, ky)

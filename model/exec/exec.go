@@ -33,7 +33,7 @@ type Runner struct {
 // several networks in turn.
 type Scratch struct {
 	slots [][]float32
-	strip []float32
+	work  []float32
 }
 
 // New prepares a network, which it validates. It fails at the first layer that
@@ -189,4 +189,12 @@ func (s *Scratch) reserve(slots []int) {
 			s.slots[i] = make([]float32, n)
 		}
 	}
+}
+
+// room is n numbers of memory for one layer, with whatever was left there.
+func (s *Scratch) room(n int) []float32 {
+	if len(s.work) < n {
+		s.work = make([]float32, n)
+	}
+	return s.work[:n]
 }

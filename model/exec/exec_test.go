@@ -63,7 +63,7 @@ func TestRun(t *testing.T) {
 					want = []float32{float32(c.Value.Ints[0])}
 				}
 			} else {
-				want = round(reference(l, r.in[i], pick(values, l.From)))
+				want = round(reference(l, r.in[i], picked(values, l.From)))
 			}
 			for j := range want {
 				if !near(float64(got[j]), float64(want[j])) {
@@ -92,7 +92,7 @@ func TestRun(t *testing.T) {
 	})
 }
 
-func pick(values [][]float32, from []int) [][]float32 {
+func picked(values [][]float32, from []int) [][]float32 {
 	var x [][]float32
 	for _, i := range from {
 		x = append(x, values[i])

@@ -38,7 +38,7 @@ func Layer(l *model.Layer, in []model.Shape, x [][]float32, out []float32, s *Sc
 		copy(out, x[0])
 		activate(&o.Act, l.Shape, out)
 	case *model.MaxPool:
-		maxPool(o, in[0], l.Shape, x[0], out)
+		maxPool(o, in[0], l.Shape, x[0], out, s)
 	case *model.AvgPool:
 		avgPool(o, in[0], l.Shape, x[0], out)
 	case *model.Upsample:

@@ -6,17 +6,47 @@ import (
 	"dashline/model"
 )
 
-// maxPool is minus infinity where a window lies in the padding alone.
-func maxPool(o *model.MaxPool, in, shape model.Shape, x, out []float32) {
-	pool(o.Size, o.Stride, o.Pad, in, shape, x, out, func(rows [][]float32) float32 {
-		m := float32(math.Inf(-1))
-		for _, row := range rows {
-			for _, v := range row {
-				m = max(m, v)
+// maxPool is minus infinity where a window lies in the padding alone. The
+// largest of each row of the windows comes first, then that of those.
+func maxPool(o *model.MaxPool, in, shape model.Shape, x, out []float32, s *Scratch) {
+	h, w := in[2], in[3]
+	oh, ow := shape[2], shape[3]
+	rows := s.room(h * ow)
+	for c := range in[1] {
+		x, out := x[c*h*w:][:h*w], out[c*oh*ow:][:oh*ow]
+		for ox := range ow {
+			x0, x1 := clip(ox*o.Stride[1]-o.Pad.Left, o.Size[1], w)
+			for y := range h {
+				rows[y*ow+ox] = largest(x[y*w+x0 : y*w+x1])
 			}
 		}
-		return m
-	})
+		for oy := range oh {
+			y0, y1 := clip(oy*o.Stride[0]-o.Pad.Top, o.Size[0], h)
+			row := out[oy*ow:][:ow]
+			fill(row, lowest)
+			for y := y0; y < y1; y++ {
+				for i, v := range rows[y*ow:][:ow] {
+					row[i] = max(row[i], v)
+				}
+			}
+		}
+	}
+}
+
+var lowest = float32(math.Inf(-1))
+
+func largest(x []float32) float32 {
+	m := lowest
+	for _, v := range x {
+		m = max(m, v)
+	}
+	return m
+}
+
+func fill(x []float32, v float32) {
+	for i := range x {
+		x[i] = v
+	}
 }
 
 // avgPool is 0 where a window lies in the padding alone.
@@ -65,5 +95,6 @@ func pool(size, stride [2]int, pad model.Pad, in, shape model.Shape, x, out []fl
 
 // clip is what is left of [from, from+size) in [0, n).
 func clip(from, size, n int) (int, int) {
-	return max(from, 0), min(from+size, n)
+	a := min(max(from, 0), n)
+	return a, max(a, min(from+size, n))
 }

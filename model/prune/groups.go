@@ -42,6 +42,11 @@ func (s *Structure) collect(g *model.Graph, t *ties) {
 		}
 		s.Groups[at].Units = append(s.Groups[at].Units, unit)
 	}
+	for i := range s.Groups {
+		if group := &s.Groups[i]; len(group.Units) == 1 && group.Fixed == "" {
+			group.Fixed = "the only unit"
+		}
+	}
 	s.roles(g)
 }
 

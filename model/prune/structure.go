@@ -27,7 +27,7 @@ type Structure struct {
 // layers, so that the costs depend only on how many stay.
 type Group struct {
 	Name  string // of its first producer, or first layer; unique
-	Fixed string // why none may leave; empty: they may
+	Fixed string // why none may leave; empty: all but one may
 	Units [][]Channel
 
 	Layers    []int // those in whose values its units have channels

@@ -181,12 +181,8 @@ func (t *ties) broadcast(g *model.Graph, i int) bool {
 		}
 	}
 	for _, from := range g.Layers[i].From {
-		switch t.count[from] {
-		case 0: // the same for all channels
-		case t.count[i]:
+		if t.count[from] == t.count[i] { // else it is the same for all channels
 			t.same(i, from)
-		default:
-			t.fix(from, "broadcast by "+g.Layers[i].Name)
 		}
 	}
 	return true
