@@ -62,9 +62,7 @@ func (n *Net) writeRandom(to io.Writer, seed uint64) error {
 }
 
 func put(w *bufio.Writer, x float32) error {
-	var b [4]byte
-	binary.LittleEndian.PutUint32(b[:], math.Float32bits(x))
-	_, err := w.Write(b[:])
+	_, err := w.Write(binary.LittleEndian.AppendUint32(w.AvailableBuffer(), math.Float32bits(x)))
 	return err
 }
 

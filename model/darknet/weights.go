@@ -117,6 +117,9 @@ func (h Header) check() error {
 	if h.Major != 0 || h.Minor < 0 || h.Minor > 2 {
 		return bad("version %d.%d in the header, darknet's are 0.1 and 0.2: this is not a weights file", h.Major, h.Minor)
 	}
+	if h.length() == headerShort && h.Seen > math.MaxUint32 {
+		return bad("%d pictures seen are more than version %d.%d can say: make it 0.2", h.Seen, h.Major, h.Minor)
+	}
 	return nil
 }
 
