@@ -530,6 +530,20 @@ func TestReadBounded(t *testing.T) {
 	}
 }
 
+// Numbers are counted through what is in memory at a time.
+func TestReadLateNumber(t *testing.T) {
+	cfg := []byte("[net]\nwidth=1\nheight=1\nchannels=1\n[convolutional]\nfilters=50000\n")
+	weights, err := RandomWeights(cfg, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary.LittleEndian.PutUint32(weights[headerLong+4*(50_000+40_000):], math.Float32bits(float32(math.Inf(1))))
+	_, err = Read(cfg, bytes.NewReader(weights), int64(len(weights)))
+	if err == nil || !strings.Contains(err.Error(), "layer 0 (convolutional 1x1/1 1->50000): weight 40000 is +Inf") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	weights, err := RandomWeights([]byte(four), 1)
 	if err != nil {

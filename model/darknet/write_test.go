@@ -234,3 +234,20 @@ func TestNewForeign(t *testing.T) {
 		t.Error("New changed the graph")
 	}
 }
+
+// The parts of a route with groups that something else reads too are layers of
+// their own.
+func TestNewSharedPart(t *testing.T) {
+	g := random(t, "[net]\nwidth=2\nheight=2\nchannels=3\n[convolutional]\nfilters=4\n[convolutional]\nfilters=2\n"+
+		"[route]\nlayers=0,1\ngroups=2\n[route]\nlayers=1").Graph
+	last := &g.Layers[len(g.Layers)-1]
+	last.From[0] = g.Find("route2.1")
+	f, err := New(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, _ := written(t, f)
+	if want := "[route]\nlayers=-2\ngroups=2\ngroup_id=0\n\n[route]\nlayers=-2\ngroups=2\ngroup_id=0\n\n[route]\nlayers=-2,-1\n\n[route]\nlayers=-2\n"; !strings.HasSuffix(string(cfg), want) {
+		t.Errorf("wrote\n%s, want the end\n%s", cfg, want)
+	}
+}

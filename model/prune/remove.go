@@ -106,7 +106,9 @@ func cutNorm(n *model.Norm, kept []int) {
 	if n == nil {
 		return
 	}
-	n.Scale, n.Shift, n.Mean, n.Variance = pick(n.Scale, kept), pick(n.Shift, kept), pick(n.Mean, kept), pick(n.Variance, kept)
+	for _, values := range []*[]float32{&n.Scale, &n.Shift, &n.Mean, &n.Variance} {
+		*values = pick(*values, kept)
+	}
 }
 
 // cutConst is a constant of 1xCx.. or Cx.. without the channels that leave.

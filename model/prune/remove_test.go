@@ -236,14 +236,3 @@ func TestRound(t *testing.T) {
 		}
 	}
 }
-
-func TestMacsAllocatesNothing(t *testing.T) {
-	s, err := prune.Analyze(inverted(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	counts := s.All().Counts()
-	if n := testing.AllocsPerRun(10, func() { s.Macs(counts) }); n > 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
