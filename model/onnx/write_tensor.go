@@ -80,8 +80,8 @@ func (t *initializer) write(w *bufio.Writer) error {
 
 func (t *initializer) outside(i int, v float32) error {
 	e := *t.layer
-	e.Err = fmt.Errorf("%s: value %d is %v, which %v cannot hold: write the network without half precision, or look at how it was trained", t.name, i, v, t.kind)
-	if t.kind == pb.TensorProto_FLOAT {
+	e.Err = fmt.Errorf("%s: value %d is %v, which %v cannot hold: write the network without half precision", t.name, i, v, t.kind)
+	if v-v != 0 {
 		e.Err = fmt.Errorf("%s: value %d is %v after folding: the batch normalisation is damaged", t.name, i, v)
 	}
 	return &e
