@@ -3,6 +3,7 @@ package main
 type modelCmd struct {
 	Convert modelConvertCmd `cmd:"" help:"Write a network as ONNX, float32 or float16."`
 	Prune   modelPruneCmd   `cmd:"" help:"Remove channels of a network and fit the rest to what it was; no labels, no training."`
+	Ladder  modelLadderCmd  `cmd:"" help:"Make smaller forms of a network, measure all, and keep those worth having."`
 	Verify  modelVerifyCmd  `cmd:"" help:"Say how far one network finds what another finds."`
 }
 

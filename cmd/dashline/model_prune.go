@@ -105,15 +105,20 @@ func (c *modelPruneCmd) shares() ([]float64, error) {
 	if c.FLOPs == "" {
 		return nil, nil
 	}
+	return parseShares("--flops", c.FLOPs)
+}
+
+// parseShares reads rising shares of a flag: 30%,50% or .3,.5.
+func parseShares(flag, text string) ([]float64, error) {
 	var out []float64
-	for _, word := range strings.Split(c.FLOPs, ",") {
+	for _, word := range strings.Split(text, ",") {
 		number, percent := strings.CutSuffix(word, "%")
 		x, err := strconv.ParseFloat(number, 64)
 		if percent {
 			x /= 100
 		}
 		if err != nil || !(x > 0 && x < 1) || len(out) > 0 && x <= out[len(out)-1] {
-			return nil, fmt.Errorf("--flops %s: give rising shares between 0%% and 100%%, for example 30%%,50%%", c.FLOPs)
+			return nil, fmt.Errorf("%s %s: give rising shares between 0%% and 100%%, for example 30%%,50%%", flag, text)
 		}
 		out = append(out, x)
 	}

@@ -97,10 +97,11 @@ func (n *Net) onnx(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := onnx.Validate(data); err != nil {
+	if n.Graph, err = onnx.Read(data, onnx.ReadOptions{}); err != nil {
 		return fmt.Errorf("open network %s: %w", path, err)
 	}
-	return fmt.Errorf("open network %s: only darknet networks can be read as data yet", path)
+	n.Files, n.Bytes = []string{path}, int64(len(data))
+	return nil
 }
 
 func (n *Net) darknet(cfg, weights string, topology bool) error {

@@ -191,7 +191,7 @@ func (w *shrinking) prepare(ctx context.Context, images [][]float32) error {
 		return err
 	}
 	if !w.opt.Plain {
-		w.fit = &reconstruction{ridge: 3e-3, tapRidge: 1e-2, steps: 2}
+		w.fit = &reconstruction{steps: 2}
 		if w.opt.Criterion == SecondOrder {
 			if err := w.o.rotate(); err != nil {
 				return err
@@ -427,7 +427,7 @@ func newReader(cov *mat.SymDense, w *mat.Dense, cols [][]int, scale float64) (*r
 }
 
 // levels are the shares of a group that are tried.
-var levels = []float64{.99, .9, .8, .65, .5}
+var levels = []float64{.99, .9, .75, .5}
 
 // curves measures what cuts of each group cost the outputs.
 func (w *shrinking) curves(ctx context.Context, now *Structure, alive []*living, paths []*path) ([]curve, error) {
@@ -467,7 +467,7 @@ func (w *shrinking) curves(ctx context.Context, now *Structure, alive []*living,
 func (w *shrinking) fewest(now *Structure) int {
 	const work = 1.5e12 // multiply-accumulates
 	each := float64(now.Macs(now.All().Counts())) / 2 * float64(len(now.Groups)*len(levels))
-	return min(len(w.held), 20, max(3, int(work/max(each, 1))))
+	return min(len(w.held), 12, max(3, int(work/max(each, 1))))
 }
 
 // graph gives the network back in the form that it came in: with batch
