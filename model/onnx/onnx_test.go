@@ -58,7 +58,7 @@ func weights(n protowire.Number, name string, kind uint64, dims []uint64, data .
 
 func raw(n int) []byte { return sub(9, make([]byte, n)) }
 
-func model(graph ...[]byte) []byte {
+func file(graph ...[]byte) []byte {
 	return bytes.Join([][]byte{num(1, 8), sub(8, num(2, 13)), sub(7, graph...)}, nil)
 }
 
@@ -72,7 +72,7 @@ var (
 )
 
 func TestInspect(t *testing.T) {
-	m, err := Inspect(model(mul, relu, w, input, output))
+	m, err := Inspect(file(mul, relu, w, input, output))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,17 +92,17 @@ func TestValid(t *testing.T) {
 		unpacked = protowire.AppendFixed32(protowire.AppendTag(unpacked, 4, protowire.Fixed32Type), 0)
 	}
 	for name, data := range map[string][]byte{
-		"initializer that is an input": model(mul, relu, w, input, output, valueInfo(11, "w", 4, 2)),
-		"optional input left out":      model(node("Clip", "x - w", "y"), relu, w, input, output),
-		"packed floats":                model(mul, relu, weights(5, "w", 1, []uint64{4, 2}, packed), input, output),
-		"unpacked floats":              model(mul, relu, weights(5, "w", 1, []uint64{4, 2}, unpacked), input, output),
-		"packed integers":              model(mul, relu, weights(5, "w", 7, []uint64{3}, sub(7, []byte{1, 2, 3})), input, output),
-		"scalar":                       model(mul, relu, weights(5, "w", 1, nil, raw(4)), input, output),
-		"empty tensor":                 model(mul, relu, weights(5, "w", 1, []uint64{0}), input, output),
-		"constant":                     model(node("Constant", "", "w", sub(5, str(1, "value"), weights(5, "", 1, []uint64{2}, raw(8)))), mul, relu, input, output),
-		"branch that reads outside":    model(mul, node("If", "y", "z", branch(node("Neg", "y", "q"), valueInfo(12, "q"))), w, input, output),
-		"branch of nothing":            model(mul, node("If", "y", "z", branch(valueInfo(12, "y"))), w, input, output),
-		"unknown field":                append(model(mul, relu, w, input, output), num(99, 1)...),
+		"initializer that is an input": file(mul, relu, w, input, output, valueInfo(11, "w", 4, 2)),
+		"optional input left out":      file(node("Clip", "x - w", "y"), relu, w, input, output),
+		"packed floats":                file(mul, relu, weights(5, "w", 1, []uint64{4, 2}, packed), input, output),
+		"unpacked floats":              file(mul, relu, weights(5, "w", 1, []uint64{4, 2}, unpacked), input, output),
+		"packed integers":              file(mul, relu, weights(5, "w", 7, []uint64{3}, sub(7, []byte{1, 2, 3})), input, output),
+		"scalar":                       file(mul, relu, weights(5, "w", 1, nil, raw(4)), input, output),
+		"empty tensor":                 file(mul, relu, weights(5, "w", 1, []uint64{0}), input, output),
+		"constant":                     file(node("Constant", "", "w", sub(5, str(1, "value"), weights(5, "", 1, []uint64{2}, raw(8)))), mul, relu, input, output),
+		"branch that reads outside":    file(mul, node("If", "y", "z", branch(node("Neg", "y", "q"), valueInfo(12, "q"))), w, input, output),
+		"branch of nothing":            file(mul, node("If", "y", "z", branch(valueInfo(12, "y"))), w, input, output),
+		"unknown field":                append(file(mul, relu, w, input, output), num(99, 1)...),
 	} {
 		if err := Validate(data); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -111,7 +111,7 @@ func TestValid(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	good := model(mul, relu, w, input, output)
+	good := file(mul, relu, w, input, output)
 	nest := sub(5, str(1, "g"), sub(6, valueInfo(12, "x")))
 	for range 2 * maxDepth {
 		nest = sub(5, str(1, "g"), sub(6, node("If", "x", "", nest), valueInfo(12, "x")))
@@ -131,35 +131,35 @@ func TestErrors(t *testing.T) {
 		{"two graphs", append(bytes.Clone(good), sub(7, mul)...), "has two graphs"},
 		{"cut off", good[:len(good)-10], "the file is cut off or damaged"},
 		{"cut in a tag", append(bytes.Clone(good), 0x80), "the file is cut off"},
-		{"no nodes", model(input, output, w, valueInfo(12, "x")), `output[0] "z" is produced by no node`},
-		{"no nodes at all", model(input, valueInfo(12, "x")), "graph at byte"},
-		{"no inputs", model(node("Neg", "w", "z"), w, output), "has no inputs or no outputs"},
-		{"no outputs", model(mul, relu, w, input), "has no inputs or no outputs"},
-		{"unknown name", model(node("MatMul", "x v", "y"), relu, w, input, output), `graph.node[0] (MatMul) at byte 11: reads "v", which nothing before it writes`},
-		{"out of order", model(relu, mul, w, input, output), `reads "y", which nothing before it writes: the graph has a cycle`},
-		{"cycle", model(node("Add", "x z", "y"), relu, w, input, output), "the graph has a cycle"},
-		{"itself", model(node("Add", "x y", "y"), relu, w, input, output), "the graph has a cycle"},
-		{"written twice", model(mul, node("Relu", "y", "y"), relu, w, input, output), `writes "y" a second time`},
-		{"no operator", model(sub(1, str(1, "x"), str(2, "y")), relu, w, input, output), "graph.node[0] at byte 10: has no operator"},
-		{"output from nowhere", model(mul, w, input, output), `output[0] "z" is produced by no node`},
-		{"short tensor", model(mul, relu, weights(5, "w", 1, []uint64{4, 2}, raw(31)), input, output), "(w) at byte"},
-		{"short tensor bytes", model(mul, relu, weights(5, "w", 1, []uint64{4, 2}, raw(31)), input, output), "holds 31 bytes, its shape calls for 32"},
-		{"no data", model(mul, relu, weights(5, "w", 1, []uint64{4, 2}), input, output), "holds 0 values, its shape calls for 8"},
-		{"huge dims", model(mul, relu, weights(5, "w", 1, []uint64{1 << 40, 1 << 40}, raw(4)), input, output), "is impossible"},
-		{"negative dim", model(mul, relu, weights(5, "w", 1, []uint64{1 << 63}, raw(4)), input, output), "is impossible"},
-		{"overflowing dims", model(mul, relu, weights(5, "w", 1, []uint64{1 << 20, 1 << 20, 1 << 24}, raw(4)), input, output), "is impossible"},
-		{"many dims", model(mul, relu, weights(5, "w", 1, make([]uint64, 100), raw(4)), input, output), "more than 16 dimensions"},
-		{"data type", model(mul, relu, weights(5, "w", 77, []uint64{1}, raw(4)), input, output), "unknown data type 77"},
-		{"external data", model(mul, relu, weights(5, "w", 1, []uint64{1}, sub(13, str(1, "location"), str(2, "/etc/passwd"))), input, output), "keeps its data in another file"},
-		{"external flag", model(mul, relu, weights(5, "w", 1, []uint64{1}, num(14, 1)), input, output), "keeps its data in another file"},
-		{"damaged constant", model(node("Constant", "", "w", sub(5, weights(5, "", 1, []uint64{3}, raw(8)))), mul, relu, input, output), "graph.node[0] (Constant) tensor at byte"},
-		{"initializer twice", model(mul, relu, w, w, input, output), `has no name of its own ("w")`},
-		{"huge input", model(mul, relu, w, valueInfo(11, "x", 1<<30, 1<<30), output), "is absurdly large"},
-		{"wire type", model(num(1, 7)), "has the wire type 0, expected 2"},
+		{"no nodes", file(input, output, w, valueInfo(12, "x")), `output[0] "z" is produced by no node`},
+		{"no nodes at all", file(input, valueInfo(12, "x")), "graph at byte"},
+		{"no inputs", file(node("Neg", "w", "z"), w, output), "has no inputs or no outputs"},
+		{"no outputs", file(mul, relu, w, input), "has no inputs or no outputs"},
+		{"unknown name", file(node("MatMul", "x v", "y"), relu, w, input, output), `graph.node[0] (MatMul) at byte 11: reads "v", which nothing before it writes`},
+		{"out of order", file(relu, mul, w, input, output), `reads "y", which nothing before it writes: the graph has a cycle`},
+		{"cycle", file(node("Add", "x z", "y"), relu, w, input, output), "the graph has a cycle"},
+		{"itself", file(node("Add", "x y", "y"), relu, w, input, output), "the graph has a cycle"},
+		{"written twice", file(mul, node("Relu", "y", "y"), relu, w, input, output), `writes "y" a second time`},
+		{"no operator", file(sub(1, str(1, "x"), str(2, "y")), relu, w, input, output), "graph.node[0] at byte 10: has no operator"},
+		{"output from nowhere", file(mul, w, input, output), `output[0] "z" is produced by no node`},
+		{"short tensor", file(mul, relu, weights(5, "w", 1, []uint64{4, 2}, raw(31)), input, output), "(w) at byte"},
+		{"short tensor bytes", file(mul, relu, weights(5, "w", 1, []uint64{4, 2}, raw(31)), input, output), "holds 31 bytes, its shape calls for 32"},
+		{"no data", file(mul, relu, weights(5, "w", 1, []uint64{4, 2}), input, output), "holds 0 values, its shape calls for 8"},
+		{"huge dims", file(mul, relu, weights(5, "w", 1, []uint64{1 << 40, 1 << 40}, raw(4)), input, output), "is impossible"},
+		{"negative dim", file(mul, relu, weights(5, "w", 1, []uint64{1 << 63}, raw(4)), input, output), "is impossible"},
+		{"overflowing dims", file(mul, relu, weights(5, "w", 1, []uint64{1 << 20, 1 << 20, 1 << 24}, raw(4)), input, output), "is impossible"},
+		{"many dims", file(mul, relu, weights(5, "w", 1, make([]uint64, 100), raw(4)), input, output), "more than 16 dimensions"},
+		{"data type", file(mul, relu, weights(5, "w", 77, []uint64{1}, raw(4)), input, output), "unknown data type 77"},
+		{"external data", file(mul, relu, weights(5, "w", 1, []uint64{1}, sub(13, str(1, "location"), str(2, "/etc/passwd"))), input, output), "keeps its data in another file"},
+		{"external flag", file(mul, relu, weights(5, "w", 1, []uint64{1}, num(14, 1)), input, output), "keeps its data in another file"},
+		{"damaged constant", file(node("Constant", "", "w", sub(5, weights(5, "", 1, []uint64{3}, raw(8)))), mul, relu, input, output), "graph.node[0] (Constant) tensor at byte"},
+		{"initializer twice", file(mul, relu, w, w, input, output), `has no name of its own ("w")`},
+		{"huge input", file(mul, relu, w, valueInfo(11, "x", 1<<30, 1<<30), output), "is absurdly large"},
+		{"wire type", file(num(1, 7)), "has the wire type 0, expected 2"},
 		{"group", append(bytes.Clone(good), 0x0b, 0x0c), "wire type 3"},
-		{"long name", model(node("MatMul", "x w", strings.Repeat("y", maxName+1)), relu, w, input, output), "the limit is 4096"},
-		{"deep", model(node("If", "x", "z", nest), input, output), "graphs nest deeper than 8"},
-		{"sparse", model(mul, relu, w, input, output, sub(15)), "sparse initializers are not supported"},
+		{"long name", file(node("MatMul", "x w", strings.Repeat("y", maxName+1)), relu, w, input, output), "the limit is 4096"},
+		{"deep", file(node("If", "x", "z", nest), input, output), "graphs nest deeper than 8"},
+		{"sparse", file(mul, relu, w, input, output, sub(15)), "sparse initializers are not supported"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := Validate(c.data)
@@ -176,7 +176,7 @@ func TestErrors(t *testing.T) {
 
 // No prefix of a good model is a good model.
 func TestEveryCutIsSeen(t *testing.T) {
-	good := model(mul, relu, w, input, output)
+	good := file(mul, relu, w, input, output)
 	for i := range good {
 		if err := Validate(good[:i]); err == nil {
 			t.Errorf("the first %d of %d bytes are accepted", i, len(good))
@@ -221,7 +221,7 @@ func TestRealModels(t *testing.T) {
 // A claimed length or shape must not cost memory.
 func TestClaimsAllocateLittle(t *testing.T) {
 	claim := binary.AppendUvarint([]byte{0x08, 0x08, 0x3a}, 1<<31-10)
-	shaped := model(mul, relu, weights(5, "w", 1, []uint64{1 << 30}), input, output)
+	shaped := file(mul, relu, weights(5, "w", 1, []uint64{1 << 30}), input, output)
 	for i, data := range [][]byte{claim, shaped} {
 		n := testing.AllocsPerRun(1, func() {
 			if Validate(data) == nil {
@@ -235,10 +235,10 @@ func TestClaimsAllocateLittle(t *testing.T) {
 }
 
 func FuzzValidate(f *testing.F) {
-	good := model(mul, relu, w, input, output)
+	good := file(mul, relu, w, input, output)
 	f.Add(good)
 	f.Add(good[:len(good)/2])
-	f.Add(model(node("If", "x", "z", sub(5, str(1, "g"), sub(6, node("Neg", "x", "q"), valueInfo(12, "q")))), input, output))
+	f.Add(file(node("If", "x", "z", sub(5, str(1, "g"), sub(6, node("Neg", "x", "q"), valueInfo(12, "q")))), input, output))
 	f.Add([]byte("<html>"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		err := Validate(data)

@@ -1,0 +1,216 @@
+package onnx
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"dashline/model"
+	"dashline/model/onnx/pb"
+)
+
+// Opsets that Write can write. The default is read by every ONNX Runtime since
+// 1.8 and by OpenCV since 4.6.
+const (
+	MinOpset     = 11
+	DefaultOpset = 13
+	MaxOpset     = 22
+)
+
+// Options say how a network is written. The zero value keeps it as it is and
+// leaves the decoding of its heads to the reader.
+type Options struct {
+	// Fold merges batch normalisations into the convolutions before them. Without
+	// it they are operators of their own. Half implies it: variances do not fit
+	// into a float16.
+	Fold bool
+	// Decode makes the decoding of each [model.Yolo] a part of the graph, whose
+	// outputs are then rows as Yolo describes them, the same that OpenCV's region
+	// layer gives. Without it the outputs are what the heads read, 1xCxHxW.
+	Decode bool
+	// Half makes weights and computation float16. Inputs, outputs and decoding
+	// stay float32, and so does every [model.Generic] that computes.
+	Half bool
+	// Opset is the version of the operators, [MinOpset] to [MaxOpset]; 0 means
+	// [DefaultOpset]. A network with a [model.Generic] needs the one that it was
+	// read with.
+	Opset int
+	// Metadata are the file's key-value pairs.
+	Metadata map[string]string
+}
+
+// Write writes g, which has to be valid, with its shapes set, as one ONNX file.
+// Values have the names of their layers, so inputs and outputs do, too. Equal
+// arguments give equal bytes. g is only read, and no more than the weights of
+// one layer are copied at a time. What was written before an error is of no use.
+//
+// It fails, with a [*model.Error] that names the layer, where a weight does not
+// fit into the format (a float16 ends at 65504: a weight cut down to it would
+// silently be another network's), and where options and network do not fit.
+func Write(w io.Writer, g *model.Graph, o Options) error {
+	if o.Opset == 0 {
+		o.Opset = DefaultOpset
+	}
+	if o.Opset < MinOpset || o.Opset > MaxOpset {
+		return fmt.Errorf("model: opset %d: use %d to %d", o.Opset, MinOpset, MaxOpset)
+	}
+	o.Fold = o.Fold || o.Half
+	b := newBuilder(g, o)
+	if err := b.build(); err != nil {
+		return err
+	}
+	return b.write(w)
+}
+
+// irVersion of a file is the least that knows all that it has: 6 came with
+// opset 11, 7 with 12 and 13, 8 with 15 to 18, 9 with 19 and 20, 10 with 21 on.
+func irVersion(opset int) int64 {
+	switch {
+	case opset >= 21:
+		return 10
+	case opset >= 19:
+		return 9
+	case opset >= 14:
+		return 8
+	case opset >= 12:
+		return 7
+	}
+	return 6
+}
+
+// write gives out the file. Initializers, nearly all of its bytes, are put
+// together by hand, as they are written: a whole ModelProto would hold every
+// weight a second time, its encoding a third time.
+func (b *builder) write(w io.Writer) error {
+	file := &pb.ModelProto{
+		IrVersion:    irVersion(b.Opset),
+		ProducerName: "dashline",
+		OpsetImport:  []*pb.OperatorSetIdProto{{Version: int64(b.Opset)}},
+	}
+	for _, domain := range slices.Sorted(maps.Keys(b.domains)) {
+		file.OpsetImport = append(file.OpsetImport, &pb.OperatorSetIdProto{Domain: domain, Version: 1})
+	}
+	for _, key := range slices.Sorted(maps.Keys(b.Metadata)) {
+		file.MetadataProps = append(file.MetadataProps, &pb.StringStringEntryProto{Key: key, Value: b.Metadata[key]})
+	}
+	marshal := proto.MarshalOptions{Deterministic: true}
+	head, err := marshal.Marshal(file)
+	if err != nil {
+		return fmt.Errorf("model: %w", err)
+	}
+	present(b.graph.Node)
+	graph, err := marshal.Marshal(&b.graph)
+	if err != nil {
+		return fmt.Errorf("model: %w", err)
+	}
+	const graphField, initializerField = 7, 5
+	size := int64(len(graph))
+	for i := range b.initializers {
+		size += int64(protowire.SizeTag(initializerField) + protowire.SizeBytes(b.initializers[i].size()))
+	}
+	if total := int64(len(head)) + size; total > MaxBytes-16 {
+		return fmt.Errorf("model: the network needs %d bytes, the format ends at %d", total, int64(MaxBytes))
+	}
+	head = protowire.AppendTag(head, graphField, protowire.BytesType)
+	head = protowire.AppendVarint(head, uint64(size))
+
+	to := bufio.NewWriterSize(w, 1<<16)
+	for _, part := range [][]byte{head, graph} {
+		if _, err := to.Write(part); err != nil {
+			return err
+		}
+	}
+	for i := range b.initializers {
+		t := &b.initializers[i]
+		tag := protowire.AppendTag(nil, initializerField, protowire.BytesType)
+		if _, err := to.Write(protowire.AppendVarint(tag, uint64(t.size()))); err != nil {
+			return err
+		}
+		if err := t.write(to); err != nil {
+			return err
+		}
+	}
+	return to.Flush()
+}
+
+// initializer is a constant tensor that is yet to be written.
+type initializer struct {
+	name  string
+	kind  pb.TensorProto_DataType
+	shape model.Shape
+	// floats are the values, made when they are needed; ints those of whole numbers.
+	floats func() []float32
+	ints   []int64
+
+	layer *model.Error // to be completed where a value does not fit
+}
+
+// header is all of the TensorProto but the values, which come last.
+func (t *initializer) header() []byte {
+	var h []byte
+	for _, d := range t.shape {
+		h = protowire.AppendTag(h, 1, protowire.VarintType)
+		h = protowire.AppendVarint(h, uint64(d))
+	}
+	h = protowire.AppendTag(h, 2, protowire.VarintType)
+	h = protowire.AppendVarint(h, uint64(t.kind))
+	h = protowire.AppendTag(h, 8, protowire.BytesType)
+	h = protowire.AppendString(h, t.name)
+	h = protowire.AppendTag(h, 9, protowire.BytesType)
+	return protowire.AppendVarint(h, uint64(t.bytes()))
+}
+
+func (t *initializer) bytes() int { return t.shape.Elements() * int(bits[t.kind]) / 8 }
+func (t *initializer) size() int  { return len(t.header()) + t.bytes() }
+
+func (t *initializer) write(w *bufio.Writer) error {
+	if _, err := w.Write(t.header()); err != nil {
+		return err
+	}
+	var scratch [8]byte
+	width := bits[t.kind] / 8
+	put := func(v uint64) error {
+		binary.LittleEndian.PutUint64(scratch[:], v)
+		_, err := w.Write(scratch[:width])
+		return err
+	}
+	for _, v := range t.ints {
+		if err := put(uint64(v)); err != nil {
+			return err
+		}
+	}
+	if t.floats == nil {
+		return nil
+	}
+	for i, v := range t.floats() {
+		encoded, ok := uint64(math.Float32bits(v)), v-v == 0
+		if t.kind == pb.TensorProto_FLOAT16 {
+			var h uint16
+			h, ok = half(v)
+			encoded = uint64(h)
+		}
+		if !ok {
+			return t.outside(i, v)
+		}
+		if err := put(encoded); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *initializer) outside(i int, v float32) error {
+	e := *t.layer
+	e.Err = fmt.Errorf("%s: value %d is %v, which %v cannot hold: write the network without half precision, or look at how it was trained", t.name, i, v, t.kind)
+	if t.kind == pb.TensorProto_FLOAT {
+		e.Err = fmt.Errorf("%s: value %d is %v after folding: the batch normalisation is damaged", t.name, i, v)
+	}
+	return &e
+}
