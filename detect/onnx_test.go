@@ -233,3 +233,33 @@ func (n network) boxes(t testing.TB, net infer.Network, img gocv.Mat) []msg.Dete
 	}
 	return found
 }
+
+// BenchmarkEngines runs the same weights as OpenCV reads them from darknet's
+// files and as ONNX Runtime reads them from a written network.
+func BenchmarkEngines(b *testing.B) {
+	for _, name := range []string{"yolo-fastest-1.1-xl", "mobilenetv2-yolov3-nano-coco"} {
+		n := readNetwork(b, name)
+		for _, bm := range []struct {
+			name string
+			open func() infer.Network
+		}{
+			{"opencv-darknet", func() infer.Network { return n.onDarknet(b) }},
+			{"opencv-onnx", func() infer.Network { return n.onONNX(b, "opencv", onnx.Options{Fold: true, Decode: true}) }},
+			{"ort", func() infer.Network { return n.onONNX(b, "ort", onnx.Options{Fold: true, Decode: true}) }},
+			{"ort-outside", func() infer.Network { return n.onONNX(b, "ort", onnx.Options{Fold: true}) }},
+			{"ort-kept", func() infer.Network { return n.onONNX(b, "ort", onnx.Options{Decode: true}) }},
+			{"ort-half", func() infer.Network { return n.onONNX(b, "ort", onnx.Options{Half: true, Decode: true}) }},
+		} {
+			b.Run(name+"/"+bm.name, func(b *testing.B) {
+				net := bm.open()
+				defer net.Close()
+				out := infer.NewOutputs(net.Info())
+				for b.Loop() {
+					if err := net.Forward(out); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

@@ -116,7 +116,7 @@ func (b *builder) layer(i int) error {
 		b.values[i] = named{l.Name, float32Kind}
 		return nil
 	case *model.Const:
-		b.values[i] = b.constant(l.Name, op.Value)
+		b.values[i] = b.fixed(l.Name, op.Value)
 		return nil
 	case *model.Yolo:
 		if b.Decode {
@@ -248,8 +248,8 @@ func (b *builder) indices(name string, values ...int) string {
 	return t.name
 }
 
-// constant writes a Const as an initializer under the name of its layer.
-func (b *builder) constant(name string, t *model.Tensor) named {
+// fixed writes a Const as an initializer under the name of its layer.
+func (b *builder) fixed(name string, t *model.Tensor) named {
 	v := named{name, kindOf(t.Type)}
 	if v.kind == halfKind { // in memory it is float32
 		v.kind = float32Kind

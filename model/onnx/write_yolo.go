@@ -9,77 +9,71 @@ import "dashline/model"
 //	y = (row    + (sigmoid(ty)-0.5)*s + 0.5) / H      h = e^th * anchor height / input height
 //
 // with s = ScaleXY (Bochkovskiy et al. 2020, arXiv:2004.10934, "eliminate grid
-// sensitivity"; s = 1 is YOLOv3). All boxes are computed at once in the layout
-// (5+C) x HW x A, where the parts of a row are slices of adjacent memory. The
-// constants have the shapes of what they meet and the objectness broadcasts over
-// the first dimension only: OpenCV 4.6 knows no other broadcasting.
+// sensitivity"; 1 in YOLOv3). All boxes are computed at once in the layout
+// 1 x (5+C) x HW x A, where each part of them is one piece of memory. It is of
+// four dimensions, and the constants are, because OpenCV 4.6 multiplies by
+// constants along the second dimension only.
 func (b *builder) yolo(in, out string, o *model.Yolo) {
 	shape := b.g.In(b.at)
-	height, width, anchors, columns := shape.Height(), shape.Width(), len(o.Mask), 5+o.Classes
-	cells := height * width
+	anchors, columns, cells := len(o.Mask), 5+o.Classes, shape.Height()*shape.Width()
 	name := func(part string) string { return b.name(out + "/" + part) }
-
-	boxes := name("boxes")
-	b.pipe(in, boxes,
-		step{"anchors", func(in, to string) {
-			b.node("Reshape", to, []string{in, b.indices(out+"/anchors/shape", anchors, columns, cells)})
-		}},
-		step{"boxes", func(in, to string) { b.node("Transpose", to, []string{in}, attrInts("perm", 1, 2, 0)) }})
-	sigmoid := name("sigmoid")
-	b.node("Sigmoid", sigmoid, []string{boxes})
+	reshape := func(part string, to ...int) step {
+		return step{part, func(in, out string) { b.node("Reshape", out, []string{in, b.indices(out+"/shape", to...)}) }}
+	}
+	transpose := func(part string, perm ...int) step {
+		return step{part, func(in, out string) { b.node("Transpose", out, []string{in}, attrInts("perm", perm...)) }}
+	}
 	part := func(from, part string, start, count int) string {
 		to := name(part)
-		b.slice(from, to, 0, start, count)
+		b.slice(from, to, 1, start, count)
 		return to
 	}
-	centre, size := name("centre"), name("size")
-	pair := model.Shape{2, cells, anchors}
-	grid := yoloGrid(o, height, width)
-	with := func(op, part string, values []float32) step {
-		return step{part + "d", func(in, to string) {
-			b.node(op, to, []string{in, b.weights(out+"/"+part, float32Kind, pair, values)})
+	with := func(op, part string, k constant) step {
+		return step{part + "ed", func(in, to string) {
+			b.node(op, to, []string{in, b.weights(out+"/"+part, float32Kind, k.shape, k.values)})
 		}}
 	}
-	b.pipe(part(sigmoid, "offset", 0, 2), centre, with("Mul", "scale", grid.scale), with("Add", "shift", grid.shift))
+
+	boxes, sigmoid, centre, size := name("boxes"), name("sigmoid"), name("centre"), name("size")
+	b.pipe(in, boxes, reshape("anchors", 1, anchors, columns, cells), transpose("boxes", 0, 2, 3, 1))
+	b.node("Sigmoid", sigmoid, []string{boxes})
+	scale, grid, anchor := yoloConstants(o, shape.Height(), shape.Width())
+	b.pipe(part(sigmoid, "offset", 0, 2), centre, with("Mul", "scale", scale), with("Add", "grid", grid))
 	b.pipe(part(boxes, "logsize", 2, 2), size,
-		step{"exp", func(in, to string) { b.node("Exp", to, []string{in}) }},
-		with("Mul", "anchor", grid.anchor))
+		step{"exp", func(in, to string) { b.node("Exp", to, []string{in}) }}, with("Mul", "anchor", anchor))
 	objectness, probability := part(sigmoid, "objectness", 4, 1), name("probability")
 	b.node("Mul", probability, []string{part(sigmoid, "class", 5, o.Classes), objectness})
-
 	b.pipe("", out,
 		step{"columns", func(_, to string) {
-			b.node("Concat", to, []string{centre, size, objectness, probability}, attrInt("axis", 0))
+			b.node("Concat", to, []string{centre, size, objectness, probability}, attrInt("axis", 1))
 		}},
-		step{"flat", func(in, to string) {
-			b.node("Reshape", to, []string{in, b.indices(out+"/flat/shape", columns, cells*anchors)})
-		}},
-		step{"rows", func(in, to string) { b.node("Transpose", to, []string{in}, attrInts("perm", 1, 0)) }})
+		reshape("flat", columns, cells*anchors), transpose("rows", 1, 0))
 }
 
-// grids are the constants of a head, each 2 x HW x A: x or width first.
-type grids struct {
-	scale, shift []float32 // of sigmoid(t), to the centre in parts of the picture
-	anchor       []float32 // sizes in parts of the picture
+// constant is a small tensor.
+type constant struct {
+	shape  model.Shape
+	values []float32
 }
 
-func yoloGrid(o *model.Yolo, height, width int) grids {
-	n := height * width * len(o.Mask)
-	g := grids{make([]float32, 2*n), make([]float32, 2*n), make([]float32, 2*n)}
-	i := 0
-	for y := range height {
-		for x := range width {
+// yoloConstants are, for x or width and then y or height: what sigmoid(t) is
+// multiplied by, 1 x 2 x 1 x 1, what is added then, and what e^t is multiplied
+// by, both 1 x 2 x HW x A.
+func yoloConstants(o *model.Yolo, height, width int) (scale, grid, anchor constant) {
+	full := model.Shape{1, 2, height * width, len(o.Mask)}
+	scale.shape, grid.shape, anchor.shape = model.Shape{1, 2, 1, 1}, full, full
+	for axis, side := range [2]int{width, height} {
+		scale.values = append(scale.values, float32(o.ScaleXY/float64(side)))
+		for cell := range height * width {
+			at := cell % width
+			if axis == 1 {
+				at = cell / width
+			}
 			for _, m := range o.Mask {
-				for axis, cell := range [2]int{x, y} {
-					side, pixels := [2]int{width, height}[axis], o.Input[1-axis]
-					at := axis*n + i
-					g.scale[at] = float32(o.ScaleXY / float64(side))
-					g.shift[at] = float32((float64(cell) + 0.5 - 0.5*o.ScaleXY) / float64(side))
-					g.anchor[at] = float32(o.Anchors[2*m+axis] / float64(pixels))
-				}
-				i++
+				grid.values = append(grid.values, float32((float64(at)+0.5-0.5*o.ScaleXY)/float64(side)))
+				anchor.values = append(anchor.values, float32(o.Anchors[2*m+axis]/float64(o.Input[1-axis])))
 			}
 		}
 	}
-	return g
+	return scale, grid, anchor
 }
