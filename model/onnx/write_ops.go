@@ -67,10 +67,15 @@ func (b *builder) conv(o *model.Conv, in string, out named) {
 		weight = func() []float32 { return folded(o).(*model.Conv).Weight }
 		norm = nil
 	}
-	channels := b.g.In(b.at).Channels()
-	inputs := []string{"", b.lazy(out.name+"/weight", out.kind, model.Shape{o.Filters, channels / o.Groups, o.Kernel[0], o.Kernel[1]}, weight)}
-	if bias != nil {
-		inputs = append(inputs, b.weights(out.name+"/bias", out.kind, model.Shape{o.Filters}, bias))
+	shape := model.Shape{o.Filters, b.g.In(b.at).Channels() / o.Groups, o.Kernel[0], o.Kernel[1]}
+	var inputs []string
+	if b.Quant != nil && b.Quant.Weights[b.at].Coded() {
+		inputs = b.codes(out.name, shape, bias)
+	} else {
+		inputs = []string{"", b.lazy(out.name+"/weight", out.kind, shape, weight)}
+		if bias != nil {
+			inputs = append(inputs, b.weights(out.name+"/bias", out.kind, model.Shape{o.Filters}, bias))
+		}
 	}
 	steps := []step{{"conv", func(in, to string) {
 		inputs[0] = in

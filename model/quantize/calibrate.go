@@ -182,7 +182,10 @@ func (c *calibration) convolution(i int, o *model.Conv) error {
 	in := c.quant.Values[l.From[0]]
 	shadow := *l
 	if c.conv[i] {
-		codes := nearest(o.Weight, filterScales(o, c.limit(), in), c.limit())
+		codes, err := c.round(i, o, filterScales(o, c.limit(), in))
+		if err != nil {
+			return err
+		}
 		c.quant.Weights[i] = codes
 		op := *o
 		op.Weight = Weights(codes)

@@ -2,6 +2,7 @@ package quantize
 
 import (
 	"fmt"
+	"slices"
 
 	"dashline/model"
 	"dashline/model/exec"
@@ -32,15 +33,12 @@ func (p *Plan) Simulator() *Simulator {
 			}
 		}
 	}
-	for _, o := range s.g.Outputs {
-		s.last[o] = len(s.g.Layers)
-	}
 	return s
 }
 
 // Run is the network's outputs for one picture.
 func (s *Simulator) Run(scratch *exec.Scratch, picture []float32) ([][]float32, error) {
-	values := make([][]float32, len(s.g.Layers))
+	values, given := make([][]float32, len(s.g.Layers)), make([][]float32, len(s.g.Layers))
 	for i := range s.g.Layers {
 		l := &s.g.Layers[i]
 		values[i] = make([]float32, l.Shape.Elements())
@@ -52,9 +50,10 @@ func (s *Simulator) Run(scratch *exec.Scratch, picture []float32) ([][]float32, 
 		} else if err := s.layer(scratch, i, values); err != nil {
 			return nil, err
 		}
-		if !s.g.IsOutput(i) {
-			Fake(s.values[i], values[i])
+		if s.g.IsOutput(i) { // which is given before it is made codes
+			given[i] = slices.Clone(values[i])
 		}
+		Fake(s.values[i], values[i])
 		for _, from := range l.From {
 			if s.last[from] == i {
 				values[from] = nil
@@ -63,7 +62,7 @@ func (s *Simulator) Run(scratch *exec.Scratch, picture []float32) ([][]float32, 
 	}
 	out := make([][]float32, len(s.g.Outputs))
 	for k, o := range s.g.Outputs {
-		out[k] = values[o]
+		out[k] = given[o]
 	}
 	return out, nil
 }
