@@ -1,16 +1,29 @@
 package quantize
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // entropy tries shares of both ends together and takes the range of which the
 // codes tell most: the least Kullback-Leibler divergence between the counts
 // inside, with what lies outside added to the ends, and the counts as 256 equal
 // steps leave them (Migacz 2017; ONNX Runtime's calibrate.py). Ranges of fewer
 // bins than codes are not tried: each of their bins has a code of its own, and
-// they would seem free of loss.
+// they would seem free of loss. 0 is a code in any case, so that its bin, half of
+// all after a ReLU, counts as its neighbours do.
 func (h *Histogram) entropy() Range {
 	best, found := math.Inf(1), Range{h.Low, h.High}
 	zero := h.bin(0)
+	h = &Histogram{Low: h.Low, High: h.High, Count: slices.Clone(h.Count)}
+	before, after := h.Count[max(zero-1, 0)], h.Count[min(zero+1, bins-1)]
+	switch zero {
+	case 0:
+		before = after
+	case bins - 1:
+		after = before
+	}
+	h.Count[zero] = (before + after) / 2
 	const tries = 128
 	for k := tries; k > 0; k-- {
 		share := float64(k) / tries

@@ -76,7 +76,7 @@ func choose(g *model.Graph, o Options) ([]bool, error) {
 	for _, name := range o.Float {
 		i := g.Find(name)
 		if i >= 0 {
-			if a, ok := g.Layers[i].Op.(*model.Activate); ok && a != nil {
+			if _, ok := g.Layers[i].Op.(*model.Activate); ok {
 				i = g.Layers[i].From[0] // the convolution gave its name away
 			}
 		}
@@ -93,14 +93,19 @@ func isConv(g *model.Graph, i int) bool {
 	return ok
 }
 
-// isHead says whether a convolution's value is an output or read by detection
-// heads or operations that decode.
+// isHead says whether a convolution makes an output, but for an activation
+// function, or what a detection head or a softmax reads.
 func isHead(g *model.Graph, readers [][]int, i int) bool {
 	if g.IsOutput(i) {
 		return true
 	}
 	return slices.ContainsFunc(readers[i], func(r int) bool {
-		_, ok := g.Layers[r].Op.(*model.Yolo)
-		return ok
+		switch g.Layers[r].Op.(type) {
+		case *model.Yolo, *model.Softmax:
+			return true
+		case *model.Activate:
+			return isHead(g, readers, r)
+		}
+		return false
 	})
 }
