@@ -436,7 +436,8 @@ func TestReadErrors(t *testing.T) {
 		{"new_coords", edit("thresh=.3", "new_coords=1"), "layer 13 (yolo 2 classes): new_coords=1 is not supported"},
 		{"scale_x_y", edit("scale_x_y = 1.05", "scale_x_y=nan"), "layer 13 (yolo 2 classes): scale_x_y=nan is not a number from 0.1 to 10"},
 		{"reads a head", edit("layers=-3", "layers=-1"), "layer 14 (route): reads layer 13, a detection head"},
-		{"outside of the image", edit("stride=2\n\n[max]\nsize=4\nstride=1\npadding=3", "stride=2\npadding=9\n\n[max]\nsize=4\nstride=1\npadding=0"), "layer 9 (maxpool 3x3/2): padding=9 puts windows of 3 wholly outside"},
+		{"outside of the image", "[net]\nwidth=8\nheight=8\nchannels=3\n[maxpool]\nsize=2\nstride=1\npadding=4",
+			"layer 0 (maxpool 2x2/1): padding=4 puts windows of 2 wholly outside"},
 		{"softmax of an image", edit("[dropout]", "[softmax]"), "layer 11 (softmax): a softmax over an image of 8x8x16"},
 		{"upsample scale", edit("[upsample]", "[upsample]\nscale=0.5"), "layer 15 (upsample): scale=0.5 is not supported"},
 		{"shortcut activation", edit("from=-2\nactivation=leaky", "from=-2\nactivation=elu"), `layer 8 (shortcut): unknown activation "elu"`},
@@ -526,6 +527,20 @@ func TestReadBounded(t *testing.T) {
 	}
 	if took := allocated() - before; took > 1<<20 {
 		t.Errorf("took %d bytes of memory", took)
+	}
+}
+
+// Numbers are counted through what is in memory at a time.
+func TestReadLateNumber(t *testing.T) {
+	cfg := []byte("[net]\nwidth=1\nheight=1\nchannels=1\n[convolutional]\nfilters=50000\n")
+	weights, err := RandomWeights(cfg, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary.LittleEndian.PutUint32(weights[headerLong+4*(50_000+40_000):], math.Float32bits(float32(math.Inf(1))))
+	_, err = Read(cfg, bytes.NewReader(weights), int64(len(weights)))
+	if err == nil || !strings.Contains(err.Error(), "layer 0 (convolutional 1x1/1 1->50000): weight 40000 is +Inf") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package darknet
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -66,6 +67,10 @@ func (f *File) plan() (*plan, []byte, error) {
 		err = p.net.same(again)
 	}
 	if err != nil {
+		var e *Error
+		if f.text == nil && errors.As(err, &e) {
+			e.Line = 0 // nobody has seen that text
+		}
 		return nil, nil, fmt.Errorf("a darknet cfg cannot hold the network: %w", err)
 	}
 	return p, text, nil

@@ -1,6 +1,10 @@
 package exec
 
-import "dashline/model"
+import (
+	"gonum.org/v1/gonum/blas"
+
+	"dashline/model"
+)
 
 func dense(o *model.Dense, x, out []float32) {
 	for r := range len(x) / o.In {
@@ -19,6 +23,7 @@ func matMul(in []model.Shape, x [][]float32, shape model.Shape, out []float32) {
 	outer := shape[:len(shape)-2]
 	sa, sb := steps(a[:len(a)-2], outer), steps(b[:len(b)-2], outer)
 	for i := range outer.Elements() {
-		gemm(m, n, k, x[0][offset(i, outer, sa)*m*k:], k, x[1][offset(i, outer, sb)*k*n:], n, out[i*m*n:], n)
+		gemm(blas.NoTrans, m, n, k,
+			matrix{x[0][offset(i, outer, sa)*m*k:], k}, matrix{x[1][offset(i, outer, sb)*k*n:], n}, matrix{out[i*m*n:], n})
 	}
 }

@@ -25,7 +25,7 @@ func (w *window) slide(weight, x, out []float32, s *Scratch) {
 						continue
 					}
 					from := y/w.stride[0]*pitch + z/w.stride[1]
-					axpy(n, weight[ky*w.kernel[1]+kx], plane[from:], 1, sum, 1)
+					axpy(weight[ky*w.kernel[1]+kx], plane[from:from+n], sum)
 				}
 			}
 		}
@@ -52,6 +52,6 @@ func (w *window) reach(axis int) int { return (w.kernel[axis]-1)*w.dilation[axis
 // split writes every stride-th row and column of the padded image, from py and px on.
 func (w *window) split(py, px, rows, pitch int, x, plane []float32) {
 	one := window{kernel: [2]int{1, 1}, stride: w.stride, dilation: [2]int{1, 1},
-		top: w.top - py, left: w.left - px, in: w.in, out: [2]int{rows, pitch}}
+		pad: [2]int{w.pad[0] - py, w.pad[1] - px}, in: w.in, out: [2]int{rows, pitch}}
 	one.gather(0, 0, x, plane)
 }

@@ -15,7 +15,7 @@ func finish(out []float32, channels int, bias []float32, norm *model.Norm, act *
 			}
 			scale, shift := float32(a), float32(b)
 			for i, v := range x {
-				x[i] = v*scale + shift
+				x[i] = float32(v*scale) + shift // never fused: the same bytes everywhere
 			}
 		case bias != nil:
 			b := bias[c]

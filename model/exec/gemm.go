@@ -5,18 +5,26 @@ import (
 	"gonum.org/v1/gonum/blas/gonum"
 )
 
-// The blocks of a matrix product: columns x depth of the right side stay in the
-// first cache while rows of the left pass. Gonum starts goroutines from four
+// The blocks of a matrix product: what the right side has of one stays in the
+// second cache while rows of the left pass. Gonum starts goroutines from four
 // blocks of 64x64 of the result on, so a block here has at most three.
 const (
 	blockRows    = 64
 	blockColumns = 192
-	blockDepth   = 64
+	blockDepth   = 128
 )
 
-// gemm adds the product of a (m x k) and b (k x n) to c, with lda, ldb and ldc
-// numbers from row to row.
-func gemm(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, ldc int) {
+// matrix is a part of one, row-major: step numbers from row to row.
+type matrix struct {
+	x    []float32
+	step int
+}
+
+func (a matrix) from(row, column int) []float32 { return a.x[row*a.step+column:] }
+
+// gemm adds the product of a (m x k) and b (k x n) to c. With blas.Trans, a is
+// given transposed (k x m).
+func gemm(t blas.Transpose, m, n, k int, a, b, c matrix) {
 	var lib gonum.Implementation
 	for j := 0; j < n; j += blockColumns {
 		nb := min(blockColumns, n-j)
@@ -24,16 +32,19 @@ func gemm(m, n, k int, a []float32, lda int, b []float32, ldb int, c []float32, 
 			kb := min(blockDepth, k-l)
 			for i := 0; i < m; i += blockRows {
 				mb := min(blockRows, m-i)
-				lib.Sgemm(blas.NoTrans, blas.NoTrans, mb, nb, kb,
-					1, a[i*lda+l:], lda, b[l*ldb+j:], ldb, 1, c[i*ldc+j:], ldc)
+				left := a.from(i, l)
+				if t == blas.Trans {
+					left = a.from(l, i)
+				}
+				lib.Sgemm(t, blas.NoTrans, mb, nb, kb, 1, left, a.step, b.from(l, j), b.step, 1, c.from(i, j), c.step)
 			}
 		}
 	}
 }
 
-// axpy adds a*x to y, n numbers incX and incY apart.
-func axpy(n int, a float32, x []float32, incX int, y []float32, incY int) {
-	gonum.Implementation{}.Saxpy(n, a, x, incX, y, incY)
+// axpy adds a*x to y.
+func axpy(a float32, x, y []float32) {
+	gonum.Implementation{}.Saxpy(len(x), a, x, 1, y, 1)
 }
 
 // dot is the scalar product.

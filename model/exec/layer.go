@@ -22,7 +22,7 @@ func runnable(op model.Op) error {
 // value. Nothing of x is kept and out may not overlap it.
 func Layer(l *model.Layer, in []model.Shape, x [][]float32, out []float32, s *Scratch) error {
 	if err := fits(l, in, x, out); err != nil {
-		return &model.Error{Layer: -1, Name: l.Name, Err: fmt.Errorf("layer %s (%s): %w", l.Name, model.Kind(l.Op), err)}
+		return fmt.Errorf("layer %s (%s): %w", l.Name, model.Kind(l.Op), err)
 	}
 	switch o := l.Op.(type) {
 	case *model.Const:
@@ -30,7 +30,7 @@ func Layer(l *model.Layer, in []model.Shape, x [][]float32, out []float32, s *Sc
 	case *model.Conv:
 		convolve(o, in[0], l.Shape, x[0], out, s)
 	case *model.Deconv:
-		deconvolve(o, in[0], l.Shape, x[0], out)
+		deconvolve(o, in[0], l.Shape, x[0], out, s)
 	case *model.Normalize:
 		copy(out, x[0])
 		finish(out, l.Shape.Channels(), nil, &o.Norm, &o.Act)

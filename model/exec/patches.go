@@ -34,7 +34,7 @@ func Patches(o *model.Conv, in, shape model.Shape, x []float32, group int, posit
 // patch writes what all weights of a filter see at one position.
 func (w *window) patch(p int, x, dst []float32) {
 	clear(dst)
-	top, left := p/w.out[1]*w.stride[0]-w.top, p%w.out[1]*w.stride[1]-w.left
+	top, left := p/w.out[1]*w.stride[0]-w.pad[0], p%w.out[1]*w.stride[1]-w.pad[1]
 	y0, y1 := inside(top, w.dilation[0], w.kernel[0], w.in[0])
 	x0, x1 := inside(left, w.dilation[1], w.kernel[1], w.in[1])
 	for len(x) > 0 {

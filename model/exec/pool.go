@@ -11,6 +11,7 @@ import (
 func maxPool(o *model.MaxPool, in, shape model.Shape, x, out []float32, s *Scratch) {
 	h, w := in[2], in[3]
 	oh, ow := shape[2], shape[3]
+	lowest := float32(math.Inf(-1))
 	rows := s.room(h * ow)
 	for c := range in[1] {
 		x, out := x[c*h*w:][:h*w], out[c*oh*ow:][:oh*ow]
@@ -33,10 +34,8 @@ func maxPool(o *model.MaxPool, in, shape model.Shape, x, out []float32, s *Scrat
 	}
 }
 
-var lowest = float32(math.Inf(-1))
-
 func largest(x []float32) float32 {
-	m := lowest
+	m := float32(math.Inf(-1))
 	for _, v := range x {
 		m = max(m, v)
 	}

@@ -13,7 +13,7 @@ func yolo(o *model.Yolo, in model.Shape, x, out []float32) {
 	for p := range area {
 		for a, m := range o.Mask {
 			at := func(i int) float64 { return float64(x[(a*row+i)*area+p]) }
-			place := func(i int) float64 { return (sigmoid(at(i))-0.5)*o.ScaleXY + 0.5 }
+			place := func(i int) float64 { return float64((sigmoid(at(i))-0.5)*o.ScaleXY) + 0.5 }
 			r := out[(p*len(o.Mask)+a)*row:][:row]
 			r[0] = float32((float64(p%w) + place(0)) / float64(w))
 			r[1] = float32((float64(p/w) + place(1)) / float64(h))

@@ -1,4 +1,5 @@
-// Package onnx checks an ONNX model before an engine sees its bytes.
+// Package onnx checks an ONNX model before an engine sees its bytes, and writes
+// networks as such models.
 //
 // Invariants:
 //   - Nothing is allocated in proportion to a number that the file only claims;
@@ -8,6 +9,8 @@
 //     before (so there is no cycle), every tensor holds exactly the bytes that
 //     its shape calls for, and no data is in another file.
 //   - Operators are not judged: whether an engine knows them is for it to say.
+//   - What [Write] writes, Validate accepts; equal networks and options give equal
+//     bytes, and weights are never all in memory a second time.
 //
 // The format is onnx/onnx.proto of github.com/onnx/onnx.
 package onnx

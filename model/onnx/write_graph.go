@@ -205,7 +205,8 @@ func (b *builder) name(wish string) string {
 
 // node appends a node of one output.
 func (b *builder) node(op, out string, in []string, attributes ...*pb.AttributeProto) {
-	b.graph.Node = append(b.graph.Node, &pb.NodeProto{OpType: op, Name: out, Input: in, Output: []string{out}, Attribute: attributes})
+	n := &pb.NodeProto{OpType: op, Name: out, Input: in, Output: []string{out}, Attribute: attributes}
+	b.graph.Node = append(b.graph.Node, n)
 }
 
 // step is one node, or a few, from one value to another.
@@ -289,5 +290,6 @@ func valueOf(name string, k dataType, shape model.Shape) *pb.ValueInfoProto {
 	for _, d := range shape {
 		dims.Dim = append(dims.Dim, &pb.TensorShapeProto_Dimension{DimValue: int64(d)})
 	}
-	return &pb.ValueInfoProto{Name: name, Type: &pb.TypeProto{TensorType: &pb.TypeProto_Tensor{ElemType: int32(k), Shape: dims}}}
+	tensor := &pb.TypeProto_Tensor{ElemType: int32(k), Shape: dims}
+	return &pb.ValueInfoProto{Name: name, Type: &pb.TypeProto{TensorType: tensor}}
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"dashline/model"
+	"dashline/model/onnx/pb"
 )
 
 // operator writes the nodes of one operation from the values that it reads, all
@@ -23,7 +24,8 @@ func (b *builder) operator(op model.Op, in []string, out named) error {
 			b.node("Identity", out.name, in)
 		}
 	case *model.MaxPool:
-		b.node("MaxPool", out.name, in, attrInts("kernel_shape", o.Size[:]...), attrInts("strides", o.Stride[:]...), pads(o.Pad))
+		b.node("MaxPool", out.name, in, attrInts("kernel_shape", o.Size[:]...), attrInts("strides", o.Stride[:]...),
+			pads(o.Pad))
 	case *model.AvgPool:
 		b.avgPool(o, in, out)
 	case *model.Upsample:
@@ -59,60 +61,66 @@ func (b *builder) operator(op model.Op, in []string, out named) error {
 }
 
 func (b *builder) conv(o *model.Conv, in string, out named) {
-	weight, bias, norm := func() []float32 { return o.Weight }, o.Bias, o.Norm
-	if b.Fold && norm != nil {
-		bare := *o
-		bare.Weight = nil
-		bias = folded(&bare).(*model.Conv).Bias
-		weight = func() []float32 { return folded(o).(*model.Conv).Weight }
-		norm = nil
-	}
 	shape := model.Shape{o.Filters, b.g.In(b.at).Channels() / o.Groups, o.Kernel[0], o.Kernel[1]}
-	var inputs []string
+	b.filtered("Conv", o, in, out, shape, attrInts("kernel_shape", o.Kernel[:]...), attrInts("strides", o.Stride[:]...),
+		attrInts("dilations", o.Dilation[:]...), pads(o.Pad), attrInt("group", o.Groups))
+}
+
+func (b *builder) deconv(o *model.Deconv, in string, out named) {
+	shape := model.Shape{b.g.In(b.at).Channels(), o.Filters / o.Groups, o.Kernel[0], o.Kernel[1]}
+	b.filtered("ConvTranspose", o, in, out, shape, attrInts("kernel_shape", o.Kernel[:]...), attrInts("strides", o.Stride[:]...),
+		pads(o.Pad), attrInts("output_padding", o.Extra[:]...), attrInt("group", o.Groups))
+}
+
+// filtered writes a convolution of either kind with what follows it.
+func (b *builder) filtered(node string, op model.Op, in string, out named, shape model.Shape, attributes ...*pb.AttributeProto) {
+	f := filtersOf(op)
+	weight, bias := func() []float32 { return f.weight }, func() []float32 { return f.bias }
+	if b.Fold && f.norm != nil {
+		weight, bias = func() []float32 { return folded(op).weight }, func() []float32 { return folded(op).bias }
+	}
+	inputs := []string{""}
 	if b.Quant != nil && b.Quant.Weights[b.at].Coded() {
-		inputs = b.codes(out.name, shape, bias)
+		inputs = append(inputs, b.codes(out.name, shape, f.bias)...)
 	} else {
-		inputs = []string{"", b.lazy(out.name+"/weight", out.kind, shape, weight)}
-		if bias != nil {
-			inputs = append(inputs, b.weights(out.name+"/bias", out.kind, model.Shape{o.Filters}, bias))
+		inputs = append(inputs, b.lazy(out.name+"/weight", out.kind, shape, weight))
+		if f.bias != nil || b.Fold && f.norm != nil {
+			inputs = append(inputs, b.lazy(out.name+"/bias", out.kind, model.Shape{f.count}, bias))
 		}
 	}
 	steps := []step{{"conv", func(in, to string) {
 		inputs[0] = in
-		b.node("Conv", to, inputs, attrInts("kernel_shape", o.Kernel[:]...), attrInts("strides", o.Stride[:]...),
-			attrInts("dilations", o.Dilation[:]...), pads(o.Pad), attrInt("group", o.Groups))
+		b.node(node, to, inputs, attributes...)
 	}}}
-	b.pipe(in, out.name, append(append(steps, b.norm(norm, out)...), b.act(o.Act, out)...)...)
+	if !b.Fold {
+		steps = append(steps, b.norm(f.norm, out)...)
+	}
+	b.pipe(in, out.name, append(steps, b.act(f.act, out)...)...)
 }
 
-func (b *builder) deconv(o *model.Deconv, in string, out named) {
-	weight, bias, norm := func() []float32 { return o.Weight }, o.Bias, o.Norm
-	if b.Fold && norm != nil {
-		bare := *o
-		bare.Weight = nil
-		bias = folded(&bare).(*model.Deconv).Bias
-		weight = func() []float32 { return folded(o).(*model.Deconv).Weight }
-		norm = nil
-	}
-	channels := b.g.In(b.at).Channels()
-	inputs := []string{"", b.lazy(out.name+"/weight", out.kind, model.Shape{channels, o.Filters / o.Groups, o.Kernel[0], o.Kernel[1]}, weight)}
-	if bias != nil {
-		inputs = append(inputs, b.weights(out.name+"/bias", out.kind, model.Shape{o.Filters}, bias))
-	}
-	steps := []step{{"deconv", func(in, to string) {
-		inputs[0] = in
-		b.node("ConvTranspose", to, inputs, attrInts("kernel_shape", o.Kernel[:]...), attrInts("strides", o.Stride[:]...),
-			pads(o.Pad), attrInts("output_padding", o.Extra[:]...), attrInt("group", o.Groups))
-	}}}
-	b.pipe(in, out.name, append(append(steps, b.norm(norm, out)...), b.act(o.Act, out)...)...)
+// filters are what both kinds of convolution have.
+type filters struct {
+	count        int
+	weight, bias []float32
+	norm         *model.Norm
+	act          model.Act
 }
 
-// folded is a copy of a convolution with its batch normalisation merged. It
-// works on one without weights, too: then only the bias is made.
-func folded(op model.Op) model.Op {
+func filtersOf(op model.Op) filters {
+	if o, ok := op.(*model.Deconv); ok {
+		return filters{o.Filters, o.Weight, o.Bias, o.Norm, o.Act}
+	}
+	o := op.(*model.Conv)
+	return filters{o.Filters, o.Weight, o.Bias, o.Norm, o.Act}
+}
+
+// folded are the filters of a convolution with its batch normalisation merged, a
+// copy. It is made anew for weights and biases, so that none lies in memory until
+// the other is written.
+func folded(op model.Op) filters {
 	one := (&model.Graph{Layers: []model.Layer{{Op: op}}}).Clone()
 	one.Fold()
-	return one.Layers[0].Op
+	return filtersOf(one.Layers[0].Op)
 }
 
 // norm is a batch normalisation, or nothing. In half precision it is the two
@@ -162,7 +170,9 @@ func (b *builder) act(a model.Act, out named) []step {
 			b.node("Mul", to, []string{in, g})
 		}}}
 	}
-	scalar := func(name string, v float32) string { return b.weights(out.name+"/"+name, out.kind, nil, []float32{v}) }
+	scalar := func(name string, v float32) string {
+		return b.weights(out.name+"/"+name, out.kind, nil, []float32{v})
+	}
 	with := func(op, name string, v float32) step {
 		return step{name, func(in, to string) { b.node(op, to, []string{in, scalar(name, v)}) }}
 	}
@@ -241,7 +251,8 @@ func (b *builder) dense(o *model.Dense, in string, out named) {
 			b.node("Gemm", to, inputs, attrInt("transB", 1))
 		}}}
 	} else {
-		weight := b.lazy(out.name+"/weight", out.kind, model.Shape{o.In, o.Out}, func() []float32 { return transposed(o.Weight, o.Out, o.In) })
+		turned := func() []float32 { return transposed(o.Weight, o.Out, o.In) }
+		weight := b.lazy(out.name+"/weight", out.kind, model.Shape{o.In, o.Out}, turned)
 		steps = []step{{"product", func(in, to string) { b.node("MatMul", to, []string{in, weight}) }}}
 		if o.Bias != nil {
 			steps = append(steps, step{"sum", func(in, to string) {
@@ -265,7 +276,8 @@ func transposed(m []float32, rows, cols int) []float32 {
 // softmax was, until opset 13, one over all dimensions from Axis on.
 func (b *builder) softmax(o *model.Softmax, in []string, out named) error {
 	if after := b.g.In(b.at)[o.Axis+1:]; b.Opset < 13 && after.Elements() > 1 {
-		return fmt.Errorf("is along dimension %d of %v, for which opset %d has no operator: use 13 or more", o.Axis, b.g.In(b.at), b.Opset)
+		return fmt.Errorf("is along dimension %d of %v, for which opset %d has no operator: use 13 or more",
+			o.Axis, b.g.In(b.at), b.Opset)
 	}
 	b.node("Softmax", out.name, in, attrInt("axis", o.Axis))
 	return nil

@@ -60,7 +60,7 @@ func (b *builder) encode(i int) {
 	b.values[i].name = value
 }
 
-// codes are the inputs of a convolution in codes, less the first.
+// codes are weights and bias of a convolution in codes, as it reads them.
 func (b *builder) codes(name string, shape model.Shape, bias []float32) []string {
 	c, in := b.Quant.Weights[b.at], b.Quant.Values[b.g.Layers[b.at].From[0]]
 	filters := model.Shape{len(c.Scale)}
@@ -70,7 +70,7 @@ func (b *builder) codes(name string, shape model.Shape, bias []float32) []string
 		return value
 	}
 	weight := name + "/weight"
-	inputs := []string{"", decode(weight,
+	inputs := []string{decode(weight,
 		b.bytes(weight, pb.TensorProto_INT8, shape, c.Values),
 		b.weights(weight+"/scale", float32Kind, filters, c.Scale),
 		b.bytes(weight+"/zero", pb.TensorProto_INT8, filters, make([]int8, len(c.Scale))))}

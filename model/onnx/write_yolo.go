@@ -1,6 +1,10 @@
 package onnx
 
-import "dashline/model"
+import (
+	"strings"
+
+	"dashline/model"
+)
 
 // yolo writes the decoding of a head. in is 1 x A*(5+C) x H x W, out are the
 // rows that [model.Yolo] describes:
@@ -29,7 +33,7 @@ func (b *builder) yolo(in, out string, o *model.Yolo) {
 		return to
 	}
 	with := func(op, part string, k constant) step {
-		return step{part + "ed", func(in, to string) {
+		return step{strings.ToLower(op), func(in, to string) {
 			b.node(op, to, []string{in, b.weights(out+"/"+part, float32Kind, k.shape, k.values)})
 		}}
 	}
