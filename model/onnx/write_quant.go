@@ -64,16 +64,15 @@ func (b *builder) encode(i int) {
 func (b *builder) codes(name string, shape model.Shape, bias []float32) []string {
 	c, in := b.Quant.Weights[b.at], b.Quant.Values[b.g.Layers[b.at].From[0]]
 	filters := model.Shape{len(c.Scale)}
-	decode := func(name, code, scale, zero string) string {
+	decode := func(name, code, scale string) string { // their zero is 0
 		value := b.name(name + "/value")
-		b.node("DequantizeLinear", value, []string{code, scale, zero}, attrInt("axis", 0))
+		b.node("DequantizeLinear", value, []string{code, scale}, attrInt("axis", 0))
 		return value
 	}
 	weight := name + "/weight"
 	inputs := []string{decode(weight,
 		b.bytes(weight, pb.TensorProto_INT8, shape, c.Values),
-		b.weights(weight+"/scale", float32Kind, filters, c.Scale),
-		b.bytes(weight+"/zero", pb.TensorProto_INT8, filters, make([]int8, len(c.Scale))))}
+		b.weights(weight+"/scale", float32Kind, filters, c.Scale))}
 	if bias == nil {
 		return inputs
 	}
@@ -83,9 +82,8 @@ func (b *builder) codes(name string, shape model.Shape, bias []float32) []string
 		q := math.RoundToEven(float64(v) / float64(steps[f]))
 		whole.ints = append(whole.ints, int64(min(max(q, math.MinInt32), math.MaxInt32)))
 	}
-	zero := initializer{name: b.name(name + "/bias/zero"), kind: pb.TensorProto_INT32, shape: filters, ints: make([]int64, len(bias))}
-	b.initializers = append(b.initializers, whole, zero)
-	return append(inputs, decode(name+"/bias", whole.name, b.weights(name+"/bias/scale", float32Kind, filters, steps), zero.name))
+	b.initializers = append(b.initializers, whole)
+	return append(inputs, decode(name+"/bias", whole.name, b.weights(name+"/bias/scale", float32Kind, filters, steps)))
 }
 
 // bytes makes an initializer of 8-bit numbers, signed or not.
