@@ -3,6 +3,7 @@ package quantize
 import (
 	"context"
 	"math"
+	"slices"
 
 	"dashline/model"
 	"dashline/model/exec"
@@ -82,7 +83,8 @@ func (p *Plan) alone(s *exec.Scratch, c int, values [][]float32) (float64, error
 		case *model.Conv:
 			if i == c {
 				op := *o
-				op.Weight = Weights(p.Quant.Weights[i])
+				op.Weight, op.Bias = Weights(p.Quant.Weights[i]), slices.Clone(o.Bias)
+				roundBias(op.Bias, p.Quant.Weights[i], p.Quant.Values[l.From[0]])
 				l.Op = &op
 			}
 		}

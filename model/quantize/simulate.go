@@ -28,9 +28,7 @@ func (p *Plan) Simulator() *Simulator {
 		codes := p.Quant.Weights[i]
 		if o, ok := l.Op.(*model.Conv); ok && codes.Coded() {
 			o.Weight = Weights(codes)
-			if o.Bias != nil {
-				roundBias(o.Bias, codes, p.Quant.Values[l.From[0]])
-			}
+			roundBias(o.Bias, codes, p.Quant.Values[l.From[0]])
 		}
 	}
 	return s

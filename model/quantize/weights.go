@@ -12,24 +12,42 @@ const (
 	Reduced = 64
 )
 
-// filterScales are steps of the filters of a convolution: the largest weight of
-// each gets the code limit. A step is never so small that the bias, counted in
-// steps of it times those of what is read, leaves 31 bits.
+// filterScales are steps of the filters of a convolution: those with which the
+// weights, rounded to nearest, lose least (squared), the largest of them cut off
+// where that is better. A step is never so small that the bias, counted in steps of
+// it times those of what is read, leaves 31 bits.
 func filterScales(o *model.Conv, limit int, in model.Affine) []float32 {
 	each := len(o.Weight) / o.Filters
 	out := make([]float32, o.Filters)
 	for f := range out {
-		var largest float64
-		for _, w := range o.Weight[f*each:][:each] {
-			largest = math.Max(largest, math.Abs(float64(w)))
-		}
-		s := largest / float64(limit)
+		s := filterScale(o.Weight[f*each:][:each], limit)
 		if o.Bias != nil {
 			s = math.Max(s, math.Abs(float64(o.Bias[f]))/(float64(in.Scale)*(1<<30)))
 		}
 		out[f] = float32(math.Max(s, tiny))
 	}
 	return out
+}
+
+func filterScale(w []float32, limit int) float64 {
+	const tries, smallest = 20, 0.6 // parts of the step that holds all
+	whole := absMax(w) / float64(limit)
+	best, found := math.Inf(1), whole
+	for k := range tries + 1 {
+		s := whole * (1 - (1-smallest)*float64(k)/tries)
+		if s <= 0 {
+			break
+		}
+		lost := 0.0
+		for _, v := range w {
+			d := float64(v) - s*float64(step(float64(v), s, limit))
+			lost += d * d
+		}
+		if lost < best {
+			best, found = lost, s
+		}
+	}
+	return found
 }
 
 // tiny is the step of filters of zeros.
