@@ -79,9 +79,14 @@ func (b *builder) filtered(node string, op model.Op, in string, out named, shape
 	if b.Fold && f.norm != nil {
 		weight, bias = func() []float32 { return folded(op).weight }, func() []float32 { return folded(op).bias }
 	}
-	inputs := []string{"", b.lazy(out.name+"/weight", out.kind, shape, weight)}
-	if f.bias != nil || b.Fold && f.norm != nil {
-		inputs = append(inputs, b.lazy(out.name+"/bias", out.kind, model.Shape{f.count}, bias))
+	inputs := []string{""}
+	if b.Quant != nil && b.Quant.Weights[b.at].Coded() {
+		inputs = append(inputs, b.codes(out.name, shape, f.bias)...)
+	} else {
+		inputs = append(inputs, b.lazy(out.name+"/weight", out.kind, shape, weight))
+		if f.bias != nil || b.Fold && f.norm != nil {
+			inputs = append(inputs, b.lazy(out.name+"/bias", out.kind, model.Shape{f.count}, bias))
+		}
 	}
 	steps := []step{{"conv", func(in, to string) {
 		inputs[0] = in
