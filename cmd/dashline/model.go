@@ -1,9 +1,10 @@
 package main
 
 type modelCmd struct {
-	Convert modelConvertCmd `cmd:"" help:"Write a network as ONNX, float32 or float16."`
-	Prune   modelPruneCmd   `cmd:"" help:"Remove channels of a network and fit the rest to what it was; no labels, no training."`
-	Verify  modelVerifyCmd  `cmd:"" help:"Say how far one network finds what another finds."`
+	Convert  modelConvertCmd  `cmd:"" help:"Write a network as ONNX, float32 or float16."`
+	Prune    modelPruneCmd    `cmd:"" help:"Remove channels of a network and fit the rest to what it was; no labels, no training."`
+	Quantize modelQuantizeCmd `cmd:"" help:"Make a network compute in 8 bits or in float16, and say what it loses and whether it is faster here."`
+	Verify   modelVerifyCmd   `cmd:"" help:"Say how far one network finds what another finds."`
 }
 
 func (modelCmd) Help() string {
