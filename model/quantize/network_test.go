@@ -419,3 +419,31 @@ func TestCalibrateRefuses(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
+
+// TestMeansAreKept: on the pictures that calibrate, the mean of each channel of
+// what the heads read is the float network's, whatever the codes before it lost.
+func TestMeansAreKept(t *testing.T) {
+	g := network(4)
+	g.Outputs = []int{g.Find("coarse"), g.Find("fine")}
+	images := pictures(g, 4, 4)
+	s := calibrated(t, g, images, Options{}).Simulator()
+	for o, channels := range []int{14, 14} {
+		want, have := make([]float64, channels), make([]float64, channels)
+		for _, picture := range images {
+			values, err := s.Run(&exec.Scratch{}, picture)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for side, x := range map[*[]float64][]float32{&want: run(t, g, picture)[o], &have: values[o]} {
+				for i, v := range x {
+					(*side)[i*channels/len(x)] += float64(v) / float64(len(x)/channels*len(images))
+				}
+			}
+		}
+		for c := range want {
+			if math.Abs(want[c]-have[c]) > 1e-3 { // codes at ties go either way
+				t.Errorf("head %d, channel %d: mean %v; want %v", o, c, have[c], want[c])
+			}
+		}
+	}
+}
