@@ -276,12 +276,10 @@ func (n *operator) turned(i int) []float32 {
 	if !floats(v.kind) || v.count() == 0 {
 		return nil
 	}
-	if *v.owned {
-		if n.r.copying -= v.count(); n.r.copying < 0 {
-			return nil
-		}
+	if v.owners.any && !n.r.copy(v.count()) {
+		return nil
 	}
-	*v.owned = true
+	v.owners.any = true
 	return transposed(v.floats, v.shape[0], v.shape[1])
 }
 

@@ -23,14 +23,20 @@ type literal struct {
 	floats []float32 // of float types
 	ints   []int64   // of whole numbers and truth values
 	weight bool      // comes from an initializer of a float type
-	owned  *bool     // a layer has its numbers as its own
-	layer  int       // that stands for it; -1: none yet
+	owners *owners
+	layer  int // that stands for it; -1: none yet
 	// source is the tensor itself, where its type is none that is computed with.
 	source *pb.TensorProto
 }
 
+// owners are the layers that have a literal's numbers as their own.
+type owners struct {
+	any      bool // the numbers themselves, not a copy of them
+	constant bool // one that only holds them
+}
+
 func newLiteral(kind dataType, shape model.Shape) *literal {
-	return &literal{shape: shape, kind: kind, layer: -1, owned: new(bool)}
+	return &literal{shape: shape, kind: kind, layer: -1, owners: &owners{}}
 }
 
 // floats says whether numbers of a type are held as such.
@@ -281,8 +287,16 @@ func (r *reader) layer(name string, v *known) (int, error) {
 		r.constants[r.layers[d.layer].Op] = d
 		return d.layer, nil
 	}
+	// The first copy for a constant is free, so that it does not matter how many
+	// other layers there are.
+	first := d.owners.any && !d.owners.constant
+	d.owners.constant = true
+	if first {
+		r.copying += d.count()
+	}
 	if !r.own(d) {
-		return 0, &Error{Where: "graph", Msg: fmt.Sprintf("%q: %s", clip(name), tooShared)}
+		return 0, &Error{Where: "graph", Msg: fmt.Sprintf("%q: its numbers are read under so many names that copies of them "+
+			"would not be in proportion to the file", clip(name))}
 	}
 	t := &model.Tensor{Shape: d.shape, Type: typeOf(d.kind), Floats: d.floats, Ints: d.ints}
 	d.layer = r.add(name, &model.Const{Value: t}, d.shape)
@@ -290,20 +304,26 @@ func (r *reader) layer(name string, v *known) (int, error) {
 	return d.layer, nil
 }
 
-const tooShared = "its numbers are read under so many names that copies of them would not be in proportion to the file"
-
 // own makes the numbers of a literal a layer's own: a copy where another layer
 // has them already. It fails where copies get out of proportion.
 func (r *reader) own(v *literal) bool {
-	if !*v.owned {
-		*v.owned = true
+	if !v.owners.any {
+		v.owners.any = true
 		return true
 	}
-	if r.copying -= v.count(); r.copying < 0 {
+	if !r.copy(v.count()) {
 		return false
 	}
-	v.floats, v.ints, v.owned = slices.Clone(v.floats), slices.Clone(v.ints), new(bool)
-	*v.owned = true
+	v.floats, v.ints = slices.Clone(v.floats), slices.Clone(v.ints)
+	return true
+}
+
+// copy says whether so many numbers may be copied once more.
+func (r *reader) copy(n int) bool {
+	if n > r.copying {
+		return false
+	}
+	r.copying -= n
 	return true
 }
 

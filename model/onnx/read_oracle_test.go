@@ -9,6 +9,7 @@ import (
 
 	"dashline/internal/testkit"
 	"dashline/model"
+	"dashline/model/exec"
 	"dashline/model/onnx/pb"
 )
 
@@ -36,14 +37,16 @@ func TestOperatorsAgainstRuntime(t *testing.T) {
 		Model   []byte
 		Inputs  map[string]model.Shape
 		Outputs map[string]struct {
-			Shape  model.Shape
-			Values []float64
+			Shape      model.Shape
+			Values     []float64
+			Mark, Size float64
 		}
 	}
 	oracle(t, "onnx_operators.json.gz", &cases)
 	if len(cases) < 300 {
 		t.Fatalf("only %d cases", len(cases))
 	}
+	computed := 0
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			g, err := Read(c.Model, ReadOptions{Inputs: c.Inputs})
@@ -65,8 +68,44 @@ func TestOperatorsAgainstRuntime(t *testing.T) {
 					compare(t, g.Layers[i].Op, want.Values)
 				}
 			}
+			for i, out := range ran(t, g) {
+				want := c.Outputs[g.Layers[g.Outputs[i]].Name]
+				mark := 0.0
+				for k, x := range out {
+					mark += float64(x) * float64(k%7+1)
+				}
+				if computed++; want.Size > 0 && !(math.Abs(mark-want.Mark) <= 2e-5*want.Size) {
+					t.Errorf("output %d: %v, want %v", i, mark, want.Mark)
+				}
+			}
 		})
 	}
+	if computed < 240 {
+		t.Errorf("only %d outputs were computed", computed)
+	}
+}
+
+// ran are the outputs of a network for the inputs of the oracle, none where it
+// has operators that are not run.
+func ran(t *testing.T, g *model.Graph) [][]float32 {
+	t.Helper()
+	r, err := exec.New(g)
+	if err != nil {
+		return nil
+	}
+	var in [][]float32
+	for _, i := range g.Inputs() {
+		x := make([]float32, g.Layers[i].Shape.Elements())
+		for k := range x {
+			x[k] = float32(float64(k*37%101)/16 - 3)
+		}
+		in = append(in, x)
+	}
+	out, err := r.Run(&exec.Scratch{}, in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 func compare(t *testing.T, op model.Op, want []float64) {

@@ -3,8 +3,9 @@
 the networks in the assets.
 
 onnx_operators.json.gz is a list of {name, model, inputs, outputs}: the model as
-base64, the shapes of its inputs, and for each output its shape and, where it
-depends on constants alone, its numbers. onnx_assets.json.gz is, for each file,
+base64, the shapes of its inputs, and for each output its shape, where it depends
+on constants alone its numbers, and else, where it is float32, the sum of each
+number times 1 to 7 by its place, and that of their sizes. onnx_assets.json.gz is, for each file,
 the shape of every value. Run with onnx and onnxruntime; needs DASHLINE_ASSETS.
 """
 import base64, glob, gzip, json, os
@@ -38,6 +39,11 @@ def f32(*v):
     return np.array(v, np.float32)
 
 
+def wave(shape):
+    """What inputs are fed with: the same numbers everywhere."""
+    return (np.arange(int(np.prod(shape))) * 37 % 101 / 16 - 3).astype(np.float32).reshape(shape)
+
+
 class Feed:
     """A value that is fed, and not constant."""
     def __init__(self, array): self.array = array
@@ -51,7 +57,7 @@ def case(name, nodes, inputs=(), consts=None, opset=13, outputs=("y",), fixed=Fa
     known before it runs; free: the file leaves the sizes of inputs open."""
     feeds, infos = {}, []
     for key, v in dict(inputs).items():
-        a = v.array if isinstance(v, Feed) else rng.random(v, np.float32)
+        a = v.array if isinstance(v, Feed) else wave(v)
         feeds[key] = a
         infos.append(h.make_tensor_value_info(key, h.np_dtype_to_tensor_dtype(a.dtype), [f"{key}{i}" if free else d for i, d in enumerate(a.shape)]))
     if not infos:  # the format wants an input
@@ -65,6 +71,10 @@ def case(name, nodes, inputs=(), consts=None, opset=13, outputs=("y",), fixed=Fa
     entry = {"name": name, "model": base64.b64encode(m.SerializeToString()).decode(), "inputs": {k: list(a.shape) for k, a in feeds.items()}, "outputs": {}}
     for o, v in zip(outputs, got):
         entry["outputs"][o] = {"shape": list(v.shape)}
+        flat = v.reshape(-1).astype(np.float64)
+        if v.dtype == np.float32 and np.isfinite(flat).all():
+            entry["outputs"][o]["mark"] = float((flat * (np.arange(len(flat)) % 7 + 1)).sum())
+            entry["outputs"][o]["size"] = float(np.abs(flat).sum())
         if fixed:
             entry["outputs"][o]["values"] = [float(x) for x in v.reshape(-1)]
     cases.append(entry)
@@ -289,6 +299,51 @@ def folds():
              {"x": (2, width)}, {"axis": np.int64(1), "one": np.int64(1), "axes": i64(1)}, free=True)
 
 
+def fusions():
+    """What exporters write as several operators and the reader makes one of."""
+    x = {"x": (1, 6, 5, 4)}
+    w = {"w": rng.random((6, 6, 3, 3), np.float32) - 0.5, "b": rng.random(6, np.float32), "three": np.float32(3), "six": np.float32(6),
+         "zero": np.float32(0), "sixth": np.float32(1 / 6), "half": np.float32(0.5), "one": np.float32(1),
+         "root": np.float32(2 ** 0.5), "unroot": np.float32(0.5 ** 0.5), "slope": rng.random((6, 1, 1), np.float32),
+         "column": rng.random((6, 1, 1), np.float32), "mean": rng.random(6, np.float32), "var": rng.random(6, np.float32) + 0.5}
+    conv = op("Conv", "x,w,b", "c", pads=[1, 1, 1, 1])
+    acts = {
+        "relu": [op("Relu", "c")], "leaky": [op("LeakyRelu", "c", alpha=0.2)], "sigmoid": [op("Sigmoid", "c")],
+        "tanh": [op("Tanh", "c")], "relu6": [op("Clip", "c,zero,six")], "relu by clip": [op("Clip", "c,zero")],
+        "prelu": [op("PRelu", "c,slope")],
+        "silu": [op("Sigmoid", "c", "s"), op("Mul", "c,s")], "silu turned": [op("Sigmoid", "c", "s"), op("Mul", "s,c")],
+        "mish": [op("Softplus", "c", "p"), op("Tanh", "p", "t"), op("Mul", "c,t")],
+        "hardswish gate": [op("HardSigmoid", "c", "s", alpha=1 / 6, beta=0.5), op("Mul", "c,s")],
+        "hardswish div inside": [op("Add", "c,three", "a"), op("Clip", "a,zero,six", "r"), op("Div", "r,six", "d"), op("Mul", "c,d")],
+        "hardswish div after": [op("Add", "three,c", "a"), op("Clip", "a,zero,six", "r"), op("Mul", "c,r", "m"), op("Div", "m,six")],
+        "hardswish mul after": [op("Add", "c,three", "a"), op("Clip", "a,zero,six", "r"), op("Mul", "r,c", "m"), op("Mul", "m,sixth")],
+        "no hardswish": [op("Add", "c,six", "a"), op("Clip", "a,zero,six", "r"), op("Mul", "r,c", "m"), op("Mul", "m,sixth")],
+        "gelu div": [op("Div", "c,root", "d"), op("Erf", "d", "e"), op("Add", "e,one", "a"), op("Mul", "c,a", "m"), op("Mul", "m,half")],
+        "gelu mul": [op("Mul", "c,unroot", "d"), op("Erf", "d", "e"), op("Add", "one,e", "a"), op("Mul", "a,half", "m"), op("Mul", "c,m")],
+        "gelu halved first": [op("Mul", "c,half", "h"), op("Div", "c,root", "d"), op("Erf", "d", "e"), op("Add", "e,one", "a"), op("Mul", "h,a")],
+        "norm relu": [op("BatchNormalization", "c,b,mean,mean,var", "n"), op("Relu", "n")],
+        "norm twice": [op("BatchNormalization", "c,b,mean,mean,var", "n"), op("BatchNormalization", "n,b,mean,mean,var")],
+        "sum relu": [op("Add", "c,x", "a"), op("Relu", "a")],
+        "column": [op("Relu", "c", "r"), op("Add", "r,column")],
+        "squeeze and excite": [op("GlobalAveragePool", "c", "g"), op("Sigmoid", "g", "s"), op("Mul", "c,s")],
+        "read twice": [op("Relu", "c", "r"), op("Add", "c,r")],
+    }
+    for name, nodes in acts.items():
+        case("conv " + name, [conv] + nodes, x, w, opset=14)
+    case("conv output", [conv, op("Relu", "c")], x, w, outputs=("c", "y"))
+    case("conv and column", [op("Conv", "x,w", "c"), op("Add", "column,c", "a"), op("Relu", "a")], x, w)
+    case("conv and row", [op("Conv", "x,w", "c", pads=[1, 1, 2, 1]), op("Add", "c,row")], x, dict(w, row=rng.random(6, np.float32)[:4]))
+    up = {"w": rng.random((6, 2, 3, 3), np.float32) - 0.5, "s": rng.random((2, 1, 1), np.float32), **{k: rng.random(2, np.float32) + 0.5 for k in "gbmv"}}
+    case("deconv norm prelu", [op("ConvTranspose", "x,w", "c", strides=[2, 2]), op("BatchNormalization", "c,g,b,m,v", "n", epsilon=1e-3),
+         op("PRelu", "n,s")], x, up)
+    case("separate norm", [op("Relu", "x", "r"), op("BatchNormalization", "r,b,mean,mean,var", "n"), op("PRelu", "n,slope")], x, w)
+    m = {"w": rng.random((4, 5), np.float32) - 0.5, "b": rng.random(5, np.float32), "full": rng.random((3, 5), np.float32), "slope": rng.random(5, np.float32)}
+    case("dense", [op("MatMul", "x,w", "m"), op("Add", "b,m", "a"), op("Relu", "a")], {"x": (2, 3, 4)}, m)
+    case("dense and matrix", [op("MatMul", "x,w", "m"), op("Add", "m,full")], {"x": (2, 3, 4)}, m)
+    case("dense twice", [op("MatMul", "x,w", "m"), op("MatMul", "x,w", "n"), op("Add", "m,n")], {"x": (2, 3, 4)}, m)
+    case("shared filters", [op("Conv", "x,w", "c", pads=[1, 1, 1, 1]), op("Conv", "c,w")], x, w)
+
+
 def assets():
     out = {}
     for path in sorted(glob.glob(os.path.join(os.environ["DASHLINE_ASSETS"], "networks", "*.onnx"))):
@@ -302,7 +357,7 @@ def assets():
     return out
 
 
-for part in [windows, resizes, moves, picks, sums, folds]:
+for part in [windows, resizes, moves, picks, sums, folds, fusions]:
     part()
 save("onnx_operators.json.gz", cases)
 save("onnx_assets.json.gz", assets())
