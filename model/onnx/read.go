@@ -88,7 +88,7 @@ func newReader(opset int64, size int) *reader {
 	return &reader{
 		opset:  opset,
 		values: newNames(nil), uses: map[string]int{}, layerNames: map[string]bool{}, stated: map[string]message{},
-		folding: 1<<22 + size, copying: 1<<20 + size/2,
+		folding: 1<<20 + size, copying: 1<<20 + size/2,
 		constants: map[model.Op]*literal{},
 	}
 }

@@ -126,6 +126,29 @@ func TestFusions(t *testing.T) {
 	}
 }
 
+// What else is read stays a value of its own.
+func TestReadersPreventFusion(t *testing.T) {
+	column := reals("k", make([]float32, 2), 2, 1, 1)
+	w := reals("w", make([]float32, 6), 2, 3, 1, 1)
+	for _, c := range []struct {
+		nodes []string
+		want  string
+	}{
+		{[]string{"Conv x,w > c", "Add c,k > a", "Add a,c > y"}, "x input; c conv 1x1/1 3->2 x; k const; a add c k; y add a c"},
+		{[]string{"Conv x,w > c", "Sigmoid c > s", "Mul c,s > m", "Add m,s > y", "Add k,k > unread"},
+			"x input; c conv 1x1/1 3->2 x; s sigmoid c; m mul c s; y add m s"},
+		{[]string{"Conv x,w > c", "Relu c > unread", "Tanh c > y", "Add k,k > z"}, "x input; y conv 1x1/1 3->2 tanh x"},
+	} {
+		g, err := Read(graphOf(13, c.nodes, w, column), ReadOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := outline(g); got != c.want {
+			t.Errorf("\n got %s\nwant %s", got, c.want)
+		}
+	}
+}
+
 // weightsOf counts the numbers of a network that training changes, and all others.
 func weightsOf(g *model.Graph) (trained, measured int) {
 	for i := range g.Layers {
@@ -369,6 +392,18 @@ func TestClaimsToComputeCostLittle(t *testing.T) {
 		t.Errorf("%d bytes allocated (%v)", taken, err)
 	}
 
+	// Too large a constant is not computed.
+	large := graphOf(13, []string{"ConstantOfShape s > c", "Neg c > d", "ReduceSum d,zero > e", "Add x,e > y"}, wholes("s", 1<<27), wholes("zero", 0))
+	runtime.ReadMemStats(&before)
+	g, err := Read(large, ReadOptions{})
+	runtime.ReadMemStats(&after)
+	if err != nil || !strings.Contains(outline(g), "c ConstantOfShape s; d Neg c") {
+		t.Errorf("%v", err)
+	}
+	if taken := after.TotalAlloc - before.TotalAlloc; taken > 1<<20 {
+		t.Errorf("%d bytes allocated", taken)
+	}
+
 	// One initializer as the weights of very many layers.
 	const filters = 1 << 10
 	var many []string
@@ -381,7 +416,7 @@ func TestClaimsToComputeCostLittle(t *testing.T) {
 	data := graphOf(13, many, reals("w", make([]float32, filters*filters), filters, filters, 1, 1),
 		valueOf("x", float32Kind, model.Shape{1, filters, 1, 1}))
 	runtime.ReadMemStats(&before)
-	g, err := Read(data, ReadOptions{})
+	g, err = Read(data, ReadOptions{})
 	runtime.ReadMemStats(&after)
 	if err != nil {
 		t.Fatal(err)
@@ -524,11 +559,22 @@ func FuzzRead(f *testing.F) {
 	f.Add(graphOf(9, []string{"MaxPool x > y"}, attrInts("kernel_shape", 3, 3), attrInts("strides", 2, 2)))
 	f.Add(graphOf(11, []string{"Resize x,,k > y"}, reals("k", []float32{1, 1, 2, 2}, 4)))
 	f.Add(graphOf(13, []string{"Split x > a,b", "Add a,b > y"}, attrInt("axis", 2)))
+	var cases []struct{ Model []byte }
+	oracle(f, "onnx_operators.json.gz", &cases)
+	for _, c := range cases {
+		f.Add(c.Model)
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 1<<14 {
 			t.Skip()
 		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		g, err := Read(data, ReadOptions{})
+		runtime.ReadMemStats(&after)
+		if taken := after.TotalAlloc - before.TotalAlloc; taken > 128<<20 {
+			t.Fatalf("reading %d bytes allocates %d", len(data), taken)
+		}
 		if err != nil {
 			var mine *Error
 			var layer *model.Error
