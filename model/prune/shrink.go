@@ -122,7 +122,6 @@ func Shrink(ctx context.Context, g *model.Graph, images [][]float32, opt Options
 	if len(g.Inputs()) != 1 {
 		return nil, fmt.Errorf("the network has %d inputs: only networks with one can be pruned", len(g.Inputs()))
 	}
-	const fewest = 5
 	if len(images) < fewest {
 		return nil, fmt.Errorf("%d calibration pictures: give at least %d, better 100", len(images), fewest)
 	}
@@ -183,6 +182,12 @@ func (w *shrinking) prepare(ctx context.Context, images [][]float32) error {
 		}
 		fit = append(fit, x, mirrored(x, g.Layers[g.Inputs()[0]].Shape))
 	}
+	if most := int(memory / each(g, w.opt.Places)); most < len(fit) {
+		if most < fewest {
+			return fmt.Errorf("%d calibration pictures of this network do not fit into %d GiB of memory: prune it at a smaller input size", fewest, memory>>30)
+		}
+		fit = fit[:most]
+	}
 	w.o, err = observe(ctx, g, s, fit, w.opt.Places, w.opt.Seed, func(done, total int) { w.opt.Progress("looking at the network", done, total) })
 	if err != nil {
 		return err
@@ -207,6 +212,38 @@ func (w *shrinking) prepare(ctx context.Context, images [][]float32) error {
 	}
 	w.m, err = w.o.rebuild(ctx, s.All(), nil, func(int, int) {})
 	return err
+}
+
+// fewest pictures that anything can be fitted to, and the bytes that their values
+// may take.
+const (
+	fewest = 5
+	memory = 4 << 30
+)
+
+// each is the bytes that the values of one picture take: the most that are alive
+// at once, and what is kept of every layer at the places.
+func each(g *model.Graph, places int) int64 {
+	last := make([]int, len(g.Layers))
+	for i := range g.Layers {
+		last[i] = i
+		for _, from := range g.Layers[i].From {
+			last[from] = i
+		}
+	}
+	var alive, most, kept int64
+	for i := range g.Layers {
+		s := g.Layers[i].Shape
+		alive += int64(s.Elements())
+		most = max(most, alive)
+		for from := range i + 1 {
+			if last[from] == i {
+				alive -= int64(g.Layers[from].Shape.Elements())
+			}
+		}
+		kept += int64(s.Channels()) * int64(min(places, s.Height()*s.Width()))
+	}
+	return 4 * (most + kept)
 }
 
 // mirrored is an image with left and right exchanged.
