@@ -31,6 +31,10 @@ type Options struct {
 	Engine  string   // as infer/engine has them; "" means auto
 	Data    []string // labelled folders, COCO files and videos with truth beside them
 	Every   int      // takes every Nth frame of a drive; 0 means 1
+	// Plain takes data without labels, and labelled data without its labels: any
+	// source with an end. What is found can then only be held against what
+	// another network finds, with [Found.Agree].
+	Plain bool
 	// Progress is called after each picture, with how many there are in all.
 	Progress func(done, total int)
 }
@@ -106,11 +110,11 @@ type blocks struct {
 }
 
 func (b *blocks) of(v *view) int {
-	if v.frame == nil {
+	if v.second < 0 {
 		b.next++
 		return b.next
 	}
-	key := [2]int{v.data, int(v.frame.Time)}
+	key := [2]int{v.data, v.second}
 	n, known := b.number[key]
 	if !known {
 		if b.number == nil {

@@ -62,6 +62,14 @@ func Detect(ctx context.Context, o Options) (found *Found, err error) {
 	var all []source
 	var categories [][]int
 	for _, path := range o.Data {
+		if o.Plain {
+			s, err := openPlain(ctx, path)
+			if err != nil {
+				return nil, err
+			}
+			all, categories = append(all, s), append(categories, nil)
+			continue
+		}
 		s, category, err := openLabelled(path, d.Classes, found.Left)
 		if err != nil {
 			return nil, err
@@ -81,6 +89,10 @@ func Detect(ctx context.Context, o Options) (found *Found, err error) {
 			img.Found = append(img.Found, ap.Detection{Class: i.Class, Box: b, Score: float64(i.Score)})
 		}
 		from := origin{weather: v.weather(), block: together.of(v), category: categories[v.data]}
+		if o.Plain {
+			found.images, found.of = append(found.images, img), append(found.of, from)
+			return nil
+		}
 		if v.frame != nil {
 			img.Truth, from.id = inDrives.Frame(v.frame), v.frame.Index
 		} else {

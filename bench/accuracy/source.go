@@ -26,6 +26,7 @@ type view struct {
 	picture *labels.Picture // of a labelled folder, else nil
 	drive   *truth.Drive    // of a drive, else nil, and so is frame
 	frame   *truth.Frame
+	second  int // of a drive or video, from 0; -1: the picture has nothing to do with its neighbours
 }
 
 // weather of the view's scene; empty where it is of no drive.
@@ -71,7 +72,7 @@ func (f folder) each(_ context.Context, _ int, use func(v *view) error) error {
 		if err != nil {
 			return err
 		}
-		err = use(&view{image: img, picture: p})
+		err = use(&view{image: img, picture: p, second: -1})
 		_ = img.Close()
 		if err != nil {
 			return err
@@ -170,7 +171,7 @@ func (d *drive) each(ctx context.Context, every int, use func(v *view) error) (e
 		if i%every != 0 {
 			continue
 		}
-		if err := use(&view{image: lease.Image, drive: &d.truth, frame: &f}); err != nil {
+		if err := use(&view{image: lease.Image, drive: &d.truth, frame: &f, second: int(f.Time)}); err != nil {
 			return err
 		}
 	}

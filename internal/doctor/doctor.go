@@ -68,7 +68,7 @@ func Examine(ctx context.Context, cameras ...config.Config) Report {
 	cv := opencv.ReadFacts()
 	rt, rtErr := ort.Version()
 	loaded := loadedLibraries()
-	r := Report{Machine: readMachine(), Libraries: map[string]string{"opencv": cv.Version}}
+	r := Report{Machine: ReadMachine(), Libraries: map[string]string{"opencv": cv.Version}}
 	for _, name := range ffmpegLibraries {
 		if v := loaded[name]; v != "" {
 			r.Libraries[name] = v

@@ -8,6 +8,7 @@ import (
 	"path"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,7 +39,8 @@ var cpuFeatures = []struct {
 	{"asimddp", cpu.ARM64.HasASIMDDP},
 }
 
-func readMachine() Machine {
+// ReadMachine finds out what machine this is; what is not known stays zero.
+func ReadMachine() Machine {
 	m := Machine{Cores: runtime.NumCPU(), MaxProcs: runtime.GOMAXPROCS(0), Features: []string{}}
 	for _, f := range cpuFeatures {
 		if f.has {
@@ -57,19 +59,27 @@ func readMachine() Machine {
 	return m
 }
 
+// String is the machine in one line, for beside a measurement.
+func (m Machine) String() string {
+	words := []string{}
+	if m.CPU != "" {
+		words = append(words, m.CPU)
+	}
+	words = append(words, fmt.Sprintf("%d cores", m.Cores))
+	return strings.Join(append(words, m.Features...), ", ")
+}
+
+// VNNI says whether int8 products are summed without saturation and fast.
+func (m Machine) VNNI() bool {
+	return slices.Contains(m.Features, "avx512_vnni") || slices.Contains(m.Features, "avx_vnni")
+}
+
 func (m Machine) checks() []Check {
 	c := Check{"CPU", Good, fmt.Sprintf("%s, %d cores", m.CPU, m.Cores), ""}
 	if m.MaxProcs != m.Cores {
 		c.Says += fmt.Sprintf(", %d used at once", m.MaxProcs)
 	}
-	has := func(name string) bool {
-		for _, f := range m.Features {
-			if f == name {
-				return true
-			}
-		}
-		return false
-	}
+	has := func(name string) bool { return slices.Contains(m.Features, name) }
 	yes := func(name string, there bool) string {
 		if there {
 			return name + " yes"
@@ -79,7 +89,7 @@ func (m Machine) checks() []Check {
 	features := Check{"CPU features", Good, strings.Join([]string{
 		yes("AVX2", has("avx2")),
 		yes("AVX-512", has("avx512f")),
-		yes("VNNI", has("avx512_vnni") || has("avx_vnni")),
+		yes("VNNI", m.VNNI()),
 	}, ", "), ""}
 	if runtime.GOARCH == "amd64" && !has("avx2") {
 		features.State, features.Mend = Note, "networks run several times slower without AVX2: use smaller ones (dashline networks)"

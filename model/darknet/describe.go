@@ -1,6 +1,7 @@
 package darknet
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -50,10 +51,14 @@ func (d *describer) wrong(i int, err error) *model.Error {
 	return e
 }
 
+func (d *describer) whole(format string, args ...any) *model.Error {
+	return &model.Error{Layer: -1, Err: fmt.Errorf(format, args...)}
+}
+
 func (d *describer) input() error {
 	in := d.g.Inputs()
 	if len(in) != 1 {
-		return &model.Error{Layer: -1, Err: fmt.Errorf("has %d inputs, a darknet network has one", len(in))}
+		return d.whole("has %d inputs, a darknet network has one", len(in))
 	}
 	s := d.g.Layers[in[0]].Shape
 	if len(s) != 4 || s[0] != 1 {
@@ -108,7 +113,7 @@ func (d *describer) layer(i int) error {
 	case *model.Yolo:
 		err = d.yolo(i, o)
 	default:
-		return fmt.Errorf("darknet has no such layer, or none that this package writes")
+		return errors.New("darknet has no such layer, or none that this package writes")
 	}
 	d.at[i] = len(d.net.Layers) - 1
 	return err
@@ -132,7 +137,7 @@ func (d *describer) precede(from int) error {
 		return nil
 	}
 	if at < 0 {
-		return fmt.Errorf("reads the network's input, which only the first layer of a cfg can")
+		return errors.New("reads the network's input, which only the first layer of a cfg can")
 	}
 	d.add(Layer{Type: "route", From: []int{at}, Out: d.net.Layers[at].Out, Route: &Route{Groups: 1}})
 	return nil
@@ -243,7 +248,7 @@ func (d *describer) avgpool(i int, o *model.AvgPool) error {
 func (d *describer) shortcut(i int, o *model.Add) error {
 	from := d.g.Layers[i].From
 	if len(from) != 2 || !d.g.Layers[from[0]].Shape.Equal(d.g.Layers[from[1]].Shape) || len(d.g.In(i)) != 4 {
-		return fmt.Errorf("darknet adds two images of one shape")
+		return errors.New("darknet adds two images of one shape")
 	}
 	act, err := actName(o.Act)
 	if err != nil {
@@ -254,7 +259,7 @@ func (d *describer) shortcut(i int, o *model.Add) error {
 		first, second = second, first
 	}
 	if d.at[second] < 0 {
-		return fmt.Errorf("adds the network's input, which only the first layer of a cfg can read")
+		return errors.New("adds the network's input, which only the first layer of a cfg can read")
 	}
 	if err := d.precede(first); err != nil {
 		return err
@@ -272,7 +277,7 @@ func (d *describer) route(i int, layers []int, r Route) error {
 	}
 	for _, from := range layers {
 		if d.at[from] < 0 && (len(d.net.Layers) > 0 || len(layers) > 1 || r.Groups > 1) {
-			return fmt.Errorf("reads the network's input, which no route of a cfg can")
+			return errors.New("reads the network's input, which no route of a cfg can")
 		}
 		l.From = append(l.From, d.at[from])
 	}
@@ -306,8 +311,8 @@ func (d *describer) concat(i int, o *model.Concat) error {
 func group(g *model.Graph, i int) (Route, error) {
 	o, in := g.Layers[i].Op.(*model.Slice), g.In(i)
 	if o.Axis != 1 || len(in) != 4 || in.Channels()%o.Count != 0 || o.Start%o.Count != 0 {
-		return Route{}, fmt.Errorf("takes %d from %d on of %v along dimension %d: darknet divides channels into equal groups and takes one",
-			o.Count, o.Start, in, o.Axis)
+		return Route{}, fmt.Errorf("takes %d from %d on of %v along dimension %d: darknet divides channels into equal groups "+
+			"and takes one", o.Count, o.Start, in, o.Axis)
 	}
 	return Route{Groups: in.Channels() / o.Count, Group: o.Start / o.Count}, nil
 }
@@ -368,10 +373,10 @@ func (d *describer) outputs() error {
 				return nil
 			}
 		}
-		return &model.Error{Layer: -1, Err: fmt.Errorf("its outputs are layers %v, those of a cfg without [yolo] are its last layer", d.g.Outputs)}
+		return d.whole("its outputs are layers %v, those of a cfg without [yolo] are its last layer", d.g.Outputs)
 	}
 	if !slices.Equal(d.g.Outputs, heads) {
-		return &model.Error{Layer: -1, Err: fmt.Errorf("its outputs are layers %v, those of a cfg with [yolo] are these: %v", d.g.Outputs, heads)}
+		return d.whole("its outputs are layers %v, those of a cfg with [yolo] are these: %v", d.g.Outputs, heads)
 	}
 	return nil
 }

@@ -82,7 +82,8 @@ func (n *Net) graph() (*model.Graph, []int, error) {
 	for i := range n.Layers {
 		b.layer(i, &n.Layers[i])
 		if len(b.graph.Layers) > model.MaxLayers {
-			return nil, nil, n.Layers[i].named(wrong(n.Layers[i].Line, "the parts that routes take are more than %d by here", model.MaxLayers), i)
+			l := &n.Layers[i]
+			return nil, nil, l.named(wrong(l.Line, "the parts that routes take are more than %d by here", model.MaxLayers), i)
 		}
 		b.at = append(b.at, len(b.graph.Layers)-1)
 	}

@@ -65,7 +65,8 @@ func Read(cfg []byte, weights io.Reader, size int64) (*File, error) {
 		}
 	}
 	if _, err := r.ReadByte(); err == nil {
-		return nil, bad("go on after the %s bytes that they were said to have: the file changed while it was read, read it again", thousands(size))
+		return nil, bad("go on after the %s bytes that they were said to have: the file changed while it was read, read it again",
+			thousands(size))
 	} else if !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("weights: reading their end: %w", err)
 	}

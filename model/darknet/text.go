@@ -104,7 +104,8 @@ func patch(text []byte, n *Net) ([]byte, error) {
 		}
 		switch longForm[s.name] {
 		case "convolutional":
-			p.edit(s, edit{"batch_normalize", bit(l.Conv.BatchNorm), 0}, edit{"filters", l.Conv.Filters, 1}, edit{"groups", l.Conv.Groups, 1})
+			p.edit(s, edit{"batch_normalize", bit(l.Conv.BatchNorm), 0}, edit{"filters", l.Conv.Filters, 1},
+				edit{"groups", l.Conv.Groups, 1})
 		case "route":
 			p.edit(s, edit{"groups", l.Route.Groups, 1}, edit{"group_id", l.Route.Group, 0})
 		}

@@ -1,0 +1,208 @@
+// Package ladder measures networks of one task at several sizes and precisions,
+// each on each engine, and says which of them are worth having: model/ladder's
+// rungs.
+//
+// Invariants:
+//   - All are timed in one run, by turns on the same pictures, so that the
+//     machine's moods are the same for all. A rung stays only if it is faster
+//     than the one before it beyond chance.
+//   - Times are from picture to detections: what a frame's deadline pays for.
+//   - Accuracy is of the validation data, which nothing was chosen on; without
+//     labels it is agreement with the first candidate, and said to be.
+//   - What an engine cannot run is in the study with its reason.
+package ladder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"dashline/bench/accuracy"
+	"dashline/detect/ap"
+	"dashline/internal/doctor"
+	"dashline/model/ladder"
+)
+
+// Candidate is a network to measure.
+type Candidate struct {
+	Name    string // unique, a few words: "pruned-50-int8"
+	Network string // path of its description, below Options.Dir
+	How     string // it was made, in words
+	// Size as model.Profile counts it.
+	Parameters, FileBytes, MACs int64
+	Memory                      int64 // bytes; 0: not measured
+}
+
+// Options say how to measure.
+type Options struct {
+	Dir      string   // where the ladder's file will be: descriptions are below it
+	Engines  []string // "opencv", "ort"
+	Threads  int      // of each engine; 0: one per core
+	Deadline time.Duration
+	Pictures []string // sources of the pictures to time on
+	Validate []string // data to measure accuracy on
+	Every    int      // takes every Nth frame of a validation drive
+	Labelled bool     // Validate has labels; else agreement with the first candidate is measured
+	Stills   int      // pictures timed in a turn; 0: 8
+	Rounds   int      // turns of each; 0: 15
+	Seed     uint64
+	Progress func(what string, done, total int)
+}
+
+func (o Options) defaults() Options {
+	if len(o.Engines) == 0 {
+		o.Engines = []string{"opencv", "ort"}
+	}
+	if o.Threads == 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	if o.Stills == 0 {
+		o.Stills = 8
+	}
+	if o.Rounds == 0 {
+		o.Rounds = 15
+	}
+	if o.Progress == nil {
+		o.Progress = func(string, int, int) {}
+	}
+	return o
+}
+
+// Row is one candidate on one engine.
+type Row struct {
+	ladder.Rung
+	Candidate string `json:"candidate"`
+	How       string `json:"how"`
+	// Ratio is the median time over that of the first candidate on OpenCV, or on
+	// its only engine.
+	Ratio float64 `json:"ratio"`
+	// Agreement is the AP50 that Found.Agree measures against the first candidate.
+	Agreement float64 `json:"agreement"`
+	Kept      bool    `json:"kept"`
+	Over      string  `json:"over,omitempty"` // the rung that makes this one useless
+}
+
+// Study is what came of it.
+type Study struct {
+	Ladder  ladder.Ladder     `json:"ladder"`
+	Rows    []Row             `json:"rows"` // in the order of the candidates
+	Refused map[string]string `json:"refused,omitempty"`
+	Largest string            `json:"largest,omitempty"` // the rung that makes the deadline
+}
+
+// Run measures all candidates. The first is the network that the others were
+// made of.
+func Run(ctx context.Context, all []Candidate, o Options) (study *Study, err error) {
+	o = o.defaults()
+	if len(all) == 0 {
+		return nil, errors.New("no networks to measure")
+	}
+	worth, err := judge(ctx, all, o)
+	if err != nil {
+		return nil, err
+	}
+	pictures, err := stills(ctx, o.Pictures, o.Stills)
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(pictures)
+	open, refused, err := openAll(all, o.Engines, o.Threads)
+	defer func() {
+		for _, c := range open {
+			err = errors.Join(err, c.det.Close())
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+	err = race(ctx, open, pictures, o.Rounds, func(done, total int) { o.Progress("timing", done, total) })
+	if err != nil {
+		return nil, err
+	}
+	return conclude(all, worth, open, refused, o)
+}
+
+// value is how right a candidate is.
+type value struct {
+	accuracy, low, high float64
+	agreement           float64
+}
+
+// judge measures the accuracy of each candidate, once: engines differ by rounding.
+func judge(ctx context.Context, all []Candidate, o Options) ([]value, error) {
+	worth := make([]value, len(all))
+	b := ap.Bootstrap{Resamples: 500, Seed: o.Seed}
+	var first *accuracy.Found
+	for i, c := range all {
+		found, err := accuracy.Detect(ctx, accuracy.Options{
+			Network: c.Network, Data: o.Validate, Every: o.Every, Plain: !o.Labelled,
+			Progress: func(done, total int) { o.Progress("accuracy of "+c.Name, done, total) },
+		})
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			first = found
+		}
+		agree, err := found.Agree(first, b)
+		if err != nil {
+			return nil, err
+		}
+		v := value{accuracy: agree.AP50, low: agree.AP50Interval.Low, high: agree.AP50Interval.High, agreement: agree.AP50}
+		if o.Labelled {
+			r, err := found.Report(b)
+			if err != nil {
+				return nil, err
+			}
+			v.accuracy, v.low, v.high = max(0, r.AP50), r.AP50Interval.Low, r.AP50Interval.High
+		}
+		worth[i] = v
+	}
+	return worth, nil
+}
+
+func conclude(all []Candidate, worth []value, open []*contestant, refused map[string]error, o Options) (*Study, error) {
+	s := &Study{Refused: map[string]string{}}
+	for name, err := range refused {
+		s.Refused[name] = err.Error()
+	}
+	base := open[0].quantile(.5)
+	by := map[string]*contestant{}
+	var rungs []ladder.Rung
+	for _, c := range open {
+		from, v := all[c.candidate], worth[c.candidate]
+		path, err := filepath.Rel(o.Dir, from.Network)
+		if err != nil {
+			return nil, fmt.Errorf("network %s: %w", from.Name, err)
+		}
+		r := ladder.Rung{
+			Name: from.Name + "-" + c.engine, Network: filepath.ToSlash(path), Engine: c.engine,
+			P50: c.quantile(.5).Round(time.Microsecond), P99: c.quantile(.99).Round(time.Microsecond),
+			Accuracy: v.accuracy, Low: v.low, High: v.high,
+			Parameters: from.Parameters, FileBytes: from.FileBytes, MACs: from.MACs, Memory: from.Memory,
+		}
+		by[r.Name] = c
+		rungs = append(rungs, r)
+		s.Rows = append(s.Rows, Row{Rung: r, Candidate: from.Name, How: from.How, Ratio: float64(c.quantile(.5)) / float64(base), Agreement: v.agreement})
+	}
+	kept, why := ladder.Climb(rungs, func(a, b *ladder.Rung) bool { return surelyFaster(by[a.Name], by[b.Name], o.Seed) })
+	for i := range s.Rows {
+		r := &s.Rows[i]
+		r.Over = why[r.Name]
+		r.Kept = r.Over == ""
+	}
+	measure := "agreement50"
+	if o.Labelled {
+		measure = "ap50"
+	}
+	s.Ladder = ladder.Ladder{Network: all[0].Name, Deadline: o.Deadline, Machine: doctor.ReadMachine().String(), Threads: o.Threads, Accuracy: measure, Rungs: kept}
+	if o.Deadline > 0 {
+		if r := s.Ladder.Largest(o.Deadline); r != nil {
+			s.Largest = r.Name
+		}
+	}
+	return s, s.Ladder.Validate()
+}
