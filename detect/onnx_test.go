@@ -59,9 +59,11 @@ func readNetwork(t testing.TB, name string) network {
 	return n.parsed(t)
 }
 
-// parsed reads the graph from the files.
+// parsed reads the graph from the files, at the size of the description.
 func (n network) parsed(t testing.TB) network {
 	t.Helper()
+	n.change(`(?m)^(width|height) *=.*\n`, "")
+	n.change(`\[net\]`, fmt.Sprintf("[net]\nwidth=%d\nheight=%d", n.d.Input.Width, n.d.Input.Height))
 	file, err := darknet.Read(n.cfg, bytes.NewReader(n.weights), int64(len(n.weights)))
 	if err != nil {
 		t.Fatal(err)
@@ -75,14 +77,14 @@ func (n network) parsed(t testing.TB) network {
 func stretched(t testing.TB, name string) network {
 	t.Helper()
 	n := readNetwork(t, name)
-	size := fmt.Appendf(nil, "[net]\nwidth=%d\nheight=%d\n", n.d.Input.Width+64, n.d.Input.Height-32)
-	for _, change := range []struct{ line, to string }{
-		{`(?m)^(width|height) *=.*\n`, ""}, {`(?m)^\[net\].*\n`, string(size)}, {`(?m)^\[yolo\].*\n`, "[yolo]\nscale_x_y=1.2\n"},
-	} {
-		n.cfg = regexp.MustCompile(change.line).ReplaceAll(n.cfg, []byte(change.to))
-	}
+	n.change(`\[yolo\]`, "[yolo]\nscale_x_y=1.2")
 	n.d.Input.Width, n.d.Input.Height = n.d.Input.Width+64, n.d.Input.Height-32
 	return n.parsed(t)
+}
+
+// change replaces in the cfg.
+func (n *network) change(pattern, by string) {
+	n.cfg = regexp.MustCompile(pattern).ReplaceAll(n.cfg, []byte(by))
 }
 
 // onDarknet opens the network as OpenCV reads it itself, with every score as it is.

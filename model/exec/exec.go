@@ -33,11 +33,11 @@ type Runner struct {
 // several networks in turn.
 type Scratch struct {
 	slots [][]float32
-	work  []float32
+	work  []float32 // of one layer
 }
 
-// New prepares a network, which it validates. It fails at the first layer that
-// cannot be run, with a [*model.Error].
+// New prepares a network, which it validates, so that shapes are set. It fails at
+// the first layer that cannot be run, with a [*model.Error].
 func New(g *model.Graph) (*Runner, error) {
 	if err := g.Validate(); err != nil {
 		return nil, err
@@ -129,8 +129,9 @@ func inPlace(op model.Op) bool {
 }
 
 // Run runs the network on one image and gives the values of its outputs, in
-// order; they are the Scratch's, overwritten by its next run. input holds a
-// value for each of the network's inputs, in order, row-major in its shape.
+// order; they are the Scratch's, overwritten by its next run, or where an output
+// is an input or a constant, that itself. input holds a value for each of the
+// network's inputs, in order, row-major in its shape.
 //
 // visit, unless nil, is shown the value of every layer in order, inputs and
 // constants included. It may only look, and only until it returns; its error

@@ -225,3 +225,24 @@ func TestPatches(t *testing.T) {
 		}
 	})
 }
+
+// TestScratchStaysSmall where a kernel mostly sees padding.
+func TestScratchStaysSmall(t *testing.T) {
+	const kernel, height = 4096, 1024
+	o := &model.Conv{Filters: 1, Groups: 1, Kernel: [2]int{1, kernel}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1},
+		Pad: model.Pad{Left: kernel - 1}, Weight: random(1, kernel)}
+	in := model.Shape{1, 1, height, 1}
+	x, out := random(2, height), make([]float32, height)
+	var s Scratch
+	if err := Layer(&model.Layer{Op: o, From: []int{0}, Shape: in}, []model.Shape{in}, [][]float32{x}, out, &s); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.work) > 1<<17 {
+		t.Errorf("takes %d numbers for an image of %d", len(s.work), height)
+	}
+	for i, v := range x {
+		if want := v * o.Weight[kernel-1]; out[i] != want {
+			t.Fatalf("number %d is %v; want %v", i, out[i], want)
+		}
+	}
+}

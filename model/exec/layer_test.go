@@ -3,6 +3,7 @@ package exec
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -18,23 +19,49 @@ func TestLayersAgainstTheReference(t *testing.T) {
 			var s Scratch
 			rapid.Check(t, func(t *rapid.T) {
 				op, in := draw(t)
-				g := graphOf(t, op, in)
-				l := &g.Layers[len(in)]
-				x := make([][]float32, len(in))
-				for i := range x {
-					x[i] = numbers(t, in[i].Elements())
-				}
-				got := numbers(t, l.Shape.Elements()) // old numbers, to be overwritten
-				if err := Layer(l, in, x, got, &s); err != nil {
-					t.Fatal(err)
-				}
-				for i, want := range reference(l, in, x) {
-					if !near(float64(got[i]), want) {
-						t.Fatalf("%s of %v: number %d of %v is %v; want %v", model.Describe(op, in[0]), in, i, l.Shape, got[i], want)
-					}
-				}
+				compare(t, op, in, rapid.Uint64().Draw(t, "seed"), &s)
 			})
 		})
+	}
+}
+
+// TestBlocksAgainstTheReference: what is more than one block in every direction.
+func TestBlocksAgainstTheReference(t *testing.T) {
+	one, two, three := [2]int{1, 1}, [2]int{2, 2}, [2]int{3, 3}
+	pad := model.Pad{Top: 1, Left: 1, Bottom: 1, Right: 1}
+	for _, tc := range []struct {
+		op model.Op
+		in []model.Shape
+	}{
+		{&model.Conv{Filters: blockRows + 1, Groups: 1, Kernel: one, Stride: one, Dilation: one,
+			Weight: random(1, (blockRows+1)*(blockDepth+1))}, []model.Shape{{1, blockDepth + 1, 1, blockColumns + 1}}},
+		{&model.Conv{Filters: blockRows + 1, Groups: 1, Kernel: three, Stride: two, Dilation: one, Pad: pad,
+			Weight: random(1, (blockRows+1)*15*9)}, []model.Shape{{1, 15, 27, 29}}},
+		{&model.Deconv{Filters: 17, Groups: 1, Kernel: two, Stride: two,
+			Weight: random(1, 17*(blockDepth+1)*4)}, []model.Shape{{1, blockDepth + 1, 1, blockColumns + 1}}},
+		{&model.MatMul{}, []model.Shape{{blockRows + 1, blockDepth + 1}, {blockDepth + 1, blockColumns + 1}}},
+	} {
+		t.Run(model.Describe(tc.op, tc.in[0]), func(t *testing.T) { compare(t, tc.op, tc.in, 2, new(Scratch)) })
+	}
+}
+
+// compare runs a layer that reads values of some shapes. Options that leave
+// nothing of them are drawn again.
+func compare(t rapid.TB, op model.Op, in []model.Shape, seed uint64, s *Scratch) {
+	g := graphOf(t, op, in)
+	l := &g.Layers[len(in)]
+	x := make([][]float32, len(in))
+	for i := range x {
+		x[i] = random(seed+uint64(i), in[i].Elements())
+	}
+	got := random(seed, l.Shape.Elements()) // old numbers, to be overwritten
+	if err := Layer(l, in, x, got, s); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range reference(l, in, x) {
+		if !near(float64(got[i]), want) {
+			t.Fatalf("%s of %v: number %d of %v is %v; want %v", model.Describe(op, in[0]), in, i, l.Shape, got[i], want)
+		}
 	}
 }
 
@@ -44,8 +71,7 @@ func near(got, want float64) bool {
 }
 
 // graphOf is a network of one operation that reads values of some shapes.
-// Options that leave nothing of what is read are drawn again.
-func graphOf(t *rapid.T, op model.Op, in []model.Shape) *model.Graph {
+func graphOf(t rapid.TB, op model.Op, in []model.Shape) *model.Graph {
 	g := &model.Graph{Outputs: []int{len(in)}}
 	l := model.Layer{Name: "layer", Op: op}
 	for i, s := range in {
@@ -236,13 +262,15 @@ func norm(t *rapid.T, channels int) model.Norm {
 	return n
 }
 
-// numbers are n from -2 to 2, made from one drawn seed: drawing each is slow.
-func numbers(t *rapid.T, n int) []float32 {
-	state := rapid.Uint64().Draw(t, "seed")
+// numbers are n from -2 to 2.
+func numbers(t *rapid.T, n int) []float32 { return random(rapid.Uint64().Draw(t, "seed"), n) }
+
+// random are n numbers from -2 to 2: drawing each from rapid is slow.
+func random(seed uint64, n int) []float32 {
+	r := rand.New(rand.NewPCG(seed, 0))
 	out := make([]float32, n)
 	for i := range out {
-		state = state*6364136223846793005 + 1442695040888963407
-		out[i] = float32(state>>40)/(1<<22) - 2
+		out[i] = 4*r.Float32() - 2
 	}
 	return out
 }

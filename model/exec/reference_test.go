@@ -166,26 +166,26 @@ func convSum(o *model.Conv, x at, pos []int) float64 {
 	return sum
 }
 
-// deconvSum looks for the pixels that come to lie on a position.
+// deconvSum looks for the pixels that come to lie on a position, a weight each.
 func deconvSum(o *model.Deconv, x at, pos []int) float64 {
 	f := pos[1]
-	filters := o.Filters / o.Groups
+	filters, channels := o.Filters/o.Groups, x.shape[1]/o.Groups
 	weight := at{model.Shape{x.shape[1], filters, o.Kernel[0], o.Kernel[1]}, o.Weight}
 	sum := 0.0
 	if o.Bias != nil {
 		sum = float64(o.Bias[f])
 	}
-	for c := range x.shape[1] {
-		if c/(x.shape[1]/o.Groups) != f/filters {
-			continue
-		}
-		for iy := range x.shape[2] {
-			for ix := range x.shape[3] {
-				w, ok := weight.get(c, f%filters, pos[2]+o.Pad.Top-iy*o.Stride[0], pos[3]+o.Pad.Left-ix*o.Stride[1])
-				if ok {
-					v, _ := x.get(0, c, iy, ix)
-					sum += v * w
-				}
+	for ky := range o.Kernel[0] {
+		for kx := range o.Kernel[1] {
+			y, z := pos[2]+o.Pad.Top-ky, pos[3]+o.Pad.Left-kx
+			if y%o.Stride[0] != 0 || z%o.Stride[1] != 0 {
+				continue
+			}
+			group := f / filters
+			for c := group * channels; c < (group+1)*channels; c++ {
+				v, _ := x.get(0, c, y/o.Stride[0], z/o.Stride[1])
+				w, _ := weight.get(c, f%filters, ky, kx)
+				sum += v * w
 			}
 		}
 	}

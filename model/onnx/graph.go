@@ -16,14 +16,25 @@ type scope struct {
 	inputs       []Value
 	outputs      []Value
 	nodes        int
+	types        map[string]int64 // of values, where they are known
+	parts        *int             // of all graphs together
 }
 
 func newScope(outer *scope) *scope {
-	s := &scope{outer: outer, names: map[string]bool{}, initializers: map[string]bool{}}
+	s := &scope{outer: outer, names: map[string]bool{}, initializers: map[string]bool{},
+		types: map[string]int64{}, parts: new(int)}
 	if outer != nil {
-		s.depth = outer.depth + 1
+		s.depth, s.parts = outer.depth+1, outer.parts
 	}
 	return s
+}
+
+// room bounds what becomes, in memory, many times as large as it is in the file.
+func (s *scope) room(m message, parts int) error {
+	if *s.parts += parts; *s.parts > maxParts {
+		return m.wrong("has more than %d nodes, inputs, outputs and attributes", maxParts)
+	}
+	return nil
 }
 
 func (s *scope) knows(name string) bool {
@@ -53,10 +64,11 @@ func (s *scope) read(m message) error {
 		case 5: // initializer
 			t := f.sub(fmt.Sprintf("%s.initializer[%d]", m.where, inits))
 			inits++
-			name, err := tensor(t)
+			name, kind, err := tensor(t)
 			if err != nil {
 				return err
 			}
+			s.types[name] = kind
 			if name == "" || s.initializers[name] {
 				return t.wrong("has no name of its own (%q)", clip(name))
 			}
@@ -68,12 +80,17 @@ func (s *scope) read(m message) error {
 			}
 			s.inputs = append(s.inputs, v)
 			s.names[v.Name] = true
+			if s.types[v.Name] == 0 { // it is no initializer
+				s.types[v.Name] = int64(v.Type)
+			}
+			return s.room(m, 1)
 		case 12: // output
 			v, err := value(f.sub(fmt.Sprintf("%s.output[%d]", m.where, len(s.outputs))))
 			if err != nil {
 				return err
 			}
 			s.outputs = append(s.outputs, v)
+			return s.room(m, 1)
 		case 15:
 			return m.wrong("sparse initializers are not supported")
 		}
@@ -141,6 +158,9 @@ func (s *scope) node(m message) error {
 	if op == "" {
 		return m.wrong("has no operator")
 	}
+	if err := s.room(m, 1+len(inputs)+len(outputs)+len(attributes)); err != nil {
+		return err
+	}
 	m.where += " (" + clip(op)
 	if name != "" {
 		m.where += " " + clip(name)
@@ -155,6 +175,9 @@ func (s *scope) node(m message) error {
 		if err := s.attribute(a.sub(m.where)); err != nil {
 			return err
 		}
+	}
+	if err := s.typed(m, op, inputs, outputs); err != nil {
+		return err
 	}
 	for _, out := range outputs {
 		if out == "" {
@@ -176,8 +199,10 @@ func (s *scope) attribute(m message) error {
 			if err := m.expect(f, protowire.BytesType); err != nil {
 				return err
 			}
-			_, err := tensor(f.sub(m.where + " tensor"))
-			return err
+			if _, _, err := tensor(f.sub(m.where + " tensor")); err != nil {
+				return err
+			}
+			return s.room(m, 1)
 		case 6, 11: // g, graphs
 			if err := m.expect(f, protowire.BytesType); err != nil {
 				return err

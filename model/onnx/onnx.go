@@ -1,5 +1,5 @@
-// Package onnx checks an ONNX model before an engine sees its bytes, and writes
-// networks as such models.
+// Package onnx checks an ONNX model before an engine sees its bytes, reads such
+// models as networks, and writes networks as such models.
 //
 // Invariants:
 //   - Nothing is allocated in proportion to a number that the file only claims;
@@ -8,7 +8,11 @@
 //     graph has nodes, inputs and outputs, every name that is read was written
 //     before (so there is no cycle), every tensor holds exactly the bytes that
 //     its shape calls for, and no data is in another file.
-//   - Operators are not judged: whether an engine knows them is for it to say.
+//   - Operators are not judged: whether an engine knows them is for it to say. Only
+//     indices that are no whole numbers are refused, on which OpenCV 4.10 divides by
+//     zero.
+//   - What [Read] takes is in proportion to the file; a network that it gives is
+//     valid, and its shapes are those that the nodes have as ONNX describes them.
 //   - What [Write] writes, Validate accepts; equal networks and options give equal
 //     bytes, and weights are never all in memory a second time.
 //
@@ -31,6 +35,7 @@ const (
 	maxDepth    = 8 // graphs inside nodes inside graphs
 	maxRank     = 16
 	maxElements = 1 << 31
+	maxParts    = 1 << 20 // nodes and what they name, each of which takes far more memory than its bytes
 )
 
 // Model is what can be said of a model without running it.

@@ -12,8 +12,8 @@ var bits = [...]int64{
 const stringType = 8
 
 // tensor reads a TensorProto, holds its data against its shape and returns its
-// name.
-func tensor(m message) (string, error) {
+// name and data type.
+func tensor(m message) (string, int64, error) {
 	var (
 		name     string
 		kind     int64
@@ -65,25 +65,25 @@ func tensor(m message) (string, error) {
 		return nil
 	})
 	if err != nil {
-		return name, err
+		return name, kind, err
 	}
 	if name != "" {
 		m.where += " (" + clip(name) + ")"
 	}
 	if kind < 1 || kind >= int64(len(bits)) {
-		return name, m.wrong("has the unknown data type %d", kind)
+		return name, kind, m.wrong("has the unknown data type %d", kind)
 	}
 	if kind == stringType {
 		if raw >= 0 || typed != elements {
-			return name, m.wrong("holds %d strings, its shape calls for %d", typed, elements)
+			return name, kind, m.wrong("holds %d strings, its shape calls for %d", typed, elements)
 		}
-		return name, nil
+		return name, kind, nil
 	}
 	if raw >= 0 {
 		if want := (elements*bits[kind] + 7) / 8; raw != want {
-			return name, m.wrong("holds %d bytes, its shape calls for %d", raw, want)
+			return name, kind, m.wrong("holds %d bytes, its shape calls for %d", raw, want)
 		}
-		return name, nil
+		return name, kind, nil
 	}
 	want := elements
 	switch kind {
@@ -93,9 +93,9 @@ func tensor(m message) (string, error) {
 		want = (want + 1) / 2
 	}
 	if typed != want {
-		return name, m.wrong("holds %d values, its shape calls for %d", typed, want)
+		return name, kind, m.wrong("holds %d values, its shape calls for %d", typed, want)
 	}
-	return name, nil
+	return name, kind, nil
 }
 
 // fixed counts the values of a repeated fixed-width field, packed or not.

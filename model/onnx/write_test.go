@@ -392,7 +392,7 @@ func TestWriterFails(t *testing.T) {
 }
 
 // Weights go into the file without a copy of them in memory.
-func TestWeightsAreStreamed(t *testing.T) {
+func TestWritingAllocatesLittle(t *testing.T) {
 	g := valid(t, &model.Graph{Outputs: []int{1}, Layers: []model.Layer{
 		{Name: "input", Op: &model.Input{Shape: model.Shape{1, 512, 3, 3}}},
 		{Name: "conv", Op: conv3(512, 512, false, model.Linear), From: []int{0}},

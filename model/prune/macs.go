@@ -68,17 +68,17 @@ func (s *Structure) Macs(counts []int) int64 {
 		c := &s.costs[i]
 		macs := c.each
 		if c.filters != nil {
-			macs *= total(c.filters, counts)
+			macs *= sumOf(c.filters, counts)
 		}
 		if c.channels != nil {
-			macs *= total(c.channels, counts)
+			macs *= sumOf(c.channels, counts)
 		}
 		sum += macs
 	}
 	return sum
 }
 
-func total(shares []share, counts []int) int64 {
+func sumOf(shares []share, counts []int) int64 {
 	var n int64
 	for _, s := range shares {
 		n += int64(s.channels) * int64(counts[s.group])

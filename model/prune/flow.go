@@ -1,0 +1,166 @@
+package prune
+
+import (
+	"context"
+	"runtime"
+	"sync"
+
+	"dashline/model"
+	"dashline/model/exec"
+)
+
+// flow is the values of a network for many images, layer after layer: all
+// images pass a layer before any passes the next, so that a layer can be fitted
+// to what all of them give it. A value is kept until its last reader has run.
+type flow struct {
+	g       *model.Graph
+	in      [][]model.Shape
+	last    []int
+	values  [][][]float32 // by layer and image
+	free    map[int][][]float32
+	scratch []exec.Scratch // by worker
+}
+
+func newFlow(g *model.Graph, images [][]float32) *flow {
+	f := &flow{g: g, in: make([][]model.Shape, len(g.Layers)), last: make([]int, len(g.Layers)), values: make([][][]float32, len(g.Layers)), free: map[int][][]float32{}, scratch: make([]exec.Scratch, workers())}
+	for i := range g.Layers {
+		f.last[i] = i
+		for _, from := range g.Layers[i].From {
+			f.last[from] = i
+			f.in[i] = append(f.in[i], g.Layers[from].Shape)
+		}
+		if _, ok := g.Layers[i].Op.(*model.Input); ok {
+			f.values[i] = images
+		}
+	}
+	return f
+}
+
+// run computes layer i for all images, unless it is an input.
+func (f *flow) run(ctx context.Context, i int) error {
+	l := &f.g.Layers[i]
+	if f.values[i] != nil {
+		return nil
+	}
+	if _, ok := l.Op.(*model.Const); ok {
+		f.values[i] = make([][]float32, f.images())
+		one := f.room(l.Shape.Elements())
+		if err := exec.Layer(l, nil, nil, one, &f.scratch[0]); err != nil {
+			return err
+		}
+		for n := range f.values[i] {
+			f.values[i][n] = one
+		}
+		return nil
+	}
+	out := make([][]float32, f.images())
+	for n := range out {
+		out[n] = f.room(l.Shape.Elements())
+	}
+	err := parallel(ctx, len(out), func(worker, n int) error {
+		return exec.Layer(l, f.in[i], f.read(i, n), out[n], &f.scratch[worker])
+	})
+	f.values[i] = out
+	return err
+}
+
+// read is what layer i reads of image n.
+func (f *flow) read(i, n int) [][]float32 {
+	x := make([][]float32, len(f.g.Layers[i].From))
+	for k, from := range f.g.Layers[i].From {
+		x[k] = f.values[from][n]
+	}
+	return x
+}
+
+func (f *flow) images() int { return len(f.values[f.g.Inputs()[0]]) }
+
+// drop gives back the values that layer i read last.
+func (f *flow) drop(i int) {
+	for _, from := range append([]int{i}, f.g.Layers[i].From...) {
+		switch f.g.Layers[from].Op.(type) {
+		case *model.Input, *model.Const:
+			continue
+		}
+		if f.last[from] != i || f.values[from] == nil {
+			continue
+		}
+		n := len(f.values[from][0])
+		f.free[n] = append(f.free[n], f.values[from]...)
+		f.values[from] = nil
+	}
+}
+
+func (f *flow) room(n int) []float32 {
+	if list := f.free[n]; len(list) > 0 {
+		f.free[n] = list[:len(list)-1]
+		return list[len(list)-1]
+	}
+	return make([]float32, n)
+}
+
+// patches is what one group of convolution i sees at the places of its value's
+// grid: a row a place, image after image.
+func (f *flow) patches(ctx context.Context, i, group int, at *places) (matrix, error) {
+	o := f.g.Layers[i].Op.(*model.Conv)
+	cols := exec.PatchLen(o, f.in[i][0])
+	m := newMatrix(at.rows(), cols)
+	err := parallel(ctx, f.images(), func(_, n int) error {
+		exec.Patches(o, f.in[i][0], f.g.Layers[i].Shape, f.values[f.g.Layers[i].From[0]][n], group, at.of(n), m.v[n*at.each*cols:(n+1)*at.each*cols])
+		return nil
+	})
+	return m, err
+}
+
+// samples is the value of layer i at places of its grid: rows x channels.
+func (f *flow) samples(i int, at *places) matrix {
+	s := f.g.Layers[i].Shape
+	m := newMatrix(at.rows(), s.Channels())
+	area := s.Height() * s.Width()
+	for n := range f.images() {
+		x := f.values[i][n]
+		for r, p := range at.of(n) {
+			row := m.row(n*at.each + r)
+			for c := range row {
+				row[c] = x[c*area+p]
+			}
+		}
+	}
+	return m
+}
+
+func workers() int { return runtime.GOMAXPROCS(0) }
+
+// parallel calls do for each n below count, by the workers side by side, and
+// returns the first error. A worker's number is below workers().
+func parallel(ctx context.Context, count int, do func(worker, n int) error) error {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var first error
+	next := 0
+	take := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		if first == nil {
+			first = ctx.Err()
+		}
+		if first != nil || next == count {
+			return -1
+		}
+		next++
+		return next - 1
+	}
+	for w := range min(workers(), count) {
+		wg.Go(func() {
+			for n := take(); n >= 0; n = take() {
+				if err := do(w, n); err != nil {
+					mu.Lock()
+					first = err
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return first
+}
