@@ -149,11 +149,14 @@ func (g *Graph) constant() []bool {
 	out := make([]bool, len(g.Layers))
 	for i := range g.Layers {
 		l := &g.Layers[i]
-		if _, ok := l.Op.(*Const); ok {
+		switch o := l.Op.(type) {
+		case *Const:
 			out[i] = true
-			continue
+		case *Generic:
+			out[i] = o.Type == "Constant" || len(l.From) > 0
+		default:
+			out[i] = len(l.From) > 0
 		}
-		out[i] = len(l.From) > 0
 		for _, from := range l.From {
 			out[i] = out[i] && out[from]
 		}
