@@ -11,7 +11,7 @@ ARGS ?= --save out/overlay.mp4
 export PURE := pipeline/msg model/... planner/... lanes/ground pipeline/record/container detect/track detect/ap detect/labels sensors/synth sensors/synth/truth sensors/synth/truthview sensors/synth/export sensors/layout sensors/nal sensors/rtsp/stream internal/ordered
 
 # What the Go tests compare with; each writes its output beside itself.
-ORACLES := testdata/oracles/detect.py testdata/oracles/darknet.py testdata/oracles/lanes.py testdata/oracles/ground.py testdata/oracles/coco_eval.py testdata/oracles/operators.py planner/testdata/oracles/planner.py
+ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py testdata/oracles/darknet.py testdata/oracles/lanes.py testdata/oracles/ground.py testdata/oracles/coco_eval.py testdata/oracles/operators.py planner/testdata/oracles/planner.py
 
 # Go stamps the version from git, where git can read this folder.
 BUILDVCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)

@@ -18,7 +18,10 @@
 // leave it alone, and [Graph.Clone] shares nothing.
 package model
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Bounds of a network. Real ones are far inside.
 const (
@@ -85,4 +88,22 @@ func (g *Graph) Clone() *Graph {
 		c.Layers[i] = Layer{Name: l.Name, Op: l.Op.clone(), From: slices.Clone(l.From), Shape: slices.Clone(l.Shape)}
 	}
 	return c
+}
+
+// Resize gives the network another input size, in pixels, and its heads with
+// it. It changes the graph; on an error, where the network does not fit the size,
+// it is of no more use.
+func (g *Graph) Resize(height, width int) error {
+	for i := range g.Layers {
+		switch o := g.Layers[i].Op.(type) {
+		case *Input:
+			if len(o.Shape) != 4 {
+				return g.wrong(i, fmt.Errorf("is %v and not an image: it has no size in pixels", o.Shape))
+			}
+			o.Shape[2], o.Shape[3] = height, width
+		case *Yolo:
+			o.Input = [2]int{height, width}
+		}
+	}
+	return g.Infer()
 }

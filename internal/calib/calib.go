@@ -88,3 +88,12 @@ func each(ctx context.Context, path string, most int, use func(*frame.Frame) err
 	}
 	return nil
 }
+
+// Inputs are the inputs of pictures.
+func Inputs(pictures []Picture) [][]float32 {
+	out := make([][]float32, len(pictures))
+	for i, p := range pictures {
+		out[i] = p.Input
+	}
+	return out
+}

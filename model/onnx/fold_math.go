@@ -104,9 +104,11 @@ func arithmetic(op string) folder {
 func (n *operator) apply(f func(float64) float64) []*literal {
 	v := n.literal(0)
 	if floats(v.kind) {
-		return n.result(v.kind, v.shape, converted(v.floats, func(x float32) float32 { return rounded(v.kind, float32(f(float64(x)))) }), nil)
+		of := func(x float32) float32 { return rounded(v.kind, float32(f(float64(x)))) }
+		return n.result(v.kind, v.shape, converted(v.floats, of), nil)
 	}
-	return n.result(v.kind, v.shape, nil, converted(v.ints, func(x int64) int64 { return narrowed(v.kind, int64(f(float64(x)))) }))
+	of := func(x int64) int64 { return narrowed(v.kind, int64(f(float64(x)))) }
+	return n.result(v.kind, v.shape, nil, converted(v.ints, of))
 }
 
 // operate combines all inputs, which are two but for Min and Max.
@@ -125,7 +127,7 @@ func (n *operator) operate(o operation) []*literal {
 func (n *operator) combined(o operation, a, b *literal) *literal {
 	real := floats(a.kind)
 	shape := n.broadcast(a.shape, b.shape)
-	if n.opset() < 7 && len(b.shape) != 0 || real && !floats(b.kind) || !real && floats(b.kind) || real && o.real == nil || !n.roomy(shape) {
+	if real != floats(b.kind) || real && o.real == nil || !n.roomy(shape) {
 		return nil
 	}
 	left, right := places(shape, stretched(a.shape, shape), 0), places(shape, stretched(b.shape, shape), 0)

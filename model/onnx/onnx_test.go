@@ -92,17 +92,19 @@ func TestValid(t *testing.T) {
 		unpacked = protowire.AppendFixed32(protowire.AppendTag(unpacked, 4, protowire.Fixed32Type), 0)
 	}
 	for name, data := range map[string][]byte{
-		"initializer that is an input": file(mul, relu, w, input, output, valueInfo(11, "w", 4, 2)),
-		"optional input left out":      file(node("Clip", "x - w", "y"), relu, w, input, output),
-		"packed floats":                file(mul, relu, weights(5, "w", 1, []uint64{4, 2}, packed), input, output),
-		"unpacked floats":              file(mul, relu, weights(5, "w", 1, []uint64{4, 2}, unpacked), input, output),
-		"packed integers":              file(mul, relu, weights(5, "w", 7, []uint64{3}, sub(7, []byte{1, 2, 3})), input, output),
-		"scalar":                       file(mul, relu, weights(5, "w", 1, nil, raw(4)), input, output),
-		"empty tensor":                 file(mul, relu, weights(5, "w", 1, []uint64{0}), input, output),
-		"constant":                     file(node("Constant", "", "w", sub(5, str(1, "value"), weights(5, "", 1, []uint64{2}, raw(8)))), mul, relu, input, output),
-		"branch that reads outside":    file(mul, node("If", "y", "z", branch(node("Neg", "y", "q"), valueInfo(12, "q"))), w, input, output),
-		"branch of nothing":            file(mul, node("If", "y", "z", branch(valueInfo(12, "y"))), w, input, output),
-		"unknown field":                append(file(mul, relu, w, input, output), num(99, 1)...),
+		"initializer that is an input":        file(mul, relu, w, input, output, valueInfo(11, "w", 4, 2)),
+		"optional input left out":             file(node("Clip", "x - w", "y"), relu, w, input, output),
+		"packed floats":                       file(mul, relu, weights(5, "w", 1, []uint64{4, 2}, packed), input, output),
+		"unpacked floats":                     file(mul, relu, weights(5, "w", 1, []uint64{4, 2}, unpacked), input, output),
+		"packed integers":                     file(mul, relu, weights(5, "w", 7, []uint64{3}, sub(7, []byte{1, 2, 3})), input, output),
+		"scalar":                              file(mul, relu, weights(5, "w", 1, nil, raw(4)), input, output),
+		"empty tensor":                        file(mul, relu, weights(5, "w", 1, []uint64{0}), input, output),
+		"constant":                            file(node("Constant", "", "w", sub(5, str(1, "value"), weights(5, "", 1, []uint64{2}, raw(8)))), mul, relu, input, output),
+		"branch that reads outside":           file(mul, node("If", "y", "z", branch(node("Neg", "y", "q"), valueInfo(12, "q"))), w, input, output),
+		"branch of nothing":                   file(mul, node("If", "y", "z", branch(valueInfo(12, "y"))), w, input, output),
+		"indices of a type that is not known": file(node("Spin", "x", "i"), node("Gather", "x i", "y"), relu, input, output),
+		"indices of int32":                    file(node("Gather", "x i", "y"), relu, weights(5, "i", 6, []uint64{2}, raw(8)), input, output),
+		"unknown field":                       append(file(mul, relu, w, input, output), num(99, 1)...),
 	} {
 		if err := Validate(data); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -159,6 +161,9 @@ func TestErrors(t *testing.T) {
 		{"group", append(bytes.Clone(good), 0x0b, 0x0c), "wire type 3"},
 		{"long name", file(node("MatMul", "x w", strings.Repeat("y", maxName+1)), relu, w, input, output), "the limit is 4096"},
 		{"deep", file(node("If", "x", "z", nest), input, output), "graphs nest deeper than 8"},
+		{"float indices", file(node("Relu", "x", "i"), node("Gather", "x i", "y"), relu, input, output), "graph.node[1] (Gather) at byte"},
+		{"float weights as indices", file(node("Gather", "x w", "y"), relu, w, input, output), `its indices "w" have the type FLOAT, expected INT64 or INT32`},
+		{"too many parts", file(node("MatMul", "x w", "y", bytes.Repeat([]byte{0x2a, 0}, maxParts)), relu, w, input, output), "has more than 1048576 nodes"},
 		{"sparse", file(mul, relu, w, input, output, sub(15)), "sparse initializers are not supported"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

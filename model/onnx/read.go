@@ -48,12 +48,7 @@ func Read(data []byte, o ReadOptions) (*model.Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{
-		opset:  info.Opset,
-		values: newNames(nil), uses: map[string]int{}, layerNames: map[string]bool{}, stated: map[string]message{},
-		folding: 1<<22 + len(data), copying: 1<<20 + len(data)/2,
-		constants: map[model.Op]*literal{},
-	}
+	r := newReader(info.Opset, len(data))
 	nodes, err := r.load(data)
 	if err != nil {
 		return nil, err
@@ -82,11 +77,20 @@ type reader struct {
 	results []string
 
 	layers     []model.Layer
-	layerNames map[string]bool  // true: a layer's; false: a value's in the file
+	layerNames map[string]bool       // true: a layer's; false: a value's in the file
 	constants  map[model.Op]*literal // by the layers that stand for them
 
 	folding int // numbers that may still be computed from constants
 	copying int // weights that may still be copied because several layers have them
+}
+
+func newReader(opset int64, size int) *reader {
+	return &reader{
+		opset:  opset,
+		values: newNames(nil), uses: map[string]int{}, layerNames: map[string]bool{}, stated: map[string]message{},
+		folding: 1<<20 + size, copying: 1<<20 + size/2,
+		constants: map[model.Op]*literal{},
+	}
 }
 
 // feed is an input of the file.

@@ -129,8 +129,10 @@ func (f *fuser) gate(i, x int) model.ActKind {
 	if of, ok := f.activated(i, model.Sigmoid); ok && of == x {
 		return model.Silu
 	}
-	if of, ok := f.activated(i, model.Tanh); ok && f.readers[of] == 1 && f.source(of, "Softplus") != nil && f.g.Layers[of].From[0] == x {
-		return model.Mish
+	if of, ok := f.activated(i, model.Tanh); ok && f.source(of, "Softplus") != nil {
+		if f.readers[of] == 1 && f.g.Layers[of].From[0] == x {
+			return model.Mish
+		}
 	}
 	if n := f.source(i, "HardSigmoid"); n != nil && f.g.Layers[i].From[0] == x {
 		op := operator{proto: n}

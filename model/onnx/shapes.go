@@ -102,10 +102,10 @@ func (n *operator) statedShapes() []model.Shape {
 		}
 		shape := model.Shape{}
 		for _, d := range v.Dims {
-			if d < 1 {
-				n.fail("is an operator that is not known, and the file leaves the shape of its result %q open", clip(name))
-			}
 			shape = append(shape, int(d))
+		}
+		if v.Dims == nil || slices.Contains(v.Dims, -1) {
+			n.fail("is an operator that is not known, and the file leaves the shape of its result %q open", clip(name))
 		}
 		out = append(out, shape)
 	}

@@ -170,8 +170,8 @@ func splitRule(n *operator) []model.Shape {
 	}
 	if parts == nil {
 		count := n.attrInt("num_outputs", len(n.proto.Output))
-		if count < 1 || count > x[axis] {
-			n.fail("splits %d into %d", x[axis], count)
+		if count < 1 || count > x[axis] || count != len(n.proto.Output) {
+			n.fail("splits %d into %d for %d results", x[axis], count, len(n.proto.Output))
 		}
 		each := (x[axis] + count - 1) / count
 		for left := x[axis]; left > 0; left -= each {

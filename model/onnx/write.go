@@ -36,6 +36,11 @@ type Options struct {
 	// Half makes weights and computation float16. Inputs, outputs and decoding
 	// stay float32, and so does every [model.Generic] that computes.
 	Half bool
+	// Quant, unless nil, is what is computed in 8 bits: values go through
+	// QuantizeLinear and DequantizeLinear, weights and biases are kept as codes.
+	// Engines merge these with the operators between them. Heads and what has no
+	// codes compute in float32; not with Half.
+	Quant *model.Quant
 	// Opset is the version of the operators, [MinOpset] to [MaxOpset]; 0 means
 	// [DefaultOpset]. A network with a [model.Generic] needs the one that it was
 	// read with.
@@ -58,6 +63,9 @@ func Write(w io.Writer, g *model.Graph, o Options) error {
 	}
 	if o.Opset < MinOpset || o.Opset > MaxOpset {
 		return fmt.Errorf("model: opset %d: use %d to %d", o.Opset, MinOpset, MaxOpset)
+	}
+	if err := o.quantizable(g); err != nil {
+		return err
 	}
 	o.Fold = o.Fold || o.Half
 	b := newBuilder(g, o)

@@ -64,6 +64,7 @@ func (b *builder) build() error {
 		if err := b.layer(i); err != nil {
 			return b.wrong(err)
 		}
+		b.encode(i)
 	}
 	for _, out := range b.outputs {
 		l := &b.g.Layers[out]

@@ -31,7 +31,11 @@ func (b *builder) operator(op model.Op, in []string, out named) error {
 	case *model.Upsample:
 		scale := float32(o.Scale)
 		scales := b.weights(out.name+"/scales", float32Kind, model.Shape{4}, []float32{1, 1, scale, scale})
-		b.node("Resize", out.name, []string{in[0], "", scales}, attrText("mode", "nearest"),
+		roi := "" // may be left out since opset 13
+		if b.Opset < 13 {
+			roi = b.weights(out.name+"/roi", float32Kind, model.Shape{8}, []float32{0, 0, 0, 0, 1, 1, 1, 1})
+		}
+		b.node("Resize", out.name, []string{in[0], roi, scales}, attrText("mode", "nearest"),
 			attrText("coordinate_transformation_mode", "asymmetric"), attrText("nearest_mode", "floor"))
 	case *model.Add:
 		sum := "Add"
@@ -79,9 +83,14 @@ func (b *builder) filtered(node string, op model.Op, in string, out named, shape
 	if b.Fold && f.norm != nil {
 		weight, bias = func() []float32 { return folded(op).weight }, func() []float32 { return folded(op).bias }
 	}
-	inputs := []string{"", b.lazy(out.name+"/weight", out.kind, shape, weight)}
-	if f.bias != nil || b.Fold && f.norm != nil {
-		inputs = append(inputs, b.lazy(out.name+"/bias", out.kind, model.Shape{f.count}, bias))
+	inputs := []string{""}
+	if b.Quant != nil && b.Quant.Weights[b.at].Coded() {
+		inputs = append(inputs, b.codes(out.name, shape, f.bias)...)
+	} else {
+		inputs = append(inputs, b.lazy(out.name+"/weight", out.kind, shape, weight))
+		if f.bias != nil || b.Fold && f.norm != nil {
+			inputs = append(inputs, b.lazy(out.name+"/bias", out.kind, model.Shape{f.count}, bias))
+		}
 	}
 	steps := []step{{"conv", func(in, to string) {
 		inputs[0] = in

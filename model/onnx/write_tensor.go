@@ -17,9 +17,11 @@ type initializer struct {
 	name  string
 	kind  pb.TensorProto_DataType
 	shape model.Shape
-	// floats are the values, made when they are needed; ints those of whole numbers.
+	// floats are the values, made when they are needed; ints those of whole
+	// numbers, codes those of bytes.
 	floats func() []float32
 	ints   []int64
+	codes  []int8
 
 	layer *model.Error // to be completed where a value does not fit
 }
@@ -55,6 +57,11 @@ func (t *initializer) write(w *bufio.Writer) error {
 	}
 	for _, v := range t.ints {
 		if err := put(uint64(v)); err != nil {
+			return err
+		}
+	}
+	for _, v := range t.codes {
+		if err := w.WriteByte(byte(v)); err != nil {
 			return err
 		}
 	}

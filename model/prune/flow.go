@@ -17,12 +17,12 @@ type flow struct {
 	in      [][]model.Shape
 	last    []int
 	values  [][][]float32 // by layer and image
-	free    map[int][][]float32
+	free    [][]float32
 	scratch []exec.Scratch // by worker
 }
 
 func newFlow(g *model.Graph, images [][]float32) *flow {
-	f := &flow{g: g, in: make([][]model.Shape, len(g.Layers)), last: make([]int, len(g.Layers)), values: make([][][]float32, len(g.Layers)), free: map[int][][]float32{}, scratch: make([]exec.Scratch, workers())}
+	f := &flow{g: g, in: make([][]model.Shape, len(g.Layers)), last: make([]int, len(g.Layers)), values: make([][][]float32, len(g.Layers)), scratch: make([]exec.Scratch, workers())}
 	for i := range g.Layers {
 		f.last[i] = i
 		for _, from := range g.Layers[i].From {
@@ -85,16 +85,31 @@ func (f *flow) drop(i int) {
 		if f.last[from] != i || f.values[from] == nil {
 			continue
 		}
-		n := len(f.values[from][0])
-		f.free[n] = append(f.free[n], f.values[from]...)
+		f.free = append(f.free, f.values[from]...)
 		f.values[from] = nil
 	}
 }
 
+// room is memory for n numbers: the smallest that is free, unless it is far too
+// large. Where none is, the largest that is free goes to the garbage collector,
+// so that no more is held than is needed.
 func (f *flow) room(n int) []float32 {
-	if list := f.free[n]; len(list) > 0 {
-		f.free[n] = list[:len(list)-1]
-		return list[len(list)-1]
+	best, largest := -1, -1
+	for k, v := range f.free {
+		if c := cap(v); c >= n && c <= 2*n && (best < 0 || c < cap(f.free[best])) {
+			best = k
+		}
+		if largest < 0 || cap(v) > cap(f.free[largest]) {
+			largest = k
+		}
+	}
+	if best >= 0 {
+		v := f.free[best]
+		f.free = append(f.free[:best], f.free[best+1:]...)
+		return v[:n]
+	}
+	if largest >= 0 {
+		f.free = append(f.free[:largest], f.free[largest+1:]...)
 	}
 	return make([]float32, n)
 }

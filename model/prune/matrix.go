@@ -28,6 +28,15 @@ func (m matrix) columns(of []int) matrix {
 	return out
 }
 
+// picked is a copy of some rows.
+func (m matrix) picked(rows []int) matrix {
+	out := newMatrix(len(rows), m.cols)
+	for i, r := range rows {
+		copy(out.row(i), m.row(r))
+	}
+	return out
+}
+
 // times is the product with a k x n float64 matrix, in float32.
 func (m matrix) times(b *mat.Dense) matrix {
 	k, n := b.Dims()

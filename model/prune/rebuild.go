@@ -28,8 +28,7 @@ type moments struct{ mean, variance []float64 }
 
 // Reconstruction says how weights are fitted. The zero value leaves them.
 type reconstruction struct {
-	ridge, tapRidge float64
-	steps           int // more rounds for activations that forget
+	steps int // more rounds for activations that forget
 }
 
 // rebuild removes what is not kept and, layer after layer and with the smaller
@@ -107,12 +106,9 @@ func (b *builder) plain(ctx context.Context, c *model.Conv) error {
 			return err
 		}
 	} else {
-		s, err := newLeastSquares(x, b.at.weight, b.fit.ridge)
-		if err != nil {
-			return err
-		}
+		s := newLeastSquares(x, b.at.weight, b.at.each)
 		b.m.seen[b.i] = s.stats
-		w, err := s.fit(target, prior, c.Act, b.fit.steps)
+		w, err := s.fit(target, prior, b.worth(), c.Act, b.fit.steps)
 		if err != nil {
 			return err
 		}
@@ -123,25 +119,28 @@ func (b *builder) plain(ctx context.Context, c *model.Conv) error {
 	return nil
 }
 
+// worth is that of the filters that stay.
+func (b *builder) worth() []float64 {
+	all := b.o.outputWorth(b.i)
+	var out []float64
+	for _, f := range b.o.s.Kept(b.m.keep, b.i) {
+		out = append(out, all[f])
+	}
+	return out
+}
+
 // heads fits each part of a head by itself, with its own samples counting. With no
 // target it only takes note of what the parts see.
 func (b *builder) heads(x matrix, target *matrix, prior *mat.Dense, c *model.Conv) error {
 	var all *mat.Dense
 	for _, p := range b.o.parts[b.i] {
-		ridge := 0.
-		if b.fit != nil {
-			ridge = b.fit.ridge
-		}
 		if target == nil {
 			b.m.parts[b.i] = append(b.m.parts[b.i], gramOf(x, p.weight))
 			continue
 		}
-		s, err := newLeastSquares(x, p.weight, ridge)
-		if err != nil {
-			return err
-		}
+		s := newLeastSquares(x, p.weight, b.at.each)
 		b.m.parts[b.i] = append(b.m.parts[b.i], s.stats)
-		w, err := s.solve(target.columns(p.outputs), columnsOf(prior, p.outputs))
+		w, err := s.solve(target.columns(p.outputs), columnsOf(prior, p.outputs), p.worth)
 		if err != nil {
 			return err
 		}
@@ -282,14 +281,13 @@ func (b *builder) channelwise(ctx context.Context, c *model.Conv) error {
 	at := b.at
 	err := parallel(ctx, c.Filters, func(_, k int) error {
 		x := b.f.patchesOf(b.i, k, at)
-		one := matrix{1, area, prior.row(k)}
-		taps, shift, err := depthwise(func(int) (matrix, error) { return x, nil }, target.columns([]int{k}), one, at.weight, b.fit.tapRidge, c.Act, b.fit.steps)
+		taps, shift, err := fitTaps(x, target.columns([]int{k}), prior.row(k), at.weight, at.each, c.Act, b.fit.steps)
 		if err != nil {
 			return err
 		}
-		copy(results.row(k), taps.v)
-		bias[k] = shift[0]
-		mean[k], variance[k] = spreadOf(x, taps.v)
+		copy(results.row(k), taps)
+		bias[k] = shift
+		mean[k], variance[k] = spreadOf(x, taps)
 		return nil
 	})
 	if err != nil {

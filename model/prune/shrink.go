@@ -39,24 +39,32 @@ type Options struct {
 	Seed     uint64
 	// Progress says what is being done and how much of it is.
 	Progress func(what string, done, total int)
-	// Kept resumes: the choices for the first shares of an earlier run with the same
-	// arguments. Checkpoint is called with each new one.
-	Checkpoint func(done int, keep Keep) error
-	Resume     []Keep
+	// Enough, where not nil, is asked after each step of Step instead of Remove: the
+	// result is the first network of which it says yes.
+	Enough func(ctx context.Context, g *model.Graph) (bool, error)
+	// Found is called with each result as soon as it is there, and the number of its
+	// share.
+	Found func(share int, r Result) error
+	// Checkpoint is called with the choice of each step. Resume is the last one of
+	// an earlier run with the same arguments: results before it are left out, all
+	// others are the same.
+	Checkpoint func(keep Keep) error
+	Resume     Keep
 }
 
 // Result is a network with a share of its cost removed.
 type Result struct {
 	Graph   *model.Graph
 	Removed float64 // of the cost, really
-	Loss    float64 // of the outputs on pictures that nothing was fitted to; 0 is the original's
+	Loss    float64 // mean divergence of the outputs on a fifth of the pictures; 0: as the original
 	Groups  []Cut
 }
 
 // Cut is what was removed of one group.
 type Cut struct {
-	Name     string `json:"name"`
-	Was, Now int
+	Name string `json:"name"`
+	Was  int    `json:"was"` // units
+	Now  int    `json:"now"`
 }
 
 // ErrTarget says that a target cannot be reached.
@@ -84,6 +92,10 @@ func (o Options) defaults() (Options, error) {
 	if o.Progress == nil {
 		o.Progress = func(string, int, int) {}
 	}
+	if o.Enough != nil {
+		o.Remove = []float64{1}
+		return o, nil
+	}
 	last := 0.
 	for _, r := range o.Remove {
 		if !(r > last && r < 1) {
@@ -99,7 +111,7 @@ func (o Options) defaults() (Options, error) {
 
 // Shrink removes channels of a network, which it leaves alone, and fits what is
 // left to what the network made of the images: values of its one input, prepared
-// as it wants them, unlabelled. A fifth of them is kept to measure on. There is a
+// as it wants them, unlabelled; their mirror images are looked at, too. There is a
 // result for each share in Options.Remove; where one cannot be reached the error
 // wraps [ErrTarget] and comes with the results so far.
 func Shrink(ctx context.Context, g *model.Graph, images [][]float32, opt Options) ([]Result, error) {
@@ -119,13 +131,22 @@ func Shrink(ctx context.Context, g *model.Graph, images [][]float32, opt Options
 		return nil, err
 	}
 	var out []Result
-	for at, share := range opt.Remove {
-		m, err := w.to(ctx, at, share)
-		if m != nil {
-			out = append(out, w.result(ctx, m))
+	for i, share := range opt.Remove {
+		if opt.Resume != nil && w.gone() > share+1e-9 {
+			continue // an earlier run has it
 		}
+		if err := w.to(ctx, share); err != nil {
+			return out, err
+		}
+		r, err := w.result(ctx)
 		if err != nil {
 			return out, err
+		}
+		out = append(out, r)
+		if opt.Found != nil {
+			if err := opt.Found(i, r); err != nil {
+				return out, err
+			}
 		}
 	}
 	return out, nil
@@ -170,7 +191,7 @@ func (w *shrinking) prepare(ctx context.Context, images [][]float32) error {
 		return err
 	}
 	if !w.opt.Plain {
-		w.fit = &reconstruction{ridge: 3e-3, tapRidge: 1e-2, steps: 2}
+		w.fit = &reconstruction{steps: 2}
 		if w.opt.Criterion == SecondOrder {
 			if err := w.o.rotate(); err != nil {
 				return err
@@ -178,6 +199,12 @@ func (w *shrinking) prepare(ctx context.Context, images [][]float32) error {
 		}
 	}
 	w.full = w.opt.Cost(s, s.All().Counts())
+	if w.opt.Resume != nil {
+		if err := s.Check(w.opt.Resume); err != nil {
+			return fmt.Errorf("resume: %w", err)
+		}
+		return w.rebuild(ctx, w.opt.Resume)
+	}
 	w.m, err = w.o.rebuild(ctx, s.All(), nil, func(int, int) {})
 	return err
 }
@@ -194,52 +221,56 @@ func mirrored(x []float32, s model.Shape) []float32 {
 	return out
 }
 
-// to removes more until a share is gone: in steps, because what is worth least
-// changes with what has left.
-func (w *shrinking) to(ctx context.Context, at int, share float64) (*smaller, error) {
-	if at < len(w.opt.Resume) {
-		return w.rebuilt(ctx, w.opt.Resume[at])
-	}
+// to removes more until a share is gone, or enough is: in steps, because what is
+// worth least changes with what has left.
+func (w *shrinking) to(ctx context.Context, share float64) error {
 	for {
-		gone := 1 - w.cost(w.m.keep)/w.full
-		if gone >= share-1e-9 {
-			break
+		gone := w.gone()
+		if w.opt.Enough != nil {
+			if yes, err := w.opt.Enough(ctx, w.graph()); yes || err != nil {
+				return err
+			}
+		} else if gone >= share-1e-9 {
+			return nil
 		}
 		next := share
-		if left := share - gone; left > 1.5*w.opt.Step {
+		if share-gone > 1.5*w.opt.Step {
 			next = gone + w.opt.Step
 		}
-		keep, reached, err := w.choose(ctx, w.full*(1-next))
+		keep, err := w.choose(ctx, w.full*(1-next))
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if reached > w.full*(1-next)*(1+1e-9) {
-			return nil, fmt.Errorf("removing %.0f %% of the cost %w: %.0f %% is all that there is to remove in multiples of %d channels", 100*share, ErrTarget, 100*(1-reached/w.full), w.opt.Multiple)
+		reached := 1 - w.cost(keep)/w.full
+		if w.opt.Enough != nil && reached <= gone || w.opt.Enough == nil && reached < next-1e-9 {
+			return fmt.Errorf("the target %w: %.0f %% of the cost is all that there is to remove in multiples of %d channels", ErrTarget, 100*reached, w.opt.Multiple)
 		}
-		if _, err := w.rebuilt(ctx, keep); err != nil {
-			return nil, err
+		if err := w.rebuild(ctx, keep); err != nil {
+			return err
+		}
+		if w.opt.Checkpoint != nil {
+			if err := w.opt.Checkpoint(keep); err != nil {
+				return err
+			}
 		}
 	}
-	if w.opt.Checkpoint != nil {
-		if err := w.opt.Checkpoint(at+1, w.m.keep); err != nil {
-			return nil, err
-		}
-	}
-	return w.m, nil
 }
 
-func (w *shrinking) rebuilt(ctx context.Context, keep Keep) (m *smaller, err error) {
+func (w *shrinking) rebuild(ctx context.Context, keep Keep) (err error) {
 	w.m, err = w.o.rebuild(ctx, keep, w.fit, func(done, total int) { w.opt.Progress("fitting what is left", done, total) })
-	return w.m, err
+	return err
 }
+
+// gone is the share of the cost that is removed now.
+func (w *shrinking) gone() float64 { return 1 - w.cost(w.m.keep)/w.full }
 
 func (w *shrinking) cost(keep Keep) float64 { return w.opt.Cost(w.o.s, keep.Counts()) }
 
 // choose picks the units that leave next, to bring the cost down to target.
-func (w *shrinking) choose(ctx context.Context, target float64) (Keep, float64, error) {
+func (w *shrinking) choose(ctx context.Context, target float64) (Keep, error) {
 	now, err := Analyze(w.m.g)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	alive := w.alive(now)
 	paths := make([]*path, len(w.o.s.Groups))
@@ -248,7 +279,7 @@ func (w *shrinking) choose(ctx context.Context, target float64) (Keep, float64, 
 			continue
 		}
 		if paths[i], err = w.rank(now, alive[i].group, i, alive[i].units); err != nil {
-			return nil, 0, fmt.Errorf("group %s: %w", w.o.s.Groups[i].Name, err)
+			return nil, fmt.Errorf("group %s: %w", w.o.s.Groups[i].Name, err)
 		}
 		w.opt.Progress("ranking channels", i+1, len(w.o.s.Groups))
 	}
@@ -260,7 +291,7 @@ func (w *shrinking) choose(ctx context.Context, target float64) (Keep, float64, 
 	} else {
 		curves, err := w.curves(ctx, now, alive, paths)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		counts = allocate(w.o.s, w.m.keep.Counts(), curves, cost, target, w.opt.Multiple)
 	}
@@ -275,7 +306,7 @@ func (w *shrinking) choose(ctx context.Context, target float64) (Keep, float64, 
 			keep[i][alive[i].units[u]] = stays
 		}
 	}
-	return keep, w.cost(keep), nil
+	return keep, nil
 }
 
 // living is a group in the smaller network: its index there, and which of the
@@ -396,7 +427,7 @@ func newReader(cov *mat.SymDense, w *mat.Dense, cols [][]int, scale float64) (*r
 }
 
 // levels are the shares of a group that are tried.
-var levels = []float64{.99, .9, .8, .65, .5}
+var levels = []float64{.99, .9, .75, .5}
 
 // curves measures what cuts of each group cost the outputs.
 func (w *shrinking) curves(ctx context.Context, now *Structure, alive []*living, paths []*path) ([]curve, error) {
@@ -436,13 +467,13 @@ func (w *shrinking) curves(ctx context.Context, now *Structure, alive []*living,
 func (w *shrinking) fewest(now *Structure) int {
 	const work = 1.5e12 // multiply-accumulates
 	each := float64(now.Macs(now.All().Counts())) / 2 * float64(len(now.Groups)*len(levels))
-	return min(len(w.held), 20, max(3, int(work/max(each, 1))))
+	return min(len(w.held), 12, max(3, int(work/max(each, 1))))
 }
 
-// result gives the network back in the form that it came in: with batch
+// graph gives the network back in the form that it came in: with batch
 // normalisation where it was, of the statistics that the pictures have now.
-func (w *shrinking) result(ctx context.Context, m *smaller) Result {
-	g := m.g.Clone()
+func (w *shrinking) graph() *model.Graph {
+	g := w.m.g.Clone()
 	for i := range g.Layers {
 		c, ok := g.Layers[i].Op.(*model.Conv)
 		if !ok {
@@ -450,22 +481,28 @@ func (w *shrinking) result(ctx context.Context, m *smaller) Result {
 		}
 		was := w.was.Layers[i].Op.(*model.Conv)
 		if was.Norm != nil {
-			c.Norm = normOf(c, was.Norm.Epsilon, m.norm[i])
-		}
-		if was.Norm != nil && was.Bias == nil || !slices.ContainsFunc(c.Bias, func(x float32) bool { return x != 0 }) && was.Bias == nil {
+			c.Norm = normOf(c, was.Norm.Epsilon, w.m.norm[i])
+			c.Bias = nil
+		} else if was.Bias == nil && !slices.ContainsFunc(c.Bias, func(x float32) bool { return x != 0 }) {
 			c.Bias = nil
 		}
 	}
-	r := Result{Graph: g, Removed: 1 - w.cost(m.keep)/w.full}
-	if got, err := w.o.raw(ctx, g, w.held); err == nil {
-		r.Loss = w.o.loss(w.want, got)
+	return g
+}
+
+func (w *shrinking) result(ctx context.Context) (Result, error) {
+	r := Result{Graph: w.graph(), Removed: w.gone()}
+	got, err := w.o.raw(ctx, r.Graph, w.held)
+	if err != nil {
+		return r, err
 	}
-	for i, n := range m.keep.Counts() {
+	r.Loss = w.o.loss(w.want, got)
+	for i, n := range w.m.keep.Counts() {
 		if all := len(w.o.s.Groups[i].Units); n < all {
 			r.Groups = append(r.Groups, Cut{w.o.s.Groups[i].Name, all, n})
 		}
 	}
-	return r
+	return r, nil
 }
 
 // normOf is a normalisation that takes the place of a convolution's bias: it

@@ -1,0 +1,91 @@
+package accuracy
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"gocv.io/x/gocv"
+
+	"dashline/detect"
+	"dashline/detect/ap"
+	"dashline/infer"
+	"dashline/model"
+	"dashline/model/catalog"
+)
+
+// Drop says for outputs of two networks on the same pictures, by picture and then
+// by output, how many points of AP50 have is from finding all that want finds with
+// confidence: 100 times what their agreement falls short of 1. g says what the
+// outputs are and d how to decode them. It needs no labels and no engine.
+func Drop(d *catalog.Network, g *model.Graph, want, have [][][]float32) (points float64, err error) {
+	if len(want) != len(have) || len(want) == 0 {
+		return 0, fmt.Errorf("outputs of %d and %d pictures", len(want), len(have))
+	}
+	given := &outputs{info: infer.Info{Name: d.Name, Input: infer.Tensor{Shape: g.Layers[g.Inputs()[0]].Shape}}}
+	for _, o := range g.Outputs {
+		given.info.Outputs = append(given.info.Outputs, infer.Tensor{Name: g.Layers[o].Name, Shape: g.Layers[o].Shape})
+	}
+	given.input = make([]float32, given.info.Input.Len())
+	det, err := detect.New(given, d, detect.Options{Score: scoreFloor, Max: perPicture})
+	if err != nil {
+		return 0, err
+	}
+	blank := gocv.NewMatWithSize(d.Input.Height, d.Input.Width, gocv.MatTypeCV8UC3)
+	defer func() { err = errors.Join(err, det.Close(), blank.Close()) }()
+
+	images := make([]ap.Image, len(want))
+	boxes := 0
+	for i := range images {
+		for _, of := range []struct {
+			values [][]float32
+			truth  bool
+		}{{want[i], true}, {have[i], false}} {
+			given.values = of.values
+			found, _, err := det.Detect(blank, nil)
+			if err != nil {
+				return 0, err
+			}
+			for _, f := range found {
+				box := ap.Corners(float64(f.Box.X0), float64(f.Box.Y0), float64(f.Box.X1), float64(f.Box.Y1))
+				switch {
+				case !of.truth:
+					images[i].Found = append(images[i].Found, ap.Detection{Class: f.Class, Box: box, Score: float64(f.Score)})
+				case f.Score >= Confident:
+					images[i].Truth = append(images[i].Truth, ap.Truth{Class: f.Class, Box: box, Area: box.W * box.H})
+					boxes++
+				}
+			}
+		}
+	}
+	if boxes == 0 {
+		return 0, fmt.Errorf("network %s finds nothing in these pictures: give some that show what it knows", d.Name)
+	}
+	m, err := ap.Match(images, len(d.Classes))
+	if err != nil {
+		return 0, err
+	}
+	return 100 * math.Max(1-m.Summary(nil).AP50, 0), nil
+}
+
+// outputs is a network that gives what it is told.
+type outputs struct {
+	info   infer.Info
+	input  []float32
+	values [][]float32
+}
+
+func (o *outputs) Input() []float32 { return o.input }
+func (o *outputs) Info() infer.Info { return o.info }
+func (o *outputs) Close() error     { return nil }
+
+// Forward implements [infer.Network].
+func (o *outputs) Forward(to [][]float32) error {
+	for i := range to {
+		if len(o.values[i]) != len(to[i]) {
+			return fmt.Errorf("output %d has %d numbers, its shape needs %d", i, len(o.values[i]), len(to[i]))
+		}
+		copy(to[i], o.values[i])
+	}
+	return nil
+}

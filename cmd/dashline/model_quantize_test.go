@@ -1,0 +1,58 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"dashline/infer/ort"
+	"dashline/internal/testkit"
+)
+
+func TestModelQuantize(t *testing.T) {
+	if _, err := ort.Library(); err != nil {
+		t.Skip(err)
+	}
+	drive := filepath.Join(testkit.Root(), "testdata", "drives", "default.mp4")
+	for _, args := range [][]string{
+		{"--int8", "--calibrate", drive, "--pictures", "4", "--max-drop", "100"},
+		{"--fp16"},
+	} {
+		base := filepath.Join(t.TempDir(), "small")
+		code, out, errs := say(t, append([]string{"model", "quantize", "dashline-tiny", "-o", base, "--json", "-q"}, args...)...)
+		if code != exitOK {
+			t.Fatalf("%v: %d: %s", args, code, errs)
+		}
+		var r quantized
+		if err := json.Unmarshal([]byte(out), &r); err != nil {
+			t.Fatalf("%v: %v: %s", args, err, out)
+		}
+		const parameters = 1_232_822
+		if r.Network != base+".yaml" || r.FileBytes > 3*parameters || r.FloatMS <= 0 || r.MS <= 0 {
+			t.Errorf("%v: %+v", args, r)
+		}
+		if args[0] == "--int8" && (r.Coded < 10 || len(r.Float) != 2 || len(r.Trials) != 1 || r.FileBytes > 3*parameters/2) {
+			t.Errorf("%v: %+v", args, r)
+		}
+	}
+}
+
+func TestModelQuantizeRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"--int8"}, exitUsage, "--calibrate"},
+		{[]string{}, exitUsage, "--int8"},
+		{[]string{"--int8", "--fp16"}, exitUsage, "together"},
+		{[]string{"--int8", "--calibrate", ".", "--max-drop", "-1"}, exitUsage, "--max-drop"},
+		{[]string{"--int8", "--calibrate", t.TempDir()}, exitBroken, "calibration"},
+	} {
+		code, _, errs := say(t, append([]string{"model", "quantize", "dashline-tiny", "-q"}, tt.args...)...)
+		if code != tt.code || !strings.Contains(errs, tt.says) {
+			t.Errorf("%v: %d, %q; want %d and %q", tt.args, code, errs, tt.code, tt.says)
+		}
+	}
+}

@@ -1,0 +1,170 @@
+// Package netfile reads a network's files into the graph that costs are counted
+// on and that is shrunk, and writes a network with its description, so that
+// every command that takes or makes a network does it alike.
+//
+// Invariants:
+//   - The files of a described network are those of its description, checked by
+//     length and hash where it has them.
+//   - The graph has the input size of the description.
+//   - What is written is described beside it and runs wherever the name of a
+//     network is taken.
+package netfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"dashline/internal/regular"
+	"dashline/model"
+	"dashline/model/catalog"
+	"dashline/model/darknet"
+	"dashline/model/onnx"
+)
+
+// MaxFile bounds a network's file, bytes.
+const MaxFile = 1<<31 - 1
+
+// Net is a network as data.
+type Net struct {
+	Graph *model.Graph
+	// Darknet is the file that Graph is of; nil: it came from elsewhere.
+	Darknet *darknet.File
+	// Described is the description; nil: the files were named themselves and none
+	// lies beside them.
+	Described *catalog.Network
+	Files     []string // that were read
+	Bytes     int64    // of weights, or of the ONNX file
+}
+
+// Load reads a network: the name of a described one, a description (.yaml), a
+// darknet cfg with its weights beside it, or an ONNX file. A description of the same name
+// beside a file is taken, too. A cfg without weights is a topology: its weights
+// are zero; that has to be allowed.
+func Load(ref string, topology bool) (*Net, error) {
+	switch strings.ToLower(filepath.Ext(ref)) {
+	case ".cfg", ".onnx":
+		n := &Net{}
+		if d, err := catalog.Load(stem(ref) + ".yaml"); err == nil {
+			n.Described = &d
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+		if strings.EqualFold(filepath.Ext(ref), ".onnx") {
+			return n, n.onnx(ref)
+		}
+		return n, n.darknet(ref, stem(ref)+".weights", topology)
+	case ".weights":
+		return nil, fmt.Errorf("open network %s: these are weights: name the cfg beside them", ref)
+	}
+	d, err := catalog.Resolve(ref)
+	if _, missing := errors.AsType[*catalog.MissingError](err); missing && topology && d.Format == "darknet" && d.Dir != "" {
+		err = nil // the cfg may be there
+	}
+	if err != nil {
+		return nil, err
+	}
+	n := &Net{Described: &d}
+	if d.Format == "onnx" {
+		return n, n.onnx(d.Path("model"))
+	}
+	return n, n.darknet(d.Path("config"), d.Path("weights"), topology)
+}
+
+// Detector is Load for a network whose description is needed to feed it.
+func Detector(ref string) (*Net, error) {
+	n, err := Load(ref, false)
+	if err != nil {
+		return nil, err
+	}
+	if n.Described == nil {
+		return nil, fmt.Errorf("network %s has no description: put one beside it, %s, that says how pictures are prepared for it (docs/networks.md)", ref, stem(ref)+".yaml")
+	}
+	if n.Described.Task != "detect" {
+		return nil, fmt.Errorf("network %s is for %s: this is for detectors", ref, n.Described.Task)
+	}
+	return n, nil
+}
+
+func stem(path string) string { return strings.TrimSuffix(path, filepath.Ext(path)) }
+
+func (n *Net) onnx(path string) error {
+	data, err := read(path)
+	if err != nil {
+		return err
+	}
+	if n.Graph, err = onnx.Read(data, onnx.ReadOptions{}); err != nil {
+		return fmt.Errorf("open network %s: %w", path, err)
+	}
+	n.Files, n.Bytes = []string{path}, int64(len(data))
+	return nil
+}
+
+func (n *Net) darknet(cfg, weights string, topology bool) error {
+	text, err := read(cfg)
+	if err != nil {
+		return err
+	}
+	var from io.Reader = zeros{}
+	size, err := darknet.Inspect(text)
+	if err != nil {
+		return fmt.Errorf("open network %s: %w", cfg, err)
+	}
+	n.Files, n.Bytes = []string{cfg}, size.WeightsBytes()
+	length := n.Bytes
+	f, err := regular.Open(weights)
+	switch {
+	case err == nil:
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		from, length, n.Bytes = f, info.Size(), info.Size()
+		n.Files = append(n.Files, weights)
+	case topology && errors.Is(err, os.ErrNotExist):
+		from = io.MultiReader(bytes.NewReader([]byte{0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0}), from)
+	default:
+		return fmt.Errorf("open network %s: %w", cfg, err)
+	}
+	if n.Darknet, err = darknet.Read(text, from, length); err != nil {
+		return fmt.Errorf("open network %s: %w", cfg, err)
+	}
+	n.Graph = n.Darknet.Graph
+	if d := n.Described; d != nil {
+		if err := n.Graph.Resize(d.Input.Height, d.Input.Width); err != nil {
+			return fmt.Errorf("open network %s at %dx%d: %w", cfg, d.Input.Width, d.Input.Height, err)
+		}
+	}
+	return nil
+}
+
+// zeros are weights of a network that has none.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
+func read(path string) ([]byte, error) {
+	f, err := regular.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open network: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > MaxFile {
+		return nil, fmt.Errorf("open network %s: it has %d bytes, more than the limit of %d", path, info.Size(), MaxFile)
+	}
+	data := make([]byte, info.Size())
+	_, err = io.ReadFull(f, data)
+	return data, err
+}
