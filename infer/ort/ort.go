@@ -98,6 +98,9 @@ func open(m Model, o infer.Options, profile string) (infer.Network, error) {
 	if err := n.build(m.Graph, model.Outputs, profile); err != nil {
 		return fail(errors.Join(err, n.Close()))
 	}
+	// What the runtime took to read the model and gave back lies in the heap
+	// otherwise: more than the weights themselves.
+	C.trim()
 	return n, nil
 }
 
@@ -153,9 +156,6 @@ func (n *network) build(graph []byte, declared []onnx.Value, profile string) err
 			return fmt.Errorf("output %s: %w", outputs[i], err)
 		}
 	}
-	// What the runtime took to read the model and gave back lies in the heap
-	// otherwise: more than the weights themselves.
-	C.trim()
 	return nil
 }
 

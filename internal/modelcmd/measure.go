@@ -76,13 +76,17 @@ func (e *NoEngineError) Error() string { return "not measured on " + ORT + ": " 
 // network without weights gets random ones. A darknet network runs on ONNX
 // Runtime converted, batch normalisation folded and decoding included. Where ONNX
 // Runtime is not installed the error is a [*NoEngineError] and the rest is there.
-func (r *Report) Measure(ctx context.Context, n *netfile.Network, o MeasureOptions) error {
+func (r *Report) Measure(ctx context.Context, n *netfile.Net, o MeasureOptions) error {
 	dir, err := os.MkdirTemp("", "dashline-measure-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	jobs, err := prepare(n, dir)
+	if err != nil {
+		return err
+	}
+	find, err := layerFinder(n)
 	if err != nil {
 		return err
 	}
@@ -99,20 +103,21 @@ func (r *Report) Measure(ctx context.Context, n *netfile.Network, o MeasureOptio
 		if err != nil {
 			return fmt.Errorf("measure on %s: %w", job.Engine, err)
 		}
-		r.Measured = append(r.Measured, answer.measured(n.Graph, r.Predicted[k]))
+		r.Measured = append(r.Measured, answer.measured(n.Graph, find, r.Predicted[k]))
 	}
 	return missing
 }
 
 // prepare writes what has to be written for the engines to read.
-func prepare(n *netfile.Network, dir string) ([]request, error) {
+func prepare(n *netfile.Net, dir string) ([]request, error) {
 	in := n.Graph.Inputs()
 	if len(in) != 1 || len(n.Graph.Layers[in[0]].Shape) != 4 || n.Graph.Layers[in[0]].Shape[1] != 3 {
-		return nil, fmt.Errorf("%s reads %s: only networks that read one picture, 1x3xHxW, are run here", n.Name, strings.Join(values(n.Graph, in), ", "))
+		return nil, fmt.Errorf("%s reads %s: only networks that read one picture, 1x3xHxW, are run here", n.Files[0], strings.Join(values(n.Graph, in), ", "))
 	}
 	shape := n.Graph.Layers[in[0]].Shape
-	job := request{Name: n.Name, Format: n.Format, Graph: n.Path, Weights: n.Weights, Width: shape.Width(), Height: shape.Height(), What: "as it is"}
-	if n.Format == netfile.ONNX {
+	job := request{Width: shape.Width(), Height: shape.Height(), What: "as it is"}
+	job.Name, job.Format, job.Graph, job.Weights = names(n)
+	if n.Darknet == nil {
 		return engines(job, job), nil
 	}
 	g := n.Graph
@@ -121,14 +126,14 @@ func prepare(n *netfile.Network, dir string) ([]request, error) {
 		if err := randomWeights(job); err != nil {
 			return nil, err
 		}
-		random, err := netfile.Load(n.Path, netfile.Options{Weights: job.Weights, Width: job.Width, Height: job.Height})
+		random, err := netfile.LoadWith(job.Graph, netfile.Options{Weights: job.Weights, Width: job.Width, Height: job.Height})
 		if err != nil {
 			return nil, err
 		}
 		g = random.Graph
 	}
 	converted := job
-	converted.Format, converted.Graph, converted.Weights = netfile.ONNX, filepath.Join(dir, "network.onnx"), ""
+	converted.Format, converted.Graph, converted.Weights = "onnx", filepath.Join(dir, "network.onnx"), ""
 	converted.What = "converted to ONNX, batch normalisation folded"
 	return engines(job, converted), convert(converted.Graph, g)
 }

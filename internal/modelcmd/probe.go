@@ -2,7 +2,6 @@ package modelcmd
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,7 +17,6 @@ import (
 	"dashline/infer"
 	"dashline/infer/opencv"
 	"dashline/infer/ort"
-	"dashline/internal/netfile"
 	"dashline/model"
 	"dashline/model/onnx"
 )
@@ -56,9 +54,11 @@ func Probe(ctx context.Context, in io.Reader, out io.Writer) error {
 // run measures. An engine's libraries, threads and tables are there before the
 // first look at the memory, because a small network has run.
 func (q request) run(ctx context.Context) (*answer, error) {
-	if err := q.warm(); err != nil {
+	warm, err := q.warm()
+	if err != nil {
 		return nil, err
 	}
+	defer warm.Close()
 	before, err := settled()
 	if err != nil {
 		return nil, err
@@ -145,31 +145,31 @@ func (q request) profile(forwards int) ([]infer.Step, error) {
 	return opencv.Profile(q.opencv(graph, weights), infer.Options{Threads: q.Threads}, forwards)
 }
 
-// warm runs a network of one convolution.
-func (q request) warm() error {
+// warm opens a network of one convolution and runs it.
+func (q request) warm() (infer.Network, error) {
 	const side = 16
 	g := &model.Graph{Name: "warm", Outputs: []int{1}, Layers: []model.Layer{
 		{Name: "input", Op: &model.Input{Shape: model.Shape{1, 3, side, side}}},
 		{Name: "conv", From: []int{0}, Op: &model.Conv{Filters: 16, Groups: 1, Kernel: [2]int{1, 1}, Stride: [2]int{1, 1}, Dilation: [2]int{1, 1},
 			Weight: make([]float32, 48)}}}}
 	if err := g.Infer(); err != nil {
-		return err
+		return nil, err
 	}
 	var file bytes.Buffer
 	if err := onnx.Write(&file, g, onnx.Options{}); err != nil {
-		return err
+		return nil, err
 	}
 	var n infer.Network
 	var err error
 	if q.Engine == ORT {
 		n, err = ort.Open(ort.Model{Name: g.Name, Graph: file.Bytes(), Width: side, Height: side}, infer.Options{Threads: q.Threads})
 	} else {
-		n, err = opencv.Open(opencv.Model{Name: g.Name, Format: netfile.ONNX, Graph: file.Bytes(), Width: side, Height: side}, infer.Options{Threads: q.Threads})
+		n, err = opencv.Open(opencv.Model{Name: g.Name, Format: "onnx", Graph: file.Bytes(), Width: side, Height: side}, infer.Options{Threads: q.Threads})
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return errors.Join(n.Forward(infer.NewOutputs(n.Info())), n.Close())
+	return n, n.Forward(infer.NewOutputs(n.Info()))
 }
 
 // memory is what the kernel says of this process, in bytes.
@@ -204,79 +204,4 @@ func parseStatus(status string) (memory, error) {
 		return m, errors.New("/proc/self/status has no RssAnon or VmHWM: Linux 4.5 or newer is needed")
 	}
 	return m, nil
-}
-
-// measured puts an answer in the words of a report.
-func (a *answer) measured(g *model.Graph, p Predicted) Measured {
-	ms := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-	n := len(a.Forwards)
-	m := Measured{
-		Engine: p.Engine, Version: a.Version, Threads: a.Threads, File: a.What,
-		LoadMS: ms(a.Load), FirstMS: ms(a.First), ForwardMS: ms(a.Forwards[n/2]), MinMS: ms(a.Forwards[0]), MaxMS: ms(a.Forwards[n-1]), Forwards: n,
-		Resident: a.Resident, Peak: a.Peak, Predicted: p.Total, Ratio: float64(p.Total) / float64(max(a.Resident, 1)),
-	}
-	find := layerFinder(g)
-	layers, groups := map[int]time.Duration{}, map[string]time.Duration{}
-	var sum time.Duration
-	for _, s := range a.Steps {
-		sum += s.Time
-		i := find(s.Name)
-		if i < 0 {
-			groups[strings.ToLower(s.Kind)] += s.Time
-			continue
-		}
-		layers[i] += s.Time
-		groups[group(g.Layers[i].Op)] += s.Time
-	}
-	for name, d := range groups {
-		m.Groups = append(m.Groups, GroupTime{name, ms(d), float64(d) / float64(max(sum, 1))})
-	}
-	slices.SortFunc(m.Groups, func(x, y GroupTime) int { return cmp.Or(cmp.Compare(y.MS, x.MS), strings.Compare(x.Group, y.Group)) })
-	for i := range g.Layers {
-		if d := layers[i]; d > 0 {
-			m.Layers = append(m.Layers, LayerTime{i, ms(d)})
-		}
-	}
-	return m
-}
-
-// layerFinder finds the layer that an engine's name of a step is of, or -1.
-func layerFinder(g *model.Graph) func(string) int {
-	index := map[string]int{}
-	numbers := map[string]int{} // of darknet's layers
-	for i := range g.Layers {
-		name := g.Layers[i].Name
-		index[name] = i
-		if digits := strings.TrimLeft(name, "abcdefghijklmnopqrstuvwxyz"); digits != "" && len(digits) < len(name) {
-			numbers[digits] = i
-		}
-	}
-	return func(step string) int {
-		// OpenCV's of an ONNX file: onnx_node!name, or onnx_node_output_0!name.
-		if _, after, ok := strings.Cut(step, "!"); ok {
-			step = after
-		}
-		// ONNX Runtime's of a convolution that works on blocks.
-		name := strings.TrimSuffix(step, "_nchwc")
-		for {
-			if i, ok := index[name]; ok {
-				return i
-			}
-			if i, ok := index[name+"_output_0"]; ok {
-				return i
-			}
-			cut := strings.LastIndexByte(name, '/')
-			if cut <= 0 {
-				break
-			}
-			name = name[:cut] // a part of what became several operators
-		}
-		// OpenCV's of a darknet file: bn_12.
-		if _, digits, ok := strings.Cut(step, "_"); ok {
-			if i, ok := numbers[digits]; ok {
-				return i
-			}
-		}
-		return -1
-	}
 }

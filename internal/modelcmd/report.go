@@ -13,6 +13,8 @@ package modelcmd
 
 import (
 	"fmt"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/cpu"
 
@@ -88,18 +90,19 @@ const (
 )
 
 // Describe counts what a network costs and predicts its memory.
-func Describe(n *netfile.Network) *Report {
+func Describe(n *netfile.Net) *Report {
+	name, format, cfg, weights := names(n)
 	g := n.Graph
 	p := g.Profile()
 	t := p.Total
 	r := &Report{
-		Name: n.Name, Format: n.Format, Path: n.Path, Weights: n.Weights, Topology: n.Format == netfile.Darknet && n.Weights == "",
+		Name: name, Format: format, Path: cfg, Weights: weights, Topology: format == "darknet" && weights == "",
 		Inputs: values(g, g.Inputs()), Outputs: values(g, g.Outputs),
 		Parameters: t.Parameters, Trainable: t.Trainable, Folded: t.Folded, FileBytes: n.Bytes,
 		FP32: t.Weights.FP32, FP16: t.Weights.FP16, Int8: t.Weights.Int8,
 		MACs: t.MACs, FLOPs: t.FLOPs(), Elementwise: t.Elementwise, Intensity: t.Intensity(),
 		Activations: p.Activations, PeakActivations: p.Memory.Peak, PeakLayer: g.Layers[p.Memory.At].Name,
-		Predicted: []Predicted{predicted(OpenCV, footprint.OpenCV(g)), predicted(ORT, footprint.ORT(g, block()))},
+		Predicted: []Predicted{predicted(OpenCV, footprint.OpenCV(g, n.Darknet != nil)), predicted(ORT, footprint.ORT(g, block()))},
 	}
 	for _, c := range p.Layers {
 		l := &g.Layers[c.Index]
@@ -110,6 +113,23 @@ func Describe(n *netfile.Network) *Report {
 		})
 	}
 	return r
+}
+
+// names are what a network is called and what it was read from. A topology has no
+// weights.
+func names(n *netfile.Net) (name, format, path, weights string) {
+	path, format = n.Files[0], "onnx"
+	if n.Darknet != nil {
+		format = "darknet"
+	}
+	if len(n.Files) > 1 {
+		weights = n.Files[1]
+	}
+	if n.Described != nil {
+		return n.Described.Name, format, path, weights
+	}
+	name = filepath.Base(path)
+	return strings.TrimSuffix(name, filepath.Ext(name)), format, path, weights
 }
 
 func predicted(engine string, f footprint.Footprint) Predicted {

@@ -13,7 +13,8 @@ const (
 type arena struct {
 	chunks  []chunk // by region and place
 	next    int64   // bytes of the next region
-	touched []int64 // bytes from the beginning of each region that were written
+	regions []int64 // bytes of each
+	touched []int64 // from the beginning of each that were written
 }
 
 type chunk struct {
@@ -43,10 +44,15 @@ func (a *arena) take(owner int, size int64) {
 	a.chunks = append(a.chunks[:best+1], append([]chunk{rest}, a.chunks[best+1:]...)...)
 }
 
+// find is the smallest chunk that is large enough. Of several equal ones it is
+// that of the lowest address, and regions are mapped from the top down.
 func (a *arena) find(size int64) int {
 	best := -1
 	for i, c := range a.chunks {
-		if c.owner < 0 && c.size >= size && (best < 0 || c.size < a.chunks[best].size) {
+		if c.owner >= 0 || c.size < size {
+			continue
+		}
+		if best < 0 || c.size < a.chunks[best].size || c.size == a.chunks[best].size && c.region > a.chunks[best].region {
 			best = i
 		}
 	}
@@ -59,7 +65,7 @@ func (a *arena) extend(size int64) {
 		a.next, grown = 2*a.next, true
 	}
 	a.chunks = append(a.chunks, chunk{len(a.touched), 0, a.next, -1})
-	a.touched = append(a.touched, 0)
+	a.regions, a.touched = append(a.regions, a.next), append(a.touched, 0)
 	if !grown && a.next < maxExtension {
 		a.next *= 2
 	}
@@ -92,13 +98,20 @@ func (a *arena) join(i int) {
 	a.chunks = append(a.chunks[:i+1], a.chunks[i+2:]...)
 }
 
-// resident is what was written of all regions.
-func (a *arena) resident() int64 {
-	var sum int64
-	for _, n := range a.touched {
+// resident is what is resident of all regions. A region below glibc's limit for
+// mappings of their own lies in the heap, where pages may have been written
+// before, by what read the model, of which there is no more than so many bytes of
+// garbage: between none and all of them count. Half of them are assumed.
+func (a *arena) resident(garbage int64) int64 {
+	const heapLimit = 32 << 20 // DEFAULT_MMAP_THRESHOLD_MAX, at which reading large weights puts it
+	var sum, dirty int64
+	for i, n := range a.touched {
 		sum += n
+		if a.regions[i] < heapLimit {
+			dirty += a.regions[i] - n
+		}
 	}
-	return sum
+	return sum + min(dirty, garbage)/2
 }
 
 // pattern follows MemPatternPlanner (onnxruntime/core/framework/mem_pattern_planner.h):

@@ -7,12 +7,12 @@ import "dashline/model"
 const vector = 8
 
 // OpenCV predicts what OpenCV DNN 4.6 holds on the CPU. A network whose batch
-// normalisations are folded needs less: those of darknet files are not.
-func OpenCV(g *model.Graph) Footprint {
+// normalisations are folded needs less: those of darknet files are not. darknet
+// says that it is read from such files, in which every activation is one layer.
+func OpenCV(g *model.Graph, darknet bool) Footprint {
 	in, out := ends(g)
-	// The program's input and the engine's; the outputs that the engine gives and
-	// the caller's copy.
-	f := Footprint{Buffers: 2*in + 2*out, Fixed: opencvFixed + opencvLayer*int64(len(g.Layers))}
+	// The program's input and the engine's; the caller's copy of the outputs.
+	f := Footprint{Buffers: 2*in + out, Fixed: opencvFixed + opencvLayer*int64(len(g.Layers))}
 	for i := range g.Layers {
 		f.Weights += opencvWeights(g.Layers[i].Op)
 	}
@@ -20,7 +20,9 @@ func OpenCV(g *model.Graph) Footprint {
 		f.Values = g.Liveness().Peak
 		return f
 	}
-	f.Values = newBlobs(g).run()
+	b := newBlobs(g)
+	b.darknet = darknet
+	f.Values = b.run()
 	return f
 }
 
@@ -59,6 +61,8 @@ type blobs struct {
 	users []int   // reads of each blob to come
 	reads []int   // of each layer's value
 	at    []int   // blob of each layer's value; -1: a constant
+
+	darknet bool
 }
 
 func newBlobs(g *model.Graph) *blobs {
@@ -77,22 +81,16 @@ func newBlobs(g *model.Graph) *blobs {
 // run is the bytes of all blobs.
 func (b *blobs) run() int64 {
 	for i := range b.g.Layers {
-		l := &b.g.Layers[i]
 		b.at[i] = -1
-		switch l.Op.(type) {
+		switch o := b.g.Layers[i].Op.(type) {
 		case *model.Const, *model.Input: // an input is the program's own memory
-			continue
-		case *model.Yolo: // its channels are moved to the end before it
-			moved := b.take(bytesOf(b.g, l.From[0]), 1)
-			b.at[i] = b.take(bytesOf(b.g, i), b.reads[i])
-			b.users[moved]--
+		case *model.Yolo:
+			b.head(i)
+		case *model.Conv:
+			b.convolution(i, o)
 		default:
 			b.at[i] = b.place(i)
-		}
-		for _, from := range l.From {
-			if at := b.at[from]; at >= 0 {
-				b.users[at]--
-			}
+			b.release(i)
 		}
 	}
 	var sum int64
@@ -100,6 +98,40 @@ func (b *blobs) run() int64 {
 		sum += n
 	}
 	return sum
+}
+
+// release notes that layer i has read.
+func (b *blobs) release(i int) {
+	for _, from := range b.g.Layers[i].From {
+		if at := b.at[from]; at >= 0 {
+			b.users[at]--
+		}
+	}
+}
+
+// head is a detection head, before which its channels are moved to the end.
+func (b *blobs) head(i int) {
+	moved := b.take(bytesOf(b.g, b.g.Layers[i].From[0]), 1)
+	b.at[i] = b.take(bytesOf(b.g, i), b.reads[i])
+	b.users[moved]--
+	b.release(i)
+}
+
+// convolution has a blob, unless its activation is a product with what is
+// computed of the same value: then the value, the factor and the product have one
+// each.
+func (b *blobs) convolution(i int, o *model.Conv) {
+	size := bytesOf(b.g, i)
+	if b.darknet || o.Act.Kind != model.Silu {
+		b.at[i] = b.take(size, b.reads[i])
+		b.release(i)
+		return
+	}
+	value := b.take(size, 1)
+	b.release(i)
+	factor := b.take(size, 1)
+	b.at[i] = b.take(size, b.reads[i])
+	b.users[value], b.users[factor] = 0, 0
 }
 
 func (b *blobs) place(i int) int {

@@ -15,13 +15,13 @@ func ORT(g *model.Graph, block int) Footprint {
 		f.Values = 2 * g.Liveness().Peak
 		return f
 	}
-	f.Values = resident(lower(g, block).steps)
+	f.Values = resident(lower(g, block).steps, f.Weights)
 	return f
 }
 
 const (
-	ortFixed = 2 << 20
-	ortLayer = 16 << 10
+	ortFixed = 1 << 20
+	ortLayer = 8 << 10
 )
 
 // ortWeights are those of layer i, batch normalisation folded.

@@ -53,9 +53,9 @@ func lower(g *model.Graph, block int) *lowering {
 	return w
 }
 
-// layout settles in which form layer i reads and writes images. Pooling,
-// upsampling and joints work on blocks only where they are whole; what is not
-// listed does not at all.
+// layout settles in which form layer i reads and writes images. Pooling and
+// joints work on blocks only where they are whole; what is not listed does not at
+// all.
 func (w *lowering) layout(i int) {
 	l := &w.g.Layers[i]
 	keeps := len(l.From) > 0
@@ -64,15 +64,18 @@ func (w *lowering) layout(i int) {
 		channels := w.g.In(i).Channels()
 		w.blocks[i] = inBlocks(o, channels, w.block)
 		keeps = w.blocks[i] && (o.Groups > 1 || channels >= w.block)
-	case *model.MaxPool, *model.AvgPool, *model.Upsample, *model.Concat:
+	case *model.MaxPool, *model.AvgPool, *model.Concat:
 		for _, from := range l.From {
 			keeps = keeps && w.blocks[from] && w.g.Layers[from].Shape.Channels()%w.block == 0
 		}
 		w.blocks[i] = keeps
-	case *model.Activate, *model.Add, *model.Identity:
+	case *model.Activate, *model.Add, *model.Identity, *model.Upsample:
 		for _, from := range l.From {
 			keeps = keeps && w.blocks[from]
 		}
+		w.blocks[i] = keeps
+	case *model.Generic:
+		keeps = keeps && w.blocks[l.From[0]] && (o.Type == "Cast" || o.Type == "Resize" && multiple(l.Shape, w.g.In(i)))
 		w.blocks[i] = keeps
 	default:
 		keeps = false
@@ -190,13 +193,18 @@ func (w *lowering) read(to []int, i int) []int {
 	return to
 }
 
+// multiple says whether an image is a whole number of times as large as another.
+func multiple(large, small model.Shape) bool {
+	return len(large) == 4 && large.Height()%small.Height() == 0 && large.Width()%small.Width() == 0
+}
+
 func reshapes(op model.Op) bool {
 	switch o := op.(type) {
 	case *model.Identity:
 		return true
 	case *model.Generic:
 		switch o.Type {
-		case "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze":
+		case "Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze":
 			return true
 		}
 	}
