@@ -109,7 +109,7 @@ func (w *shrinking) rank(now *Structure, group, was int, units []int) (*path, er
 	}
 	var readers []*reader
 	for _, d := range grp.Consumers {
-		c, ok := plain(w.m.g, d)
+		c, ok := w.m.plain(d)
 		if !ok {
 			return byWeight(norms(w.m.g, grp, filterNorm)), nil
 		}

@@ -80,9 +80,18 @@ func (b *builder) layer(ctx context.Context) error {
 		}
 	}
 	if c, ok := channelwise(b.m.g, b.i); ok {
-		return b.channelwise(ctx, c)
+		if _, was := channelwise(b.o.g, b.i); was {
+			return b.channelwise(ctx, c)
+		}
 	}
-	return nil
+	return nil // of other layers nothing is known to fit them to
+}
+
+// plain says whether layer i is a convolution whose filters see all channels, and
+// always was: one in groups may have one group left, of which nothing was seen.
+func (m *smaller) plain(i int) (*model.Conv, bool) {
+	c, ok := plain(m.g, i)
+	return c, ok && m.seen[i] != nil
 }
 
 // plain fits a convolution over all channels.

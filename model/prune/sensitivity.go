@@ -100,7 +100,7 @@ func (p *probe) cut(ctx context.Context, group int, kept []bool) (float64, error
 	grp := &p.s.Groups[group]
 	exchanged := map[int]*model.Conv{}
 	for _, d := range grp.Consumers {
-		c, ok := plain(p.m.g, d)
+		c, ok := p.m.plain(d)
 		if !ok {
 			continue // its loss is not seen
 		}
