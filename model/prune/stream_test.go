@@ -2,6 +2,7 @@ package prune
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -245,5 +246,154 @@ func TestRebuildStreams(t *testing.T) {
 	})
 	if with > .5*without {
 		t.Errorf("a fit loses %g, none %g", with, without)
+	}
+}
+
+// Groups that begin in one layer are numbered by their first channels. Where these
+// leave they change names, and are still the same.
+func TestAliveByChannels(t *testing.T) {
+	s := &stream{r: rand.New(rand.NewPCG(1, 0)), g: &model.Graph{}}
+	x := s.conv(s.add(&model.Input{Shape: model.Shape{1, 1, 4, 4}}), 8, 1, model.Relu)
+	part := s.add(&model.Slice{Axis: 1, Start: 2, Count: 5}, x) // apart: 0, 1 and 7
+	s.g.Outputs = []int{s.conv(x, 2, 1, model.Linear), s.conv(part, 2, 1, model.Linear)}
+	was, err := Analyze(s.g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest, sliced := group(was, x, 7), group(was, x, 2)
+	keep := was.All()
+	keep[sliced][1] = false // of five
+	for _, gone := range []int{0, 1} {
+		keep[rest][gone] = false
+		g, err := was.Remove(s.g, keep)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, err := Analyze(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &shrinking{o: &original{g: s.g, s: was}, m: &smaller{g: g, keep: keep}}
+		alive := w.alive(now)
+		if l := alive[sliced]; l == nil || l.group != group(now, part, 0) || !slices.Equal(l.units, []int{0, 2, 3, 4}) {
+			t.Errorf("channel %d left: what is sliced is taken for %+v", gone, l)
+		}
+		if l := alive[rest]; (l != nil) != (gone == 0) || l != nil && l.group == group(now, part, 0) {
+			t.Errorf("channel %d left: the rest is taken for %+v", gone, l)
+		}
+	}
+}
+
+func group(s *Structure, layer, channel int) int {
+	at, _ := s.Find(Channel{layer, channel})
+	return at
+}
+
+// A normalisation in place of a bias computes the same.
+func TestNormOf(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := &stream{t, rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)), &model.Graph{}}
+		s.g.Outputs = []int{s.conv(s.add(&model.Input{Shape: model.Shape{1, 3, 5, 5}}), 4, 3, model.Leaky)}
+		image := noise(1, 1, 75)[0]
+		before := outputs(t, s.g, image)
+		c := s.g.Layers[1].Op.(*model.Conv)
+		m := moments{}
+		if rapid.Bool().Draw(t, "known") {
+			for range c.Filters {
+				m.mean = append(m.mean, s.r.NormFloat64())
+				m.variance = append(m.variance, s.r.Float64()*rapid.SampledFrom([]float64{0, 1e-6, 1, 30}).Draw(t, "size"))
+			}
+		}
+		c.Norm, c.Bias = normOf(c, 1e-5, m), nil
+		for i, x := range outputs(t, s.g, image) {
+			if math.Abs(float64(x-before[i])) > 1e-5 {
+				t.Errorf("output %d is %g, it was %g", i, x, before[i])
+			}
+		}
+	})
+}
+
+// Layer after layer for all images gives what image after image does.
+func TestFlowGivesWhatARunGives(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := drawStream(t)
+		images := noise(rapid.Uint64().Draw(t, "images"), 3, 2*6*6)
+		r, err := exec.New(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := make([][][]float32, len(images))
+		for n := range images {
+			_, err := r.Run(&exec.Scratch{}, images[n:n+1], func(_ int, value []float32) error {
+				want[n] = append(want[n], slices.Clone(value))
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		f := newFlow(g, images)
+		held := 0
+		for i := range g.Layers {
+			if err := f.run(context.Background(), i); err != nil {
+				t.Fatal(err)
+			}
+			for n := range images {
+				if !slices.Equal(f.values[i][n], want[n][i]) {
+					t.Fatalf("%s: another value for image %d", g.Layers[i].Name, n)
+				}
+			}
+			f.drop(i)
+		}
+		for i := range f.values {
+			if f.values[i] != nil {
+				held++
+			}
+		}
+		if held != 1 { // the input is the caller's
+			t.Errorf("%d values are held after their last reader", held)
+		}
+	})
+}
+
+// Memory that is free is used again where it is not far too large.
+func TestRoom(t *testing.T) {
+	f := &flow{free: [][]float32{make([]float32, 100), make([]float32, 12), make([]float32, 15)}}
+	for _, c := range []struct{ n, capacity, left int }{{10, 12, 2}, {10, 15, 1}, {10, 10, 0}} {
+		if v := f.room(c.n); len(v) != c.n || cap(v) != c.capacity || len(f.free) != c.left {
+			t.Errorf("room for %d: %d of %d, %d left", c.n, len(v), cap(v), len(f.free))
+		}
+	}
+}
+
+// parallel does everything once, ends at the first error, and not at all where it
+// was called off.
+func TestParallel(t *testing.T) {
+	for _, workers := range []int{1, 3} {
+		done := make([]int, 50)
+		err := parallel(context.Background(), workers, len(done), func(_, n int) error {
+			done[n]++
+			return nil
+		})
+		if err != nil || slices.Min(done) != 1 || slices.Max(done) != 1 {
+			t.Errorf("%v, %v", err, done)
+		}
+		broken := errors.New("broken")
+		if err := parallel(context.Background(), workers, 50, func(_, n int) error {
+			if n == 7 {
+				return broken
+			}
+			return nil
+		}); err != broken {
+			t.Errorf("%v", err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := parallel(ctx, workers, 50, func(int, int) error {
+			t.Error("done in spite of all")
+			return nil
+		}); err != context.Canceled {
+			t.Errorf("%v", err)
+		}
 	}
 }
