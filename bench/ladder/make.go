@@ -2,11 +2,13 @@ package ladder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 
+	"dashline/bench/accuracy"
 	"dashline/internal/doctor"
 	"dashline/internal/netfile"
 	"dashline/internal/shrink"
@@ -98,12 +100,40 @@ func (m *maker) forms(ctx context.Context, name string, g *model.Graph, how stri
 	if !m.o.Int8 {
 		return nil
 	}
-	plan, err := quantize.Calibrate(ctx, g, m.images, quantize.Options{Reduced: !doctor.ReadMachine().VNNI()}, func(done, total int) { m.o.Progress("codes for "+name, done, total) })
+	plan, err := m.codes(ctx, name, g)
 	if err != nil {
 		return err
 	}
 	return m.add(name+"-int8", plan.Graph, onnx.Options{Fold: true, Decode: true, Quant: &plan.Quant},
 		fmt.Sprintf("%s, %d of %d convolutions in int8", how, len(plan.Coded()), len(plan.Coded())+len(plan.Float())))
+}
+
+// maxDrop is how many points of agreement an int8 form may lose; what is most
+// sensitive stays float to hold it.
+const maxDrop = 1
+
+func (m *maker) codes(ctx context.Context, name string, g *model.Graph) (*quantize.Plan, error) {
+	const memory = 3 << 30 // bytes, of all calibration pictures' values at once
+	most := max(int(memory/quantize.Memory(g)), 1)
+	var calibrate, judged [][]float32
+	for i, x := range m.images {
+		if i%3 == 0 && len(calibrate) < most {
+			calibrate = append(calibrate, x)
+		} else {
+			judged = append(judged, x)
+		}
+	}
+	o := quantize.Options{Reduced: !doctor.ReadMachine().VNNI()}
+	judge := func(want, have quantize.Outputs) (float64, error) { return accuracy.Drop(m.n.Described, g, want, have) }
+	tries := 0
+	plan, _, err := quantize.Hold(ctx, g, calibrate, judged, o, maxDrop, judge, func(string) {
+		tries++
+		m.o.Progress("int8 form of "+name, tries, 0)
+	})
+	if errors.Is(err, quantize.ErrDrop) {
+		err = nil // what it is worth is measured, like all else
+	}
+	return plan, err
 }
 
 func (m *maker) add(name string, g *model.Graph, o onnx.Options, how string) error {

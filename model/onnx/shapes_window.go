@@ -6,7 +6,7 @@ import (
 	"dashline/model"
 )
 
-// window is how one of Size slides over an image, a number for each of its
+// window is how one of that size slides over an image, a number for each of its
 // dimensions, outermost first.
 type window struct {
 	size, stride, dilation []int

@@ -31,7 +31,11 @@ func (b *builder) operator(op model.Op, in []string, out named) error {
 	case *model.Upsample:
 		scale := float32(o.Scale)
 		scales := b.weights(out.name+"/scales", float32Kind, model.Shape{4}, []float32{1, 1, scale, scale})
-		b.node("Resize", out.name, []string{in[0], "", scales}, attrText("mode", "nearest"),
+		roi := "" // may be left out since opset 13
+		if b.Opset < 13 {
+			roi = b.weights(out.name+"/roi", float32Kind, model.Shape{8}, []float32{0, 0, 0, 0, 1, 1, 1, 1})
+		}
+		b.node("Resize", out.name, []string{in[0], roi, scales}, attrText("mode", "nearest"),
 			attrText("coordinate_transformation_mode", "asymmetric"), attrText("nearest_mode", "floor"))
 	case *model.Add:
 		sum := "Add"

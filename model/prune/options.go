@@ -34,8 +34,7 @@ type Options struct {
 	// enough: default [Multiple].
 	Multiple int
 	// Places are the pixels of each picture at which each layer is looked at; default
-	// 100. Memory is 24 bytes for each of them, each picture and each weight of the
-	// largest filter, and a few values of the network for each picture.
+	// 100. Where pictures would take more than 4 GiB, only some are fitted to.
 	Places int
 	Step   float64 // share of the cost that is removed at a time; default 0.1
 	Seed   uint64  // of the choice of places

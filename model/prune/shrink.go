@@ -56,7 +56,6 @@ func usable(g *model.Graph, images [][]float32) error {
 	if len(g.Inputs()) != 1 {
 		return fmt.Errorf("the network has %d inputs: only networks with one can be pruned", len(g.Inputs()))
 	}
-	const fewest = 5
 	if len(images) < fewest {
 		return fmt.Errorf("%d calibration pictures: give at least %d, better 100", len(images), fewest)
 	}
@@ -92,11 +91,16 @@ func (w *shrinking) prepare(ctx context.Context, images [][]float32) error {
 	if err != nil {
 		return err
 	}
+	most := int(memory / each(g, w.opt.Places) / 2) // pictures with their mirror images
+	if most < fewest {
+		return fmt.Errorf("%d calibration pictures of this network do not fit into %d GiB of memory: prune it at a smaller input size",
+			fewest, memory>>30)
+	}
+	for n := 0; n < len(images); n += 5 {
+		w.held = append(w.held, images[n])
+	}
 	var fit [][]float32
-	for n, x := range images {
-		if n%5 == 0 {
-			w.held = append(w.held, x)
-		}
+	for _, x := range thinned(images, most) {
 		fit = append(fit, x, mirrored(x, g.Layers[g.Inputs()[0]].Shape))
 	}
 	w.o, err = observe(ctx, g, s, fit, w.opt.Places, w.opt.Seed, func(done, total int) {

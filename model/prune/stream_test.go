@@ -397,3 +397,27 @@ func TestParallel(t *testing.T) {
 		}
 	}
 }
+
+func TestMemoryOfAnImage(t *testing.T) {
+	s := &stream{r: rand.New(rand.NewPCG(1, 0)), g: &model.Graph{}}
+	in := s.add(&model.Input{Shape: model.Shape{1, 3, 10, 10}})
+	a := s.conv(in, 4, 3, model.Relu)
+	s.g.Outputs = []int{s.add(&model.Add{}, s.conv(a, 4, 3, model.Linear), a)}
+	// Alive: two values of 4 channels and the sum; kept: 3+4+4+4 at 20 places; seen: 36.
+	if got, want := each(s.g, 20), int64(4*(3*400+15*20+36*20*11/5)); got != want {
+		t.Errorf("%d bytes, expected %d", got, want)
+	}
+}
+
+func TestThinned(t *testing.T) {
+	images := noise(1, 10, 1)
+	if got := thinned(images, 10); len(got) != 10 {
+		t.Errorf("%d of 10", len(got))
+	}
+	got := thinned(images, 4)
+	for i, n := range []int{0, 2, 5, 7} {
+		if len(got) != 4 || &got[i][0] != &images[n][0] {
+			t.Fatalf("%d images, not those of number 0, 2, 5 and 7", len(got))
+		}
+	}
+}
