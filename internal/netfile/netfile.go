@@ -109,7 +109,7 @@ func (n *Net) darknet(cfg, weights string, topology bool) error {
 	if err != nil {
 		return err
 	}
-	var from io.Reader = zeros{}
+	var from io.Reader
 	size, err := darknet.Inspect(text)
 	if err != nil {
 		return fmt.Errorf("open network %s: %w", cfg, err)
@@ -127,7 +127,8 @@ func (n *Net) darknet(cfg, weights string, topology bool) error {
 		from, length, n.Bytes = f, info.Size(), info.Size()
 		n.Files = append(n.Files, weights)
 	case topology && errors.Is(err, os.ErrNotExist):
-		from = io.MultiReader(bytes.NewReader([]byte{0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0}), from)
+		header := []byte{0, 0, 0, 0, 2} // version 0.2
+		from = io.LimitReader(io.MultiReader(bytes.NewReader(header), zeros{}), length)
 	default:
 		return fmt.Errorf("open network %s: %w", cfg, err)
 	}
