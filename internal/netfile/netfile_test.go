@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"dashline/internal/testkit/tiny"
+	"dashline/internal/testkit/tinynet"
 	"dashline/model"
 	"dashline/model/onnx"
 )
@@ -37,13 +37,13 @@ func write(t *testing.T, path string, data []byte) {
 
 // Every way to name a network gives the same network.
 func TestLoad(t *testing.T) {
-	described := tiny.Detector(t, "net", 1)
+	described := tinynet.Detector(t, "net", 1)
 	base := stem(described)
 	want, err := Load(described, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, wrote := weights(want.Graph), weights(tiny.Graph(1))
+	got, wrote := weights(want.Graph), weights(tinynet.Graph(1))
 	for i := range wrote {
 		if len(got) != len(wrote) || math.Abs(float64(got[i]-wrote[i])) > 1e-4 { // darknet adds another number to variances
 			t.Fatalf("%d weights, number %d is %g; %d were written, %g", len(got), i, got[i], len(wrote), wrote[i])
@@ -94,7 +94,7 @@ func weights(g *model.Graph) []float32 {
 
 // A description's input size is the network's, whatever the cfg says.
 func TestLoadAtTheDescribedSize(t *testing.T) {
-	described := tiny.Detector(t, "net", 1)
+	described := tinynet.Detector(t, "net", 1)
 	text, err := os.ReadFile(described)
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func TestLoadAtTheDescribedSize(t *testing.T) {
 
 // A cfg without weights is a topology, where that is allowed.
 func TestLoadTopology(t *testing.T) {
-	described := tiny.Detector(t, "net", 1)
+	described := tinynet.Detector(t, "net", 1)
 	base := bare(t, described, ".cfg")
 	whole, err := Load(described, false)
 	if err != nil {
@@ -137,7 +137,7 @@ func TestLoadTopology(t *testing.T) {
 }
 
 func TestLoadSaysWhatIsWrong(t *testing.T) {
-	described := tiny.Detector(t, "net", 1)
+	described := tinynet.Detector(t, "net", 1)
 	cfg := bare(t, described, ".cfg") + ".cfg"
 	short := bare(t, described, ".cfg", ".weights")
 	data, err := os.ReadFile(short + ".weights")
@@ -176,7 +176,7 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 
 // What is written is described beside it and is the same network when it is read.
 func TestSave(t *testing.T) {
-	n, err := Load(tiny.Detector(t, "net", 1), false)
+	n, err := Load(tinynet.Detector(t, "net", 1), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestSave(t *testing.T) {
 
 // A network that cannot be written leaves what was there.
 func TestSaveReplacesWholeOrNot(t *testing.T) {
-	n, err := Load(tiny.Detector(t, "net", 1), false)
+	n, err := Load(tinynet.Detector(t, "net", 1), false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,14 +12,14 @@ import (
 	"time"
 
 	"dashline/internal/netfile"
-	"dashline/internal/testkit/tiny"
+	"dashline/internal/testkit/tinynet"
 	"dashline/model"
 	"dashline/model/prune"
 )
 
 func detector(t *testing.T) *netfile.Net {
 	t.Helper()
-	n, err := netfile.Detector(tiny.Detector(t, "net", 1))
+	n, err := netfile.Detector(tinynet.Detector(t, "net", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +52,7 @@ func macs(t *testing.T, g *model.Graph) int64 {
 func TestRun(t *testing.T) {
 	n := detector(t)
 	base := filepath.Join(t.TempDir(), "small")
-	made, err := Run(t.Context(), n, tiny.Inputs(8), options(base, .2, .405))
+	made, err := Run(t.Context(), n, tinynet.Inputs(8), options(base, .2, .405))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,14 +73,14 @@ func TestRun(t *testing.T) {
 		t.Errorf("the file to go on with is left: %v", err)
 	}
 	one := filepath.Join(t.TempDir(), "one")
-	if made, err = Run(t.Context(), n, tiny.Inputs(8), options(one, .2)); err != nil || len(made) != 1 || made[0].Network != one+".yaml" {
+	if made, err = Run(t.Context(), n, tinynet.Inputs(8), options(one, .2)); err != nil || len(made) != 1 || made[0].Network != one+".yaml" {
 		t.Errorf("%+v, %v", made, err)
 	}
 }
 
 // A run that was stopped anywhere goes on to the same files as one that was not.
 func TestRunGoesOn(t *testing.T) {
-	n, pictures := detector(t), tiny.Inputs(5)
+	n, pictures := detector(t), tinynet.Inputs(5)
 	whole := filepath.Join(t.TempDir(), "small")
 	want, err := Run(t.Context(), n, pictures, options(whole, .15, .4))
 	if err != nil {
@@ -132,7 +132,7 @@ func TestRunGoesOn(t *testing.T) {
 
 // One that was stopped between a step and its result, too.
 func TestRunGoesOnBeforeAResult(t *testing.T) {
-	n, pictures := detector(t), tiny.Inputs(6)
+	n, pictures := detector(t), tinynet.Inputs(6)
 	base := filepath.Join(t.TempDir(), "small")
 	o := options(base, .2)
 	o.Step = 1
@@ -157,7 +157,7 @@ func TestRunGoesOnBeforeAResult(t *testing.T) {
 
 // What a run of other arguments left is not gone on with, nor what is damaged.
 func TestRunIgnoresOtherRuns(t *testing.T) {
-	n, pictures := detector(t), tiny.Inputs(6)
+	n, pictures := detector(t), tinynet.Inputs(6)
 	base := filepath.Join(t.TempDir(), "small")
 	want, err := Run(t.Context(), n, pictures, options(base, .2))
 	if err != nil {
@@ -187,7 +187,7 @@ func TestRunIgnoresOtherRuns(t *testing.T) {
 
 // All that a result depends on tells runs apart.
 func TestFingerprint(t *testing.T) {
-	n, pictures := detector(t), tiny.Inputs(6)
+	n, pictures := detector(t), tinynet.Inputs(6)
 	first := fingerprint(n.Graph, pictures, options("a", .2))
 	if fingerprint(n.Graph, pictures, options("b", .2)) != first {
 		t.Error("where files go makes a difference")
@@ -196,7 +196,7 @@ func TestFingerprint(t *testing.T) {
 	g.Layers[1].Op.(*model.Conv).Weight[0]++
 	others := map[string]string{
 		"weights":  fingerprint(g, pictures, options("a", .2)),
-		"pictures": fingerprint(n.Graph, tiny.Inputs(5), options("a", .2)),
+		"pictures": fingerprint(n.Graph, tinynet.Inputs(5), options("a", .2)),
 	}
 	for name, change := range map[string]func(*Options){
 		"share":      func(o *Options) { o.Remove[0] = .21 },
@@ -237,7 +237,7 @@ func TestRunForLatency(t *testing.T) {
 	per := macs(t, n.Graph) / 100 // 100 ms as it is
 	o := options(filepath.Join(t.TempDir(), "small"))
 	o.Latency, o.Time = 70*time.Millisecond, clock(t, per)
-	made, err := Run(t.Context(), n, tiny.Inputs(6), o)
+	made, err := Run(t.Context(), n, tinynet.Inputs(6), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,12 +246,12 @@ func TestRunForLatency(t *testing.T) {
 	}
 	o = options(filepath.Join(t.TempDir(), "small"))
 	o.Latency, o.Time, o.Multiple, o.Step = time.Microsecond, clock(t, per), 8, .5
-	if made, err = Run(t.Context(), n, tiny.Inputs(6), o); !errors.Is(err, prune.ErrTarget) || !strings.Contains(err.Error(), "1µs was asked for") || len(made) > 0 {
+	if made, err = Run(t.Context(), n, tinynet.Inputs(6), o); !errors.Is(err, prune.ErrTarget) || !strings.Contains(err.Error(), "1µs was asked for") || len(made) > 0 {
 		t.Errorf("%+v, %v", made, err)
 	}
 	broken := errors.New("no clock")
 	o.Time = func(context.Context, *model.Graph) (time.Duration, error) { return 0, broken }
-	if _, err = Run(t.Context(), n, tiny.Inputs(6), o); !errors.Is(err, broken) {
+	if _, err = Run(t.Context(), n, tinynet.Inputs(6), o); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 }
@@ -260,7 +260,7 @@ func TestRunForLatency(t *testing.T) {
 func TestRunTarget(t *testing.T) {
 	o := options(filepath.Join(t.TempDir(), "small"), .2, .999)
 	o.Step = .5
-	made, err := Run(t.Context(), detector(t), tiny.Inputs(6), o)
+	made, err := Run(t.Context(), detector(t), tinynet.Inputs(6), o)
 	if !errors.Is(err, prune.ErrTarget) || len(made) != 1 {
 		t.Fatalf("%+v, %v", made, err)
 	}

@@ -1,7 +1,7 @@
-// Package tiny makes a detector of a few thousand random weights for tests of what
+// Package tinynet makes a detector of a few thousand random weights for tests of what
 // is done to networks: everything takes milliseconds on it. It finds something in
 // any picture, though nothing that is there.
-package tiny
+package tinynet
 
 import (
 	"bytes"
