@@ -134,9 +134,8 @@ func (w *shrinking) readers(grp *Group, c *model.Conv, d int) ([]*reader, error)
 		var out []*reader
 		for k, p := range parts {
 			part := columnsOf(all, p.outputs)
-			mean := total(p.weight) / float64(len(p.weight))
 			for j := range p.outputs {
-				scaleColumn(part, j, math.Sqrt(p.worth[j]*mean))
+				scaleColumn(part, j, math.Sqrt(p.worth[j]*p.mean))
 			}
 			r, err := newReader(w.m.parts[d][k].cov, part, cols, 1)
 			if err != nil {

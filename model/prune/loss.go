@@ -117,10 +117,12 @@ type portion struct {
 	outputs []int
 	weight  []float32 // a sample
 	worth   []float64 // an output, in units of the loss
+	mean    float64   // weight of a pixel
 }
 
-// portions are those of a head, for what the original network gives at the places.
-func (h *head) portions(target matrix) []portion {
+// portions are those of a head, for what the original network gives at the places,
+// each of which stands for so many.
+func (h *head) portions(target matrix, stands []float32) []portion {
 	const least = .01 // of a place where nothing is
 	cells := float64(h.grid[0] * h.grid[1])
 	var out []portion
@@ -133,8 +135,8 @@ func (h *head) portions(target matrix) []portion {
 		for r := range target.rows {
 			row := target.row(r)[at : at+h.stride]
 			p := sigmoid(float64(row[4]))
-			undecided.weight = append(undecided.weight, float32(p*(1-p)+least))
-			w := p + least/2
+			undecided.weight = append(undecided.weight, float32(p*(1-p)+least)*stands[r])
+			w := (p + least/2) * float64(stands[r])
 			rest.weight = append(rest.weight, float32(w))
 			all += w
 			for c, x := range row {
@@ -158,6 +160,8 @@ func (h *head) portions(target matrix) []portion {
 			rest.outputs = append(rest.outputs, at+c)
 			rest.worth = append(rest.worth, worth*cells)
 		}
+		pixels := total(stands)
+		undecided.mean, rest.mean = total(undecided.weight)/pixels, total(rest.weight)/pixels
 		out = append(out, undecided, rest)
 	}
 	return out

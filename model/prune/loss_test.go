@@ -92,7 +92,7 @@ func TestPortions(t *testing.T) {
 	h := head{yolo: true, anchors: 2, stride: 7, grid: grid{2, 3}}
 	target := newMatrix(3, 14)
 	target.row(0)[4], target.row(1)[4], target.row(2)[4] = -20, 0, 20
-	parts := h.portions(target)
+	parts := h.portions(target, []float32{1, 1, 1})
 	var all []int
 	for _, p := range parts {
 		all = append(all, p.outputs...)
@@ -168,6 +168,12 @@ func TestSpread(t *testing.T) {
 		if len(all) != 1 || p.each != min(most, h*w) || p.rows() != images*p.each {
 			t.Fatalf("%d grids, %+v", len(all), p)
 		}
+		// What weights were scaled by to be 1 on average.
+		var sum float64
+		for i, at := range p.pixels {
+			sum += float64(p.stands[i]) * float64(look[0].at(.5, (float64(at%w)+.5)/float64(w)))
+		}
+		scale := sum / float64(p.rows())
 		for n := range images {
 			seen := map[int]bool{}
 			for k, at := range p.of(n) {
@@ -175,10 +181,13 @@ func TestSpread(t *testing.T) {
 					t.Fatalf("image %d: places %v of %d", n, p.of(n), h*w)
 				}
 				seen[at] = true
-				right := (float64(at%w)+.5)/float64(w) >= .5
-				ratio := p.weight[n*p.each+k] / slices.Min(p.weight)
-				if right && slices.Min(p.weight) != slices.Max(p.weight) && math.Abs(float64(ratio)-5) > 1e-4 {
-					t.Errorf("a place on the right counts %g times one on the left", ratio)
+				want := 1.
+				if (float64(at%w)+.5)/float64(w) >= .5 {
+					want = 5
+				}
+				i := n*p.each + k
+				if got := float64(p.weight[i]/p.stands[i]) * scale; math.Abs(got-want) > 1e-4 || p.stands[i] < 1 {
+					t.Errorf("a place that stands for %g counts %g each, want %g", p.stands[i], got, want)
 				}
 			}
 		}

@@ -76,7 +76,7 @@ func observe(
 	}
 	for _, h := range o.heads {
 		if h.conv >= 0 {
-			o.parts[h.conv] = h.portions(o.target[h.conv])
+			o.parts[h.conv] = h.portions(o.target[h.conv], o.at[gridOf(g.Layers[h.conv].Shape)].stands)
 		}
 	}
 	return o, nil

@@ -3,6 +3,7 @@ package prune
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"dashline/model"
 )
@@ -13,6 +14,9 @@ type places struct {
 	each   int       // an image
 	pixels []int     // row*width + column, image after image
 	weight []float32 // mean 1
+	// stands is for how many pixels each place stands: one over its chance to be
+	// drawn.
+	stands []float32
 }
 
 func (p *places) rows() int      { return len(p.pixels) }
@@ -24,8 +28,9 @@ type grid [2]int
 func gridOf(s model.Shape) grid { return grid{s.Height(), s.Width()} }
 
 // spread chooses places for every grid of the network: at most most pixels of an
-// image, drawn without replacement. attention, 0 to 1 at relative coordinates of
-// an image, says where objects are; there a place counts more.
+// image, drawn without replacement. attention says where objects are; there a
+// place is more likely to be drawn, in proportion, and counts for as much more as
+// it is not drawn more often. nil treats all alike.
 func spread(g *model.Graph, images, most int, seed uint64, attention []attention) map[grid]*places {
 	out := map[grid]*places{}
 	for i := range g.Layers {
@@ -33,23 +38,81 @@ func spread(g *model.Graph, images, most int, seed uint64, attention []attention
 		if len(s) != 4 || out[gridOf(s)] != nil {
 			continue
 		}
-		area := s.Height() * s.Width()
-		p := &places{each: min(most, area)}
-		random := rand.New(rand.NewPCG(seed, uint64(area)))
+		h, w := s.Height(), s.Width()
+		p := &places{each: min(most, h*w)}
+		random := rand.New(rand.NewPCG(seed, uint64(h*w)))
+		worth := make([]float64, h*w)
 		for n := range images {
-			for _, at := range random.Perm(area)[:p.each] {
-				p.pixels = append(p.pixels, at)
-				w := float32(1)
+			for at := range worth {
+				worth[at] = 1
 				if attention != nil {
-					w = attention[n].at((float64(at/s.Width())+.5)/float64(s.Height()), (float64(at%s.Width())+.5)/float64(s.Width()))
+					worth[at] = float64(attention[n].at((float64(at/w)+.5)/float64(h), (float64(at%w)+.5)/float64(w)))
 				}
-				p.weight = append(p.weight, w)
+			}
+			pixels, chances := draw(worth, p.each, random)
+			for k, at := range pixels {
+				p.pixels = append(p.pixels, at)
+				p.weight = append(p.weight, float32(worth[at]/chances[k]))
+				p.stands = append(p.stands, float32(1/chances[k]))
 			}
 		}
 		level(p.weight)
 		out[gridOf(s)] = p
 	}
 	return out
+}
+
+// draw takes count of the indices of worth, each with a chance in proportion to
+// its worth, at most 1 (systematic sampling in a random order, Madow 1949), and says
+// what the chances were.
+func draw(worth []float64, count int, random *rand.Rand) (drawn []int, chances []float64) {
+	chance := make([]float64, len(worth))
+	sure := make([]bool, len(worth)) // to be drawn
+	for left := count; ; {
+		var sum float64
+		for i, x := range worth {
+			if !sure[i] {
+				sum += x
+			}
+		}
+		more := false
+		for i, x := range worth {
+			if sure[i] {
+				continue
+			}
+			if chance[i] = float64(left) * x / sum; chance[i] >= 1 {
+				chance[i], sure[i], more = 1, true, true
+			}
+		}
+		if !more {
+			break
+		}
+		left = count
+		for _, s := range sure {
+			if s {
+				left--
+			}
+		}
+		if left <= 0 {
+			break
+		}
+	}
+	at, sum := random.Float64(), 0.
+	for _, i := range random.Perm(len(worth)) {
+		sum += chance[i]
+		if len(drawn) < count && sum > at {
+			drawn, chances = append(drawn, i), append(chances, chance[i])
+			at++
+		}
+	}
+	if len(drawn) < count { // rounding took the last one's turn
+		last := 0
+		for slices.Contains(drawn, last) || chance[last] == 0 {
+			last++
+		}
+		drawn, chances = append(drawn, last), append(chances, chance[last])
+	}
+	return drawn, chances
 }
 
 // level scales weights to a mean of 1.

@@ -71,6 +71,7 @@ func (o *original) rotateGroup(group int) error {
 	grp := &o.s.Groups[group]
 	n := len(grp.Units)
 	cost, cov := mat.NewSymDense(n, nil), mat.NewSymDense(n, nil)
+	var rounding float64
 	for _, d := range grp.Consumers {
 		cols := columns(o.g, grp, d)
 		w := rowsOf(weights(o.g.Layers[d].Op.(*model.Conv), o.seen[d].cov.SymmetricDim()), cols)
@@ -84,6 +85,13 @@ func (o *original) rotateGroup(group int) error {
 		share := 1 / max(mat.Trace(&t), 1e-12)
 		addTo(cost, &m, share)
 		addTo(cov, c, 1/float64(len(grp.Consumers)))
+		for _, k := range cols {
+			rounding += 1e-9 * square(o.seen[d].mean[k]) / float64(n*len(grp.Consumers))
+		}
+	}
+	// What varies less than float32 rounds it is not to be made as large as the rest.
+	for k := range n {
+		cov.SetSym(k, k, cov.At(k, k)+rounding)
 	}
 	to, back, worth, err := basis(cov, cost)
 	if err != nil {

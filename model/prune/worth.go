@@ -10,9 +10,8 @@ func (o *original) outputWorth(i int) []float64 {
 	out := make([]float64, c.Filters)
 	if parts := o.parts[i]; parts != nil {
 		for _, p := range parts {
-			mean := total(p.weight) / float64(len(p.weight))
 			for k, f := range p.outputs {
-				out[f] = p.worth[k] * mean
+				out[f] = p.worth[k] * p.mean
 			}
 		}
 		return out
