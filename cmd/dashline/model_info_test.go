@@ -74,7 +74,7 @@ func TestModelInfo(t *testing.T) {
 		{exitUsage, "--size 64: give width and height", []string{file, "--size", "64"}},
 		{exitUsage, "--threads 1000: give 1 to 256", []string{file, "--threads", "1000"}},
 		{exitBroken, "no such file", []string{filepath.Join(t.TempDir(), "none.onnx")}},
-		{exitBroken, "did you mean yolov3?", []string{"yolov33"}},
+		{exitUsage, "did you mean yolov3?", []string{"yolov33"}},
 		{exitBroken, "this is not a weights file", []string{file, "--weights", file}},
 	} {
 		if code, _, errs := say(t, append([]string{"model", "info"}, tt.args...)...); code != tt.code || !strings.Contains(errs, tt.want) {
@@ -157,7 +157,7 @@ func TestModelDiff(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &d); err != nil || code != exitOK || d.LargestWeight == 0 || d.Relative != 1 || len(d.Layers) != 1 {
 		t.Errorf("%d: %s %v\n%s", code, errs, err, out)
 	}
-	if code, _, errs = say(t, "model", "diff", a, "yolov33"); code != exitBroken || !strings.Contains(errs, "did you mean yolov3?") {
+	if code, _, errs = say(t, "model", "diff", a, "yolov33"); code != exitUsage || !strings.Contains(errs, "did you mean yolov3?") {
 		t.Errorf("%d: %s", code, errs)
 	}
 }
