@@ -44,7 +44,7 @@ func (r *Report) totals(line func(key, format string, args ...any)) {
 	line("parameters", "%s; %s trainable; %s with batch normalisation folded", Thousands(r.Parameters), Thousands(r.Trainable), Thousands(r.Folded))
 	line("file", "%s bytes", Thousands(r.FileBytes))
 	line("weights", "%s fp32, %s fp16, %s int8, folded", Bytes(r.FP32), Bytes(r.FP16), Bytes(r.Int8))
-	line("work", "%sMACs = %sFLOPs of 2 a MAC, as darknet counts; %selementwise operations besides", count(r.MACs), count(r.FLOPs), count(r.Elementwise))
+	line("work", "%s MACs = %s FLOPs of 2 a MAC, as darknet counts; %s elementwise operations besides", count(r.MACs), count(r.FLOPs), count(r.Elementwise))
 	line("values", "%s in all, at most %s at once (at %s)", Bytes(r.Activations), Bytes(r.PeakActivations), r.PeakLayer)
 	line("intensity", "%.1f FLOPs a byte moved", r.Intensity)
 	for _, p := range r.Predicted {
@@ -103,10 +103,10 @@ func bar(part, whole, most int64) string {
 	return fmt.Sprintf("%4.1f%% %s", 100*float64(part)/float64(whole), strings.Repeat("#", max(1, int(n+.5))))
 }
 
-// count writes a number of operations, before their name.
+// count writes a number of operations.
 func count(n int64) string {
 	if n < 1e6 {
-		return Thousands(n) + " "
+		return Thousands(n)
 	}
 	return fmt.Sprintf("%.3f G", float64(n)/1e9)
 }
