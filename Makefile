@@ -16,7 +16,7 @@ ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py 
 # Go stamps the version from git, where git can read this folder.
 BUILDVCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
 
-.PHONY: help run test build setup lint fuzz soak bench cameras cuda-link oracles drives train train-data train-smoke generate clean
+.PHONY: help run test build setup lint fuzz soak bench cameras prune-study cuda-link oracles drives train train-data train-smoke generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench: ## measure what a frame costs beside decoding and the networks
 
 cameras: ## measure what RTSP adds to a frame's age, and decoding four cameras beside ffmpeg (12 minutes)
 	go test ./bench -run '^$$' -bench 'RTSPAge|RTSPDecode' -benchtime 1x -v -timeout 0
+
+prune-study: build ## prune two detectors at four strengths, by the method and by baselines, and print what is left (about an hour)
+	scripts/prune-study
 
 cuda-link: ## prove that everything compiles and links against OpenCV with CUDA
 	@scripts/prove-cuda-link

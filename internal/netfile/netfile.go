@@ -171,7 +171,7 @@ func (n *Net) darknet(cfg string, o Options) error {
 	if err != nil {
 		return err
 	}
-	var from io.Reader = zeros{}
+	var from io.Reader
 	size, err := darknet.Inspect(text)
 	if err != nil {
 		return fmt.Errorf("open network %s: %w", cfg, err)
@@ -189,7 +189,8 @@ func (n *Net) darknet(cfg string, o Options) error {
 		from, length, n.Bytes = f, info.Size(), info.Size()
 		n.Files = append(n.Files, o.Weights)
 	case o.Topology && errors.Is(err, os.ErrNotExist):
-		from = io.LimitReader(io.MultiReader(bytes.NewReader([]byte{0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0}), from), length)
+		header := []byte{0, 0, 0, 0, 2} // version 0.2
+		from = io.LimitReader(io.MultiReader(bytes.NewReader(header), zeros{}), length)
 	default:
 		return fmt.Errorf("open network %s: %w", cfg, err)
 	}

@@ -64,7 +64,7 @@ func Run(ctx context.Context, n *netfile.Net, images [][]float32, o Options) ([]
 		}
 		made, err := run(ctx, n, images, o)
 		if errors.Is(err, prune.ErrTarget) {
-			err = fmt.Errorf("%v: the fastest took %v, %v was asked for: %w", err, fastest.Round(time.Microsecond), o.Latency, prune.ErrTarget)
+			err = fmt.Errorf("%w: the fastest took %v, %v was asked for", err, fastest.Round(time.Microsecond), o.Latency)
 		}
 		if len(made) == 1 {
 			made[0].LatencyMS = took.Seconds() * 1e3
@@ -78,7 +78,8 @@ func run(ctx context.Context, n *netfile.Net, images [][]float32, o Options) ([]
 	s := state{Of: fingerprint(n.Graph, images, o)}
 	file := o.Base + ".pruning"
 	if old, ok := load(file, s.Of); ok {
-		o.Resume, s.Made = old.keep(), old.Made
+		s.Keep, s.Made = old.Keep, old.Made
+		o.Resume, o.Done = old.keep(), len(old.Made)
 	}
 	o.Checkpoint = func(keep prune.Keep) error {
 		s.set(keep)
@@ -186,7 +187,7 @@ func fingerprint(g *model.Graph, images [][]float32, o Options) string {
 	for _, x := range images {
 		floats(h, x)
 	}
-	fmt.Fprintln(h, o.Remove, o.Latency, o.Criterion, o.Allocation, o.Plain, o.Multiple, o.Places, o.Step, o.Seed)
+	fmt.Fprintln(h, o.Remove, o.Latency, o.Criterion, o.Allocation, o.Cost != nil, o.Plain, o.Multiple, o.Places, o.Step, o.Seed)
 	return hex.EncodeToString(h.Sum(nil))
 }
 

@@ -1,13 +1,18 @@
 package prune
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // allocate says how many units of each group stay, so that cost falls to target
 // with the least loss: the cut of the least loss per saving first, as often as
 // needed; from a group that was cut less the next one may be a larger one. Counts
 // are multiples of multiple where the group is large enough for that. from are
 // the counts to begin with. The cost stays above target where nothing is left to cut.
-func allocate(s *Structure, from []int, curves []curve, cost func(counts []int) float64, target float64, multiple int) []int {
+func allocate(
+	s *Structure, from []int, curves []curve, cost func(counts []int) float64, target float64, multiple int,
+) []int {
 	counts := slices.Clone(from)
 	options := make([][]int, len(s.Groups))
 	for i, c := range curves {
@@ -16,7 +21,7 @@ func allocate(s *Structure, from []int, curves []curve, cost func(counts []int) 
 		}
 		m := multipleOf(len(s.Groups[i].Units), multiple)
 		for k := from[i] - 1; k > 0; k-- {
-			if k%m == 0 && c[k] < 1e300 {
+			if k%m == 0 && !math.IsInf(c[k], 1) {
 				options[i] = append(options[i], k)
 			}
 		}
@@ -24,7 +29,6 @@ func allocate(s *Structure, from []int, curves []curve, cost func(counts []int) 
 	now := cost(counts)
 	for now > target*(1+1e-9) {
 		best, at, least := -1, 0, 0.
-		var saved float64
 		for i, ks := range options {
 			had := counts[i]
 			for _, k := range ks {
@@ -39,7 +43,7 @@ func allocate(s *Structure, from []int, curves []curve, cost func(counts []int) 
 				}
 				price := (curves[i][k] - curves[i][had] + 1e-6) / min(saving, now-target) // more than is needed has no worth
 				if best < 0 || price < least {
-					best, at, least, saved = i, k, price, saving
+					best, at, least = i, k, price
 				}
 			}
 		}
@@ -47,7 +51,7 @@ func allocate(s *Structure, from []int, curves []curve, cost func(counts []int) 
 			break
 		}
 		counts[best] = at
-		now -= saved
+		now = cost(counts)
 	}
 	return counts
 }
@@ -62,7 +66,9 @@ func multipleOf(units, multiple int) int {
 }
 
 // uniform keeps the same share of every group.
-func uniform(s *Structure, prunable func(group int) bool, cost func(counts []int) float64, target float64, multiple int) []int {
+func uniform(
+	s *Structure, prunable func(group int) bool, cost func(counts []int) float64, target float64, multiple int,
+) []int {
 	at := func(share float64) []int {
 		counts := s.All().Counts()
 		for i := range s.Groups {

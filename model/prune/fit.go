@@ -155,6 +155,9 @@ func (s *leastSquares) fit(target matrix, prior *mat.Dense, worth []float64, act
 	return f, nil
 }
 
+// rounds is how often a fit is repeated for an activation that forgets.
+const rounds = 2
+
 // below is the slope of an activation below zero, where that is smaller than above.
 func below(a model.Act) (slope float32, forgets bool) {
 	switch a.Kind {

@@ -1,6 +1,7 @@
 package prune
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"sync"
@@ -22,7 +23,10 @@ type flow struct {
 }
 
 func newFlow(g *model.Graph, images [][]float32) *flow {
-	f := &flow{g: g, in: make([][]model.Shape, len(g.Layers)), last: make([]int, len(g.Layers)), values: make([][][]float32, len(g.Layers)), scratch: make([]exec.Scratch, workers())}
+	f := &flow{
+		g: g, in: make([][]model.Shape, len(g.Layers)), last: make([]int, len(g.Layers)),
+		values: make([][][]float32, len(g.Layers)), scratch: make([]exec.Scratch, workers()),
+	}
 	for i := range g.Layers {
 		f.last[i] = i
 		for _, from := range g.Layers[i].From {
@@ -57,7 +61,7 @@ func (f *flow) run(ctx context.Context, i int) error {
 	for n := range out {
 		out[n] = f.room(l.Shape.Elements())
 	}
-	err := parallel(ctx, len(out), func(worker, n int) error {
+	err := parallel(ctx, len(f.scratch), len(out), func(worker, n int) error {
 		return exec.Layer(l, f.in[i], f.read(i, n), out[n], &f.scratch[worker])
 	})
 	f.values[i] = out
@@ -117,14 +121,28 @@ func (f *flow) room(n int) []float32 {
 // patches is what one group of convolution i sees at the places of its value's
 // grid: a row a place, image after image.
 func (f *flow) patches(ctx context.Context, i, group int, at *places) (matrix, error) {
-	o := f.g.Layers[i].Op.(*model.Conv)
-	cols := exec.PatchLen(o, f.in[i][0])
-	m := newMatrix(at.rows(), cols)
-	err := parallel(ctx, f.images(), func(_, n int) error {
-		exec.Patches(o, f.in[i][0], f.g.Layers[i].Shape, f.values[f.g.Layers[i].From[0]][n], group, at.of(n), m.v[n*at.each*cols:(n+1)*at.each*cols])
+	m := newMatrix(at.rows(), exec.PatchLen(f.g.Layers[i].Op.(*model.Conv), f.in[i][0]))
+	err := parallel(ctx, len(f.scratch), f.images(), func(_, n int) error {
+		f.patchesOf(m, i, group, n, at)
 		return nil
 	})
 	return m, err
+}
+
+// channel is patches by one goroutine, for a convolution of each channel by itself.
+func (f *flow) channel(i, channel int, at *places) matrix {
+	m := newMatrix(at.rows(), exec.PatchLen(f.g.Layers[i].Op.(*model.Conv), f.in[i][0]))
+	for n := range f.images() {
+		f.patchesOf(m, i, channel, n, at)
+	}
+	return m
+}
+
+// patchesOf fills in the rows of image n.
+func (f *flow) patchesOf(m matrix, i, group, n int, at *places) {
+	l := &f.g.Layers[i]
+	rows := m.v[n*at.each*m.cols : (n+1)*at.each*m.cols]
+	exec.Patches(l.Op.(*model.Conv), f.in[i][0], l.Shape, f.values[l.From[0]][n], group, at.of(n), rows)
 }
 
 // samples is the value of layer i at places of its grid: rows x channels.
@@ -146,9 +164,9 @@ func (f *flow) samples(i int, at *places) matrix {
 
 func workers() int { return runtime.GOMAXPROCS(0) }
 
-// parallel calls do for each n below count, by the workers side by side, and
-// returns the first error. A worker's number is below workers().
-func parallel(ctx context.Context, count int, do func(worker, n int) error) error {
+// parallel calls do for each n below count, by so many workers side by side, and
+// returns the first error.
+func parallel(ctx context.Context, workers, count int, do func(worker, n int) error) error {
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	var first error
@@ -165,12 +183,12 @@ func parallel(ctx context.Context, count int, do func(worker, n int) error) erro
 		next++
 		return next - 1
 	}
-	for w := range min(workers(), count) {
+	for w := range min(workers, count) {
 		wg.Go(func() {
 			for n := take(); n >= 0; n = take() {
 				if err := do(w, n); err != nil {
 					mu.Lock()
-					first = err
+					first = cmp.Or(first, err)
 					mu.Unlock()
 				}
 			}

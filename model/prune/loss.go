@@ -110,7 +110,7 @@ func relative(want, got []float32) float64 {
 	return d / max(s, 1e-12)
 }
 
-// share is a part of a head's outputs with how much each of its samples counts:
+// portion is a part of a head's outputs with how much each of its samples counts:
 // an error of objectness matters where it is undecided, all else where an object
 // is.
 type portion struct {

@@ -22,7 +22,8 @@ type original struct {
 	// the places: rows x channels.
 	target []matrix
 	// seen is mean and covariance of what each plain convolution sees there.
-	seen []*gram
+	seen    []*gram
+	readers [][]int // of each layer
 	// worth of each unit of a rotated group; nil: not rotated.
 	worth [][]float64
 }
@@ -40,8 +41,13 @@ func channelwise(g *model.Graph, i int) (*model.Conv, bool) {
 }
 
 // observe runs the network on the images. per is the number of places in an image.
-func observe(ctx context.Context, g *model.Graph, s *Structure, images [][]float32, per int, seed uint64, progress func(done, total int)) (*original, error) {
-	o := &original{g: g, s: s, images: images, heads: headsOf(g), parts: map[int][]portion{}, target: make([]matrix, len(g.Layers)), seen: make([]*gram, len(g.Layers)), worth: make([][]float64, len(s.Groups))}
+func observe(
+	ctx context.Context, g *model.Graph, s *Structure, images [][]float32, per int, seed uint64, progress func(done, total int),
+) (*original, error) {
+	o := &original{
+		g: g, s: s, images: images, heads: headsOf(g), parts: map[int][]portion{}, readers: g.Readers(),
+		target: make([]matrix, len(g.Layers)), seen: make([]*gram, len(g.Layers)), worth: make([][]float64, len(s.Groups)),
+	}
 	var look []attention
 	if allYolo(o.heads) {
 		const gain = 3 // of a place with an object over one without
@@ -62,7 +68,7 @@ func observe(ctx context.Context, g *model.Graph, s *Structure, images [][]float
 		if err := f.run(ctx, i); err != nil {
 			return nil, err
 		}
-		if _, ok := g.Layers[i].Op.(*model.Add); ok {
+		if _, ok := g.Layers[i].Op.(*model.Add); ok && channels(&g.Layers[i]) > 0 {
 			o.target[i] = f.samples(i, o.at[gridOf(g.Layers[i].Shape)])
 		}
 		f.drop(i)
@@ -154,7 +160,7 @@ func (o *original) raw(ctx context.Context, g *model.Graph, images [][]float32) 
 	}
 	out := make([][][]float32, len(images))
 	scratch := make([]exec.Scratch, workers())
-	err = parallel(ctx, len(images), func(worker, n int) error {
+	err = parallel(ctx, len(scratch), len(images), func(worker, n int) error {
 		out[n] = make([][]float32, len(o.heads))
 		_, err := r.Run(&scratch[worker], [][]float32{images[n]}, func(layer int, value []float32) error {
 			for k, h := range o.heads {

@@ -8,7 +8,6 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"dashline/model"
-	"dashline/model/exec"
 )
 
 // smaller is a network with channels removed and what is left fitted to the
@@ -26,21 +25,20 @@ type smaller struct {
 
 type moments struct{ mean, variance []float64 }
 
-// Reconstruction says how weights are fitted. The zero value leaves them.
-type reconstruction struct {
-	steps int // more rounds for activations that forget
-}
-
 // rebuild removes what is not kept and, layer after layer and with the smaller
 // network's own values, fits the weights of convolutions to what the original
 // gave there. Where a block ends in a sum, the target is what the sum still
-// lacks: so errors of the skip path are made up for, too. nil fit only removes.
-func (o *original) rebuild(ctx context.Context, keep Keep, fit *reconstruction, progress func(done, total int)) (*smaller, error) {
+// lacks: so errors of the skip path are made up for, too. Without fit the weights that
+// stay are left as they are.
+func (o *original) rebuild(ctx context.Context, keep Keep, fit bool, progress func(done, total int)) (*smaller, error) {
 	g, err := o.s.Remove(o.g, keep)
 	if err != nil {
 		return nil, err
 	}
-	m := &smaller{g: g, keep: keep, seen: make([]*gram, len(g.Layers)), parts: map[int][]*gram{}, norm: make([]moments, len(g.Layers))}
+	m := &smaller{
+		g: g, keep: keep, seen: make([]*gram, len(g.Layers)), parts: map[int][]*gram{},
+		norm: make([]moments, len(g.Layers)),
+	}
 	f := newFlow(g, o.images)
 	changed := make([]bool, len(g.Layers)) // another value than in the original
 	for i := range g.Layers {
@@ -70,7 +68,7 @@ type builder struct {
 	m       *smaller
 	f       *flow
 	i       int
-	fit     *reconstruction
+	fit     bool
 	changed bool
 	at      *places
 }
@@ -82,9 +80,18 @@ func (b *builder) layer(ctx context.Context) error {
 		}
 	}
 	if c, ok := channelwise(b.m.g, b.i); ok {
-		return b.channelwise(ctx, c)
+		if _, was := channelwise(b.o.g, b.i); was {
+			return b.channelwise(ctx, c)
+		}
 	}
-	return nil
+	return nil // of other layers nothing is known to fit them to
+}
+
+// plain says whether layer i is a convolution whose filters see all channels, and
+// always was: one in groups may have one group left, of which nothing was seen.
+func (m *smaller) plain(i int) (*model.Conv, bool) {
+	c, ok := plain(m.g, i)
+	return c, ok && m.seen[i] != nil
 }
 
 // plain fits a convolution over all channels.
@@ -93,13 +100,13 @@ func (b *builder) plain(ctx context.Context, c *model.Conv) error {
 	if err != nil {
 		return err
 	}
-	if b.fit == nil || !b.changed {
+	if !b.fit || !b.changed {
 		b.m.seen[b.i] = gramOf(x, b.at.weight)
 		b.moments(x.times(weights(c, x.cols)))
 		return b.heads(x, nil, nil, c)
 	}
 	target := b.target()
-	prior := b.prior(c, x.cols)
+	prior := b.prior(c)
 	if parts := b.o.parts[b.i]; parts != nil {
 		b.m.seen[b.i] = gramOf(x, b.at.weight)
 		if err := b.heads(x, &target, prior, c); err != nil {
@@ -108,7 +115,7 @@ func (b *builder) plain(ctx context.Context, c *model.Conv) error {
 	} else {
 		s := newLeastSquares(x, b.at.weight, b.at.each)
 		b.m.seen[b.i] = s.stats
-		w, err := s.fit(target, prior, b.worth(), c.Act, b.fit.steps)
+		w, err := s.fit(target, prior, b.worth(), c.Act, rounds)
 		if err != nil {
 			return err
 		}
@@ -195,7 +202,7 @@ func (b *builder) sum() (sum, other int) {
 	}
 	at := b.i
 	for {
-		r := b.o.readers(at)
+		r := b.o.readers[at]
 		if len(r) != 1 {
 			return -1, -1
 		}
@@ -209,7 +216,10 @@ func (b *builder) sum() (sum, other int) {
 			return -1, -1
 		}
 		other = l.From[0] + l.From[1] - at
-		if other >= b.i || b.f.values[other] == nil || !g.Layers[other].Shape.Equal(l.Shape) {
+		if other >= b.i || b.f.values[other] == nil {
+			return -1, -1
+		}
+		if !g.Layers[b.i].Shape.Equal(l.Shape) || !g.Layers[other].Shape.Equal(l.Shape) { // one is broadcast
 			return -1, -1
 		}
 		return r[0], other
@@ -218,15 +228,11 @@ func (b *builder) sum() (sum, other int) {
 
 // prior is what the weights would be if only this layer's inputs had left: the
 // best that the inputs that stay can do in the original network.
-func (b *builder) prior(c *model.Conv, inputs int) *mat.Dense {
+func (b *builder) prior(c *model.Conv) *mat.Dense {
 	was, _ := plain(b.o.g, b.i)
 	seen := b.o.seen[b.i]
 	full := weights(was, seen.cov.SymmetricDim())
-	var out *mat.Dense
-	{
-		filters := b.o.s.Kept(b.m.keep, b.i)
-		out = columnsOf(full, filters)
-	}
+	out := columnsOf(full, b.o.s.Kept(b.m.keep, b.i))
 	area := c.Kernel[0] * c.Kernel[1]
 	var stay []int
 	for _, ch := range b.o.s.Kept(b.m.keep, b.m.g.Layers[b.i].From[0]) {
@@ -269,7 +275,7 @@ func without(cov *mat.SymDense, w *mat.Dense, stay []int, ridge float64) *mat.De
 
 // channelwise fits the taps of each channel by itself.
 func (b *builder) channelwise(ctx context.Context, c *model.Conv) error {
-	if b.fit == nil || !b.changed {
+	if !b.fit || !b.changed {
 		return nil
 	}
 	area := c.Kernel[0] * c.Kernel[1]
@@ -279,9 +285,9 @@ func (b *builder) channelwise(ctx context.Context, c *model.Conv) error {
 	bias := make([]float64, c.Filters)
 	mean, variance := make([]float64, c.Filters), make([]float64, c.Filters)
 	at := b.at
-	err := parallel(ctx, c.Filters, func(_, k int) error {
-		x := b.f.patchesOf(b.i, k, at)
-		taps, shift, err := fitTaps(x, target.columns([]int{k}), prior.row(k), at.weight, at.each, c.Act, b.fit.steps)
+	err := parallel(ctx, len(b.f.scratch), c.Filters, func(_, k int) error {
+		x := b.f.channel(b.i, k, at)
+		taps, shift, err := fitTaps(x, target.columns([]int{k}), prior.row(k), at.weight, at.each, c.Act, rounds)
 		if err != nil {
 			return err
 		}
@@ -299,17 +305,7 @@ func (b *builder) channelwise(ctx context.Context, c *model.Conv) error {
 	return nil
 }
 
-// patchesOf is patches for one channel, by one goroutine.
-func (f *flow) patchesOf(i, channel int, at *places) matrix {
-	o := f.g.Layers[i].Op.(*model.Conv)
-	cols := exec.PatchLen(o, f.in[i][0])
-	m := newMatrix(at.rows(), cols)
-	for n := range f.images() {
-		exec.Patches(o, f.in[i][0], f.g.Layers[i].Shape, f.values[f.g.Layers[i].From[0]][n], channel, at.of(n), m.v[n*at.each*cols:(n+1)*at.each*cols])
-	}
-	return m
-}
-
+// spreadOf is mean and variance of the sums of a filter.
 func spreadOf(x matrix, taps []float32) (mean, variance float64) {
 	var sum, squares float64
 	for r := range x.rows {

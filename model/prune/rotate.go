@@ -3,6 +3,7 @@ package prune
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -18,29 +19,14 @@ func (o *original) linear(group int) bool {
 		return false
 	}
 	for _, i := range grp.Layers {
-		if len(grp.In(0, i)) != 1 {
+		if len(grp.In(0, i)) != 1 || !o.linearLayer(grp, i) {
 			return false
 		}
-		switch op := o.g.Layers[i].Op.(type) {
-		case *model.Conv:
-			if op.Groups != 1 || op.Act.Kind != model.Linear {
-				return false
-			}
-		case *model.Add:
-			if op.Act.Kind != model.Linear {
-				return false
-			}
-		case *model.Identity, *model.Upsample, *model.Concat:
-		default:
-			return false
-		}
-		for _, r := range o.readers(i) {
+		for _, r := range o.readers[i] {
 			if c, ok := plain(o.g, r); ok && c.Kernel == [2]int{1, 1} {
 				continue
 			}
-			switch o.g.Layers[r].Op.(type) {
-			case *model.Add, *model.Identity, *model.Upsample, *model.Concat:
-			default:
+			if _, ok := plain(o.g, r); ok || !slices.Contains(grp.Layers, r) {
 				return false
 			}
 		}
@@ -48,17 +34,21 @@ func (o *original) linear(group int) bool {
 	return true
 }
 
-func (o *original) readers(i int) []int {
-	var out []int
-	for r := range o.g.Layers {
-		for _, from := range o.g.Layers[r].From {
-			if from == i {
-				out = append(out, r)
-				break
-			}
-		}
+// linearLayer says whether layer i makes a group's channels by a linear map, from
+// the group's own alone where it is no convolution: what is added to all channels
+// alike would have to be turned, too.
+func (o *original) linearLayer(grp *Group, i int) bool {
+	l := &o.g.Layers[i]
+	switch op := l.Op.(type) {
+	case *model.Conv:
+		return op.Groups == 1 && op.Act.Kind == model.Linear
+	case *model.Add:
+		own := func(from int) bool { return slices.Contains(grp.Layers, from) }
+		return op.Act.Kind == model.Linear && !slices.ContainsFunc(l.From, func(from int) bool { return !own(from) })
+	case *model.Identity, *model.Upsample, *model.Concat:
+		return true
 	}
-	return out
+	return false
 }
 
 // rotate writes every linear group in the basis in which its channels are
@@ -82,7 +72,7 @@ func (o *original) rotateGroup(group int) error {
 	n := len(grp.Units)
 	cost, cov := mat.NewSymDense(n, nil), mat.NewSymDense(n, nil)
 	for _, d := range grp.Consumers {
-		cols := o.columns(group, d)
+		cols := columns(o.g, grp, d)
 		w := rowsOf(weights(o.g.Layers[d].Op.(*model.Conv), o.seen[d].cov.SymmetricDim()), cols)
 		for j, x := range o.outputWorth(d) {
 			scaleColumn(w, j, math.Sqrt(x))
@@ -150,20 +140,7 @@ func (o *original) apply(group int, to, back *mat.Dense) {
 	for _, i := range grp.Layers {
 		at := grp.all(i)
 		if c, ok := plain(o.g, i); ok {
-			k := o.seen[i].cov.SymmetricDim()
-			w := weights(c, k)
-			var turned mat.Dense
-			turned.Mul(w, to.T())
-			setWeights(c, &turned)
-			b := mat.NewVecDense(c.Filters, nil)
-			for f := range c.Filters {
-				b.SetVec(f, float64(c.Bias[f]))
-			}
-			var shifted mat.VecDense
-			shifted.MulVec(to, b)
-			for f := range c.Filters {
-				c.Bias[f] = float32(shifted.AtVec(f))
-			}
+			turnFilters(c, at, to)
 		}
 		if t := o.target[i]; t.rows > 0 {
 			turned := t.columns(at).times(mat.DenseCopyOf(to.T()))
@@ -176,9 +153,8 @@ func (o *original) apply(group int, to, back *mat.Dense) {
 	}
 	for _, d := range grp.Consumers {
 		c := o.g.Layers[d].Op.(*model.Conv)
-		k := o.seen[d].cov.SymmetricDim()
-		cols := o.columns(group, d)
-		full := weights(c, k)
+		cols := columns(o.g, grp, d)
+		full := weights(c, o.seen[d].cov.SymmetricDim())
 		var turned mat.Dense
 		turned.Mul(back.T(), rowsOf(full, cols))
 		for j, col := range cols {
@@ -186,6 +162,26 @@ func (o *original) apply(group int, to, back *mat.Dense) {
 		}
 		setWeights(c, full)
 		o.seen[d] = o.seen[d].turned(cols, to)
+	}
+}
+
+// turnFilters writes what some filters give in another basis.
+func turnFilters(c *model.Conv, filters []int, to *mat.Dense) {
+	inputs := len(c.Weight) / c.Filters
+	was := mat.NewDense(len(filters), inputs+1, nil) // the bias last
+	for k, f := range filters {
+		for i, x := range c.Weight[f*inputs : (f+1)*inputs] {
+			was.Set(k, i, float64(x))
+		}
+		was.Set(k, inputs, float64(c.Bias[f]))
+	}
+	var turned mat.Dense
+	turned.Mul(to, was)
+	for k, f := range filters {
+		for i := range inputs {
+			c.Weight[f*inputs+i] = float32(turned.At(k, i))
+		}
+		c.Bias[f] = float32(turned.At(k, inputs))
 	}
 }
 
@@ -210,20 +206,8 @@ func (g *gram) turned(cols []int, to *mat.Dense) *gram {
 }
 
 // columns are the inputs of consumer d that are a group's, in the order of its units.
-func (o *original) columns(group, d int) []int { return columns(o.g, &o.s.Groups[group], d) }
-
 func columns(g *model.Graph, grp *Group, d int) []int {
-	c := g.Layers[d].Op.(*model.Conv)
-	area := c.Kernel[0] * c.Kernel[1]
-	var out []int
-	for u := range grp.Units {
-		for _, ch := range grp.In(u, g.Layers[d].From[0]) {
-			for k := range area {
-				out = append(out, ch*area+k)
-			}
-		}
-	}
-	return out
+	return slices.Concat(unitColumns(g, grp, d)...)
 }
 
 // all are the channels of a layer that are a group's, in the order of its units.

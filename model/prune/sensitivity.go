@@ -11,7 +11,7 @@ import (
 )
 
 // probe measures what the network's outputs lose when one group alone is cut,
-// on a few pictures that nothing was fitted to.
+// on a few of the pictures.
 type probe struct {
 	o      *original
 	m      *smaller
@@ -21,14 +21,16 @@ type probe struct {
 	base   float64
 }
 
-func newProbe(ctx context.Context, o *original, m *smaller, s *Structure, images [][]float32, want [][][]float32) (*probe, error) {
+func newProbe(
+	ctx context.Context, o *original, m *smaller, s *Structure, images [][]float32, want [][][]float32,
+) (*probe, error) {
 	p := &probe{o: o, m: m, s: s, want: want, values: make([][][]float32, len(images))}
 	r, err := exec.New(m.g)
 	if err != nil {
 		return nil, err
 	}
 	scratch := make([]exec.Scratch, workers())
-	err = parallel(ctx, len(images), func(worker, n int) error {
+	err = parallel(ctx, len(scratch), len(images), func(worker, n int) error {
 		_, err := r.Run(&scratch[worker], [][]float32{images[n]}, func(layer int, value []float32) error {
 			p.values[n] = append(p.values[n], append([]float32(nil), value...))
 			return nil
@@ -48,7 +50,7 @@ func (p *probe) loss(ctx context.Context, exchanged map[int]*model.Conv) (float6
 	g := p.m.g
 	scratch := make([]exec.Scratch, workers())
 	sums := make([]float64, len(p.values))
-	err := parallel(ctx, len(p.values), func(worker, n int) error {
+	err := parallel(ctx, len(scratch), len(p.values), func(worker, n int) error {
 		now := make(map[int][]float32)
 		for i := range g.Layers {
 			l := g.Layers[i]
@@ -98,7 +100,7 @@ func (p *probe) cut(ctx context.Context, group int, kept []bool) (float64, error
 	grp := &p.s.Groups[group]
 	exchanged := map[int]*model.Conv{}
 	for _, d := range grp.Consumers {
-		c, ok := plain(p.m.g, d)
+		c, ok := p.m.plain(d)
 		if !ok {
 			continue // its loss is not seen
 		}

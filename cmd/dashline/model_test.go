@@ -1,0 +1,280 @@
+package main
+
+import (
+	"encoding/json"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"dashline/bench/accuracy"
+	"dashline/bench/ladder"
+	"dashline/infer/ort"
+	"dashline/internal/netfile"
+	"dashline/internal/shrink"
+	"dashline/internal/testkit"
+	"dashline/internal/testkit/tinynet"
+)
+
+func recorded() string {
+	return filepath.Join(testkit.Root(), "testdata", "drives", "default.mp4")
+}
+
+// pictures is a folder of some pictures of coloured squares, no two alike.
+func pictures(t *testing.T, count int) string {
+	t.Helper()
+	dir := t.TempDir()
+	for n := range count {
+		img := image.NewRGBA(image.Rect(0, 0, 96, 80))
+		for y := range 80 {
+			for x := range 96 {
+				v := (x/12*(n+3) + y/10*(2*n+5)) * 29
+				img.SetRGBA(x, y, color.RGBA{uint8(v), uint8(v / 2), uint8(255 - v), 255})
+			}
+		}
+		f, err := os.Create(filepath.Join(dir, string(rune('a'+n))+".png"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := png.Encode(f, img); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// done runs the program, which has to succeed, and reads the object that it prints.
+func done(t *testing.T, v any, args ...string) {
+	t.Helper()
+	code, out, errs := say(t, args...)
+	if code != exitOK {
+		t.Fatalf("%v: %d: %s", args, code, errs)
+	}
+	if err := json.Unmarshal([]byte(out), v); err != nil {
+		t.Fatalf("%v: %v in %q", args, err, out)
+	}
+}
+
+// agreement is how far one network finds what another does in a folder of pictures.
+func agreement(t *testing.T, a, b, images string, more ...string) accuracy.Agreement {
+	t.Helper()
+	var r struct {
+		Network, Engine, Like string
+		Pictures, Boxes       int
+		AP, AP50              float64
+	}
+	done(t, &r, append([]string{"model", "verify", a, b, "--images", images, "--resamples", "20", "--json", "-q"}, more...)...)
+	return accuracy.Agreement{Network: r.Network, Engine: r.Engine, Like: r.Like, Pictures: r.Pictures, Boxes: r.Boxes, AP: r.AP, AP50: r.AP50}
+}
+
+// Converted networks find what the first finds, on whatever engine there is.
+func TestModelConvert(t *testing.T) {
+	net, images := tinynet.Detector(t, "net", 1), pictures(t, 4)
+	for _, c := range []struct {
+		name string
+		args []string
+		like float64 // at least
+	}{
+		{"plain", nil, .999},
+		{"norms", []string{"--keep-norm"}, .999},
+		{"opset", []string{"--opset", "11"}, .999},
+		{"half", []string{"--fp16"}, .95},
+	} {
+		base := filepath.Join(t.TempDir(), c.name)
+		code, out, errs := say(t, append([]string{"model", "convert", net, "-o", base + ".onnx"}, c.args...)...)
+		if code != exitOK || out != base+".yaml\n" {
+			t.Errorf("%s: %d, %q: %s", c.name, code, out, errs)
+			continue
+		}
+		n, err := netfile.Detector(base + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n.Described.Format != "onnx" || !strings.HasPrefix(n.Described.Summary, "net as ONNX") {
+			t.Errorf("%s: %+v", c.name, n.Described)
+		}
+		if a := agreement(t, net, base+".yaml", images); a.AP < c.like || a.Boxes == 0 || a.Pictures != 4 || a.Like != "net" || a.Network != c.name {
+			t.Errorf("%s: %+v", c.name, a)
+		}
+	}
+	base := filepath.Join(t.TempDir(), "raw")
+	code, out, errs := say(t, "model", "convert", net, "--raw-heads", "-o", base)
+	if code != exitOK || out != base+".onnx\n" {
+		t.Errorf("raw heads: %d, %q: %s", code, out, errs)
+	}
+}
+
+// What verify measures is agreement: all with itself, little with another network.
+func TestModelVerify(t *testing.T) {
+	net, other, images := tinynet.Detector(t, "net", 1), tinynet.Detector(t, "other", 2), pictures(t, 4)
+	if a := agreement(t, net, net, images); a.AP != 1 || a.AP50 != 1 {
+		t.Errorf("with itself: %+v", a)
+	}
+	if a := agreement(t, net, other, images); a.AP > .5 {
+		t.Errorf("with another network: %+v", a)
+	}
+	code, out, errs := say(t, "model", "verify", net, net, "--images", images, "--resamples", "20", "-q")
+	if code != exitOK || !strings.Contains(out, "net (") || !strings.Contains(out, "AP50 1.000") || !strings.Contains(out, "4 pictures") {
+		t.Errorf("%d: %q, %s", code, out, errs)
+	}
+}
+
+// Shares are networks of their own, which find most of what the first finds; given
+// the same arguments again, the same comes out.
+func TestModelPrune(t *testing.T) {
+	net, images, base := tinynet.Detector(t, "net", 1), pictures(t, 8), filepath.Join(t.TempDir(), "small")
+	args := []string{"model", "prune", net, "--flops", "20%,40%", "--calibrate", images, "--multiple", "4", "-o", base, "-q"}
+	var made []shrink.Made
+	done(t, &made, append(args, "--json")...)
+	if len(made) != 2 {
+		t.Fatalf("%+v", made)
+	}
+	var sizes []int64
+	for i, m := range made {
+		if m.Removed < []float64{.2, .4}[i] || m.Network != base+[]string{"-20.yaml", "-40.yaml"}[i] || m.MACs < 1 || len(m.Groups) == 0 {
+			t.Errorf("%+v", m)
+		}
+		n, err := netfile.Detector(m.Network)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes = append(sizes, n.Bytes)
+	}
+	if sizes[0] <= sizes[1] {
+		t.Errorf("files of %v bytes", sizes)
+	}
+	if a := agreement(t, net, made[0].Network, images); a.AP50 < .5 {
+		t.Errorf("%+v", a)
+	}
+	before, err := os.ReadFile(base + "-40.weights")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := say(t, args...)
+	if code != exitOK || !strings.Contains(out, "REMOVED") || !strings.Contains(out, base+"-40.yaml") {
+		t.Fatalf("%d: %q, %s", code, out, errs)
+	}
+	after, err := os.ReadFile(base + "-40.weights")
+	if err != nil || string(after) != string(before) {
+		t.Errorf("another network the second time: %v", err)
+	}
+}
+
+// Criteria, allocations and a latency target are taken from the command line.
+func TestModelPruneHow(t *testing.T) {
+	net, images := tinynet.Detector(t, "net", 1), pictures(t, 6)
+	for _, args := range [][]string{
+		{"--flops", "0.2", "--criterion", "magnitude", "--allocation", "uniform", "--no-fit"},
+		{"--flops", "20%", "--criterion", "bn-scale", "--calibrate", recorded(), "--pictures", "10"},
+		{"--flops", "10%", "--allocation", "latency"},
+		{"--latency", "1h"},
+	} {
+		base := filepath.Join(t.TempDir(), "small")
+		var made []shrink.Made
+		done(t, &made, append([]string{"model", "prune", net, "--calibrate", images, "--multiple", "4", "-o", base, "--json", "-q"}, args...)...)
+		if len(made) != 1 || made[0].Network != base+".yaml" || (made[0].LatencyMS > 0) != (args[0] == "--latency") {
+			t.Errorf("%v: %+v", args, made)
+		}
+	}
+}
+
+func TestModelRefuses(t *testing.T) {
+	net, images := tinynet.Detector(t, "net", 1), pictures(t, 6)
+	unreadable := t.TempDir()
+	if err := os.WriteFile(filepath.Join(unreadable, "a.png"), []byte("no picture"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	prune := func(more ...string) []string { return append([]string{"prune", net, "-o", out, "-q"}, more...) }
+	study := func(more ...string) []string { return append([]string{"ladder", net, "-o", out, "-q"}, more...) }
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		says string
+	}{
+		{"a target too high", prune("--flops", "20%,99.9%", "--calibrate", images), exitBroken, "% of the cost is all that there is to remove"},
+		{"a time too short", prune("--latency", "1ns", "--calibrate", images), exitBroken, "1ns was asked for"},
+		{"an empty folder", prune("--flops", "20%", "--calibrate", t.TempDir()), exitBroken, "calibration"},
+		{"no picture", prune("--flops", "20%", "--calibrate", unreadable), exitBroken, "calibration"},
+		{"no folder", prune("--flops", "20%", "--calibrate", images+"/none"), exitBroken, "no such file"},
+		{"few pictures", prune("--flops", "20%", "--calibrate", images, "--pictures", "3"), exitBroken, "give at least 5"},
+		{"no target", prune("--calibrate", images), exitUsage, "--flops 50% or --latency 10ms"},
+		{"two targets", prune("--flops", "20%", "--latency", "1ms", "--calibrate", images), exitUsage, "either"},
+		{"falling shares", prune("--flops", "40%,20%", "--calibrate", images), exitUsage, "rising"},
+		{"no number", prune("--flops", "much", "--calibrate", images), exitUsage, "--flops much"},
+		{"all", prune("--flops", "100%", "--calibrate", images), exitUsage, "100%"},
+		{"multiple", prune("--flops", "20%", "--multiple", "0", "--calibrate", images), exitUsage, "--multiple 0"},
+		{"time", prune("--latency=-1ms", "--calibrate", images), exitUsage, "above 0"},
+		{"criterion", prune("--flops", "20%", "--criterion", "taste", "--calibrate", images), exitUsage, "criterion"},
+		{"no pictures", prune("--flops", "20%"), exitUsage, "--calibrate"},
+		{"no network", []string{"prune", "nothing-of-this-name", "--flops", "20%", "--calibrate", images}, exitBroken, "nothing-of-this-name"},
+		{"convert: opset", []string{"convert", net, "--opset", "3", "-o", out}, exitUsage, "--opset 3: give 11 to"},
+		{"convert: norms in half", []string{"convert", net, "--fp16", "--keep-norm", "-o", out}, exitUsage, "--keep-norm"},
+		{"convert: no network", []string{"convert", out + ".cfg"}, exitBroken, "no such file"},
+		{"verify: no network", []string{"verify", net, "nothing-of-this-name", "--images", images}, exitUsage, "nothing-of-this-name"},
+		{"verify: no folder", []string{"verify", net, net, "--images", images + "/none", "-q"}, exitBroken, "no such file"},
+		{"verify: every", []string{"verify", net, net, "--images", images, "--every", "0"}, exitUsage, "--every 0"},
+		{"ladder: rounds", study("--calibrate", images, "--validate", images, "--rounds", "1"), exitUsage, "--rounds"},
+		{"ladder: shares", study("--calibrate", images, "--validate", images, "--remove", "120%"), exitUsage, "--remove 120%"},
+		{"ladder: no pictures", study("--calibrate", t.TempDir(), "--validate", images), exitBroken, "calibration"},
+	} {
+		code, _, errs := say(t, append([]string{"model"}, c.args...)...)
+		if code != c.code || !strings.Contains(errs, c.says) {
+			t.Errorf("%s: %d, %q; expected %d and %q", c.name, code, errs, c.code, c.says)
+		}
+	}
+}
+
+// A study of a tiny network: all forms are measured, the ladder is written, and the
+// deadline is answered.
+func TestModelLadder(t *testing.T) {
+	if _, err := ort.Library(); err != nil {
+		t.Skip(err)
+	}
+	net, images, dir := tinynet.Detector(t, "net", 1), pictures(t, 8), t.TempDir()
+	args := []string{"model", "ladder", net, "--calibrate", images, "--validate", images, "--unlabelled", "--remove", "30%", "--rounds", "5",
+		"--threads", "1", "-o", dir, "-q"}
+	if race {
+		args = append(args, "--no-int8")
+	}
+	var s ladder.Study
+	done(t, &s, append(args, "--deadline", "1h", "--json")...)
+	names := map[string]bool{}
+	for _, r := range s.Rows {
+		names[r.Candidate] = true
+		if r.Agreement < 0 || r.Agreement > 1 || r.Candidate == "full" && r.Agreement != 1 || r.P50 <= 0 || r.MACs <= 0 {
+			t.Errorf("%+v", r)
+		}
+	}
+	want := []string{"full", "full-fp16", "pruned-30"}
+	if !race {
+		want = append(want, "full-int8", "pruned-30-int8")
+	}
+	for _, name := range want {
+		if !names[name] && s.Refused[name+" on ort"] == "" {
+			t.Errorf("%s is not in the study: %v, refused %v", name, names, s.Refused)
+		}
+	}
+	if len(s.Ladder.Rungs) == 0 || s.Largest != s.Ladder.Rungs[0].Name {
+		t.Errorf("rungs %+v, largest %q", s.Ladder.Rungs, s.Largest)
+	}
+	for _, name := range []string{"ladder.yaml", "report.html", "study.json", "full.yaml", "pruned-30.yaml", "pruned.yaml"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if race {
+		return
+	}
+	code, out, errs := say(t, append(args, "--remove", "0", "--no-int8", "--deadline", "1ns")...)
+	if code != exitPartly || !strings.Contains(errs, "no rung takes at most 1ns") || !strings.Contains(out, "RUNG") || strings.Contains(out, "pruned") {
+		t.Errorf("%d: %s\n%s", code, errs, out)
+	}
+}

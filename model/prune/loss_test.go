@@ -1,0 +1,192 @@
+package prune
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"dashline/model"
+)
+
+// The divergence is that of two coins by its definition.
+func TestDivergence(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := rapid.Float64Range(-12, 12).Draw(t, "a"), rapid.Float64Range(-12, 12).Draw(t, "b")
+		p, q := 1/(1+math.Exp(-a)), 1/(1+math.Exp(-b))
+		want := p*math.Log(p/q) + (1-p)*math.Log((1-p)/(1-q))
+		if got := divergence(a, b); math.Abs(got-want) > 1e-9*(1+want) || got < -1e-15 {
+			t.Errorf("of %g from %g: %g, expected %g", b, a, got, want)
+		}
+	})
+	for _, far := range []float64{-1e30, -800, 800, 1e30} {
+		if d := divergence(far, far); d != 0 {
+			t.Errorf("of %g from itself: %g", far, d)
+		}
+		if d := divergence(far, -far); math.IsNaN(d) || d < 700 {
+			t.Errorf("of %g from %g: %g", -far, far, d)
+		}
+	}
+}
+
+// yoloHead is one of 1 anchor and 2 classes on a grid of 1x2.
+func yoloHead() head { return head{yolo: true, anchors: 1, stride: 7, grid: grid{1, 2}} }
+
+func TestLossOf(t *testing.T) {
+	plain := head{layer: 0}
+	zero := make([]float32, 14)
+	logit := func(p float64) float32 { return float32(math.Log(p / (1 - p))) }
+	object := slices.Clone(zero) // in the first cell only
+	object[8], object[9] = logit(.5), -40
+	object[9], object[8] = -40, logit(.5)
+	moved := func(number int, by float32) []float32 {
+		out := slices.Clone(object)
+		out[2*number] += by
+		out[2*number+1] += by
+		return out
+	}
+	sig := func(x float32) float64 { return sigmoid(float64(x)) }
+	for _, c := range []struct {
+		name      string
+		h         head
+		want, got []float32
+		loss      float64
+	}{
+		{"equal", yoloHead(), object, object, 0},
+		{"equal numbers", plain, []float32{3, 4}, []float32{3, 4}, 0},
+		{"squares", plain, []float32{3, 4}, []float32{3, 5}, 1. / 25},
+		{"place", yoloHead(), object, moved(0, 1), .5 * 4 * square(sig(0)-sig(1))},
+		{"size", yoloHead(), object, moved(3, 2), .5 * 2 * 4},
+		{"class", yoloHead(), object, moved(6, 1), .5 * divergence(0, 1)},
+		{"objectness", yoloHead(), object, moved(4, 1), divergence(0, 1) + divergence(-40, -39)},
+	} {
+		if got := lossOf([]head{c.h}, [][]float32{c.want}, [][]float32{c.got}); math.Abs(got-c.loss) > 1e-6 {
+			t.Errorf("%s: %g, expected %g", c.name, got, c.loss)
+		}
+	}
+	both := []head{plain, yoloHead()}
+	if l := lossOf(both, [][]float32{{3, 4}, object}, [][]float32{{3, 5}, moved(3, 2)}); math.Abs(l-4.04) > 1e-6 {
+		t.Errorf("two heads lose %g", l)
+	}
+}
+
+// The loss is never below zero, and above it for what differs.
+func TestLossIsADistance(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		number := rapid.Float32Range(-8, 8)
+		want := rapid.SliceOfN(number, 14, 14).Draw(t, "want")
+		got := slices.Clone(want)
+		at := rapid.IntRange(0, 13).Draw(t, "at")
+		got[at] += rapid.Float32Range(.5, 3).Draw(t, "by")
+		l := lossOf([]head{yoloHead()}, [][]float32{want}, [][]float32{got})
+		if !(l > 0) {
+			t.Errorf("%g", l)
+		}
+	})
+}
+
+// A portion holds every output of a head once, in one of two: objectness, which
+// counts where it is undecided, and all else, which counts where an object is.
+func TestPortions(t *testing.T) {
+	h := head{yolo: true, anchors: 2, stride: 7, grid: grid{2, 3}}
+	target := newMatrix(3, 14)
+	target.row(0)[4], target.row(1)[4], target.row(2)[4] = -20, 0, 20
+	parts := h.portions(target)
+	var all []int
+	for _, p := range parts {
+		all = append(all, p.outputs...)
+		if len(p.weight) != 3 || len(p.worth) != len(p.outputs) {
+			t.Fatalf("%+v", p)
+		}
+		for k, w := range p.worth {
+			if !(w > 0) {
+				t.Errorf("output %d is worth %g", p.outputs[k], w)
+			}
+		}
+	}
+	slices.Sort(all)
+	if len(parts) != 4 || !slices.Equal(all, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}) {
+		t.Errorf("%d parts with the outputs %v", len(parts), all)
+	}
+	for k, want := range []float32{.01, .26, .01} {
+		if math.Abs(float64(parts[0].weight[k]-want)) > 1e-6 {
+			t.Errorf("objectness counts %g at sample %d", parts[0].weight[k], k)
+		}
+	}
+	for k, want := range []float32{.005, .505, 1.005} {
+		if math.Abs(float64(parts[1].weight[k]-want)) > 1e-6 {
+			t.Errorf("the rest counts %g at sample %d", parts[1].weight[k], k)
+		}
+	}
+}
+
+// attend looks where an object is, and one cell around.
+func TestAttend(t *testing.T) {
+	fine := head{yolo: true, anchors: 1, stride: 6, grid: grid{4, 4}}
+	coarse := head{yolo: true, anchors: 1, stride: 6, grid: grid{2, 2}}
+	raw := [][]float32{make([]float32, 6*4), make([]float32, 6*16)}
+	for k, area := range []int{4, 16} {
+		for cell := range area {
+			raw[k][4*area+cell] = -100
+		}
+	}
+	raw[1][4*16+0] = 100 // an object in the corner
+	a := attend([]head{coarse, fine}, raw, 3)
+	if a.h != 4 || a.w != 4 {
+		t.Fatalf("%dx%d", a.h, a.w)
+	}
+	for y := range 4 {
+		for x := range 4 {
+			want := float32(1)
+			if y < 2 && x < 2 {
+				want = 1 + 3*4 // over the mean: 4 of 16
+			}
+			if got := a.at((float64(y)+.5)/4, (float64(x)+.5)/4); math.Abs(float64(got-want)) > 1e-4 {
+				t.Errorf("row %d, column %d: %g, expected %g", y, x, got, want)
+			}
+		}
+	}
+	if a.at(1, 1) != a.value[15] {
+		t.Error("the far edge is not of the last cell")
+	}
+}
+
+// Places are within their grids, none twice in an image, and weigh 1 on average.
+func TestSpread(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h, w := rapid.IntRange(1, 9).Draw(t, "height"), rapid.IntRange(1, 9).Draw(t, "width")
+		g := &model.Graph{Layers: []model.Layer{{Shape: model.Shape{1, 3, h, w}}, {Shape: model.Shape{1, 7}}}}
+		const images, most = 3, 20
+		look := make([]attention, images)
+		for n := range look {
+			look[n] = attention{1, 2, []float32{1, 5}}
+		}
+		seed := rapid.Uint64().Draw(t, "seed")
+		all := spread(g, images, most, seed, look)
+		p := all[grid{h, w}]
+		if len(all) != 1 || p.each != min(most, h*w) || p.rows() != images*p.each {
+			t.Fatalf("%d grids, %+v", len(all), p)
+		}
+		for n := range images {
+			seen := map[int]bool{}
+			for k, at := range p.of(n) {
+				if at < 0 || at >= h*w || seen[at] {
+					t.Fatalf("image %d: places %v of %d", n, p.of(n), h*w)
+				}
+				seen[at] = true
+				right := (float64(at%w)+.5)/float64(w) >= .5
+				ratio := p.weight[n*p.each+k] / slices.Min(p.weight)
+				if right && slices.Min(p.weight) != slices.Max(p.weight) && math.Abs(float64(ratio)-5) > 1e-4 {
+					t.Errorf("a place on the right counts %g times one on the left", ratio)
+				}
+			}
+		}
+		if m := total(p.weight) / float64(len(p.weight)); math.Abs(m-1) > 1e-5 {
+			t.Errorf("they weigh %g on average", m)
+		}
+		if again := spread(g, images, most, seed, look)[grid{h, w}]; !slices.Equal(again.pixels, p.pixels) {
+			t.Error("the same seed gives other places")
+		}
+	})
+}
