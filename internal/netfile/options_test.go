@@ -38,7 +38,7 @@ func folder(t *testing.T) string {
 	return dir
 }
 
-func TestLoad(t *testing.T) {
+func TestLoadWith(t *testing.T) {
 	dir := folder(t)
 	description := `name: mine
 task: detect
