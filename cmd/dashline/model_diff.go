@@ -28,11 +28,11 @@ Exit codes: 0 compared; 1 files are missing or damaged; 2 the command line is wr
 
 // Run compares.
 func (c *modelDiffCmd) Run(out streams) error {
-	a, err := netfile.Load(c.A, true)
+	a, err := known(netfile.Load(c.A, true))
 	if err != nil {
 		return err
 	}
-	b, err := netfile.Load(c.B, true)
+	b, err := known(netfile.Load(c.B, true))
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"dashline/infer"
 	"dashline/internal/modelcmd"
 	"dashline/internal/netfile"
+	"dashline/model/catalog"
 )
 
 // loading is how a network is read of which nothing but its files has to be known.
@@ -28,7 +29,15 @@ func (l *loading) load(ref string) (*netfile.Net, error) {
 			return nil, &exit{exitUsage, fmt.Errorf("--size %s: give width and height in pixels, as in 416x416", l.Size)}
 		}
 	}
-	return netfile.LoadWith(ref, o)
+	return known(netfile.LoadWith(ref, o))
+}
+
+// known makes a name that no network has a mistake of the command line.
+func known(n *netfile.Net, err error) (*netfile.Net, error) {
+	if _, unknown := errors.AsType[*catalog.UnknownError](err); unknown {
+		err = &exit{exitUsage, err}
+	}
+	return n, err
 }
 
 type modelInfoCmd struct {

@@ -20,7 +20,12 @@ import (
 	"dashline/pipeline/bus/embedded"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+func TestMain(m *testing.M) {
+	if probe() {
+		os.Exit(run(context.Background(), os.Args[1:], streams{os.Stdout, os.Stderr}))
+	}
+	testkit.Main(m)
+}
 
 // dashline runs the program in this process.
 func dashline(ctx context.Context, args ...string) (code int, out, err string) {

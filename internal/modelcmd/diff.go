@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"text/tabwriter"
 
 	"dashline/internal/netfile"
 	"dashline/internal/plain"
@@ -171,23 +170,22 @@ func (d *Difference) Print(to io.Writer) error {
 	if err := t.print(to, "<>>>"); err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "\n%d layers are the same", d.Same)
+	text := fmt.Sprintf("\n%d layers are the same", d.Same)
 	if d.LargestWeight > 0 {
-		fmt.Fprintf(w, "; weights differ by at most %.3g (%s), by %.3g of their norm in all", d.LargestWeight, plain.Line(d.LargestLayer), d.Relative)
+		text += fmt.Sprintf("; weights differ by at most %.3g (%s), by %.3g of their norm in all", d.LargestWeight, plain.Line(d.LargestLayer), d.Relative)
 	}
-	fmt.Fprintln(w)
-	if len(d.Layers) > 0 {
-		fmt.Fprintf(w, "\nlayer\t%s\t%s\tlargest difference of a weight\n", plain.Line(d.Names[0]), plain.Line(d.Names[1]))
+	if _, err := fmt.Fprintln(to, text); err != nil || len(d.Layers) == 0 {
+		return err
 	}
+	t = table{{"", "", "", ""}, {"layer", plain.Line(d.Names[0]), plain.Line(d.Names[1]), "largest difference of a weight"}}
 	for _, l := range d.Layers {
 		a, b, weight := absent(l.A), absent(l.B), ""
 		if l.A == l.B {
 			b, weight = "the same", fmt.Sprintf("%.3g", l.Weight)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", plain.Line(l.Name), plain.Line(a), plain.Line(b), weight)
+		t = append(t, []string{plain.Line(l.Name), plain.Line(a), plain.Line(b), weight})
 	}
-	return w.Flush()
+	return t.print(to, "<<<<")
 }
 
 func absent(what string) string {

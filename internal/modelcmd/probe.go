@@ -87,7 +87,7 @@ func (q request) run(ctx context.Context) (*answer, error) {
 	if err := n.Close(); err != nil {
 		return nil, err
 	}
-	a.Steps, err = q.profile(min(len(a.Forwards), 5))
+	a.Steps, err = q.profile(min(len(a.Forwards), 20))
 	return a, err
 }
 

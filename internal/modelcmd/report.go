@@ -90,7 +90,11 @@ const (
 )
 
 // Describe counts what a network costs and predicts its memory.
-func Describe(n *netfile.Net) *Report {
+func Describe(n *netfile.Net) *Report { return describeFor(n, block()) }
+
+// describeFor is Describe for a machine whose ONNX Runtime takes so many channels
+// at once.
+func describeFor(n *netfile.Net, block int) *Report {
 	name, format, cfg, weights := names(n)
 	g := n.Graph
 	p := g.Profile()
@@ -102,7 +106,7 @@ func Describe(n *netfile.Net) *Report {
 		FP32: t.Weights.FP32, FP16: t.Weights.FP16, Int8: t.Weights.Int8,
 		MACs: t.MACs, FLOPs: t.FLOPs(), Elementwise: t.Elementwise, Intensity: t.Intensity(),
 		Activations: p.Activations, PeakActivations: p.Memory.Peak, PeakLayer: g.Layers[p.Memory.At].Name,
-		Predicted: []Predicted{predicted(OpenCV, footprint.OpenCV(g, n.Darknet != nil)), predicted(ORT, footprint.ORT(g, block()))},
+		Predicted: []Predicted{predicted(OpenCV, footprint.OpenCV(g, n.Darknet != nil)), predicted(ORT, footprint.ORT(g, block))},
 	}
 	for _, c := range p.Layers {
 		l := &g.Layers[c.Index]

@@ -44,8 +44,7 @@ func (r *Report) totals(line func(key, format string, args ...any)) {
 	line("parameters", "%s; %s trainable; %s with batch normalisation folded", Thousands(r.Parameters), Thousands(r.Trainable), Thousands(r.Folded))
 	line("file", "%s bytes", Thousands(r.FileBytes))
 	line("weights", "%s fp32, %s fp16, %s int8, folded", Bytes(r.FP32), Bytes(r.FP16), Bytes(r.Int8))
-	line("work", "%.3f GMACs = %.3f GFLOPs of 2 a MAC, as darknet counts; %.3f G elementwise operations besides",
-		float64(r.MACs)/1e9, float64(r.FLOPs)/1e9, float64(r.Elementwise)/1e9)
+	line("work", "%s MACs = %s FLOPs of 2 a MAC, as darknet counts; %s elementwise operations besides", count(r.MACs), count(r.FLOPs), count(r.Elementwise))
 	line("values", "%s in all, at most %s at once (at %s)", Bytes(r.Activations), Bytes(r.PeakActivations), r.PeakLayer)
 	line("intensity", "%.1f FLOPs a byte moved", r.Intensity)
 	for _, p := range r.Predicted {
@@ -102,6 +101,14 @@ func bar(part, whole, most int64) string {
 	}
 	n := float64(part) / float64(most) * barWidth
 	return fmt.Sprintf("%4.1f%% %s", 100*float64(part)/float64(whole), strings.Repeat("#", max(1, int(n+.5))))
+}
+
+// count writes a number of operations.
+func count(n int64) string {
+	if n < 1e6 {
+		return Thousands(n)
+	}
+	return fmt.Sprintf("%.3f G", float64(n)/1e9)
 }
 
 // Thousands writes a number with commas: 248,007,048.

@@ -15,7 +15,9 @@ func ORT(g *model.Graph, block int) Footprint {
 		f.Values = 2 * g.Liveness().Peak
 		return f
 	}
-	f.Values = resident(lower(g, block).steps, f.Weights)
+	// The garbage is what the model was read into: its weights once more.
+	a, _ := follow(lower(g, block).steps)
+	f.Values = a.resident(f.Weights)
 	return f
 }
 

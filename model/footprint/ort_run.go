@@ -67,11 +67,11 @@ func (p *planner) leave(owner, at int) {
 	p.free = append(p.free, owner)
 }
 
-// resident is what the arena has after two forwards: from then on
+// follow is the arena after the first two forwards, and the pattern. From then on
 // nothing new is taken. The first takes memory piece by piece; with what it saw,
 // all values of the next ones get a fixed place in one piece. Outputs have none:
 // by then they are the caller's memory.
-func resident(steps []step, garbage int64) int64 {
+func follow(steps []step) (*arena, *pattern) {
 	const scratch, block = -1, -2
 	p, a, fixed := plan(steps), newArena(), &pattern{}
 	ends := map[int][]int{}
@@ -101,5 +101,5 @@ func resident(steps []step, garbage int64) int64 {
 	if fixed.size > 0 {
 		a.take(block, fixed.size)
 	}
-	return a.resident(garbage)
+	return a, fixed
 }
