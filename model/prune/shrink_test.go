@@ -370,3 +370,39 @@ func TestShrinkRandomNetworks(t *testing.T) {
 		t.Error("none was shrunk")
 	}
 }
+
+// A convolution in groups of which one channel and one filter each are left works on
+// each channel alone then, and nothing is known to fit it to.
+func TestShrinkToOneChannelOfEachGroup(t *testing.T) {
+	n := newNet(11)
+	x := n.conv(n.relu(n.input(2, 6, 6), 6, 3), 6, 3, 3, true, model.Relu)
+	g := n.done(t, n.conv(x, 5, 1, 1, false, model.Linear))
+	s, err := prune.Analyze(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt := prune.Options{Remove: []float64{.45}, Multiple: 1, Step: 1, Cost: func(_ *prune.Structure, counts []int) float64 {
+		var sum float64
+		for i, k := range counts {
+			if s.Groups[i].Fixed == "" {
+				sum += float64(k)
+			}
+		}
+		return sum
+	}}
+	small := shrink(t, g, opt)[0].Graph.Layers[x].Op.(*model.Conv)
+	if small.Groups != 3 || small.Filters != 3 || len(small.Weight) != 27 {
+		t.Errorf("%d filters in %d groups with %d weights", small.Filters, small.Groups, len(small.Weight))
+	}
+}
+
+// Sums of what are no images are left alone.
+func TestShrinkBesideSumsOfConstants(t *testing.T) {
+	n := newNet(12)
+	x := n.relu(n.relu(n.input(2, 6, 6), 8, 3), 8, 1)
+	both := n.sum(model.Linear, n.constant(8, 1, 1), n.constant(8, 1, 1))
+	g := n.done(t, n.conv(n.add(&model.Mul{}, x, both), 5, 1, 1, false, model.Linear))
+	if r := shrink(t, g, prune.Options{Remove: []float64{.3}, Multiple: 1})[0]; r.Removed < .3 {
+		t.Errorf("%+v", r)
+	}
+}
