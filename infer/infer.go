@@ -86,6 +86,14 @@ type Network interface {
 	Close() error
 }
 
+// Step is one operation of an engine, which may be several layers of the network
+// or a part of one, and how long it takes in a forward.
+type Step struct {
+	Name string // the engine's, which begins with a layer's or has it within
+	Kind string // the engine's word for the operation
+	Time time.Duration
+}
+
 // Error is a failure to open or run a network.
 type Error struct {
 	Op      string // "open" or "forward"

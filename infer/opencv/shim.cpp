@@ -154,6 +154,20 @@ int dl_copy(dl_net *n, int i, float *dst, size_t len, char *err, size_t err_len)
     });
 }
 
+size_t dl_profile(dl_net *n, char *text, size_t len) {
+    std::string s;
+    guard(nullptr, 0, [&] {
+        std::vector<double> ticks;
+        n->net.getPerfProfile(ticks);
+        const std::vector<cv::String> names = n->net.getLayerNames();
+        for (size_t i = 0; i < names.size() && i < ticks.size(); i++)
+            s += names[i] + "\t" + n->net.getLayer(n->net.getLayerId(names[i]))->type + "\t" +
+                 std::to_string(ticks[i] * 1e6 / cv::getTickFrequency()) + "\n";
+    });
+    say(text, len, s);
+    return s.size();
+}
+
 int dl_fact(int which, char *text, size_t len) {
     return guard(text, len, [&] {
         quiet();

@@ -33,6 +33,10 @@ const char *dl_output_name(dl_net *n, int i);
 int dl_output_shape(dl_net *n, int i, int shape[DL_MAX_DIMS]);
 int dl_copy(dl_net *n, int i, float *dst, size_t len, char *err, size_t err_len);
 
+// dl_profile writes a line "name<TAB>kind<TAB>microseconds" for each layer of the
+// last forward. It returns how long the text is, which may be more than fits.
+size_t dl_profile(dl_net *n, char *text, size_t len);
+
 // Facts about the OpenCV library that runs. Text goes to the caller's buffer.
 enum { DL_VERSION, DL_BUILD, DL_CPU_FEATURES, DL_OPENCL_DEVICE, DL_BACKENDS, DL_CUDA_DEVICE };
 int dl_fact(int which, char *text, size_t len);

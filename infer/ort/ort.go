@@ -11,6 +11,12 @@
 package ort
 
 // #include <stdlib.h>
+// #ifdef __GLIBC__
+// #include <malloc.h>
+// static void trim(void) { malloc_trim(0); }
+// #else
+// static void trim(void) {}
+// #endif
 import "C"
 
 import (
@@ -53,6 +59,12 @@ type network struct {
 // [ErrNoLibrary] where ONNX Runtime is not installed and, with Require, an
 // *[infer.BackendError] for any backend but the CPU.
 func Open(m Model, o infer.Options) (infer.Network, error) {
+	return open(m, o, "")
+}
+
+// open is Open; where profile is not empty, a profile goes to a file of that
+// prefix.
+func open(m Model, o infer.Options, profile string) (infer.Network, error) {
 	fail := func(err error) (infer.Network, error) {
 		return nil, &infer.Error{Op: "open", Network: m.Name, Err: err}
 	}
@@ -83,9 +95,12 @@ func Open(m Model, o infer.Options) (infer.Network, error) {
 		Requested: o.Requested(), Backend: backend, Fallback: fallback, Threads: threads,
 		Input: infer.Tensor{Name: input.Name, Shape: []int{1, 3, m.Height, m.Width}},
 	}}
-	if err := n.build(m.Graph, model.Outputs); err != nil {
+	if err := n.build(m.Graph, model.Outputs, profile); err != nil {
 		return fail(errors.Join(err, n.Close()))
 	}
+	// What the runtime took to read the model and gave back lies in the heap
+	// otherwise: more than the weights themselves.
+	C.trim()
 	return n, nil
 }
 
@@ -93,7 +108,7 @@ func missing(b infer.Backend) (reason, mend string) {
 	return "ONNX Runtime runs on the CPU only here", "use engine opencv for backend " + string(b) + ", or backend cpu"
 }
 
-func (n *network) build(graph []byte, declared []onnx.Value) error {
+func (n *network) build(graph []byte, declared []onnx.Value, profile string) error {
 	start := time.Now()
 	outputs := make([]string, len(declared))
 	for i, v := range declared {
@@ -104,6 +119,11 @@ func (n *network) build(graph []byte, declared []onnx.Value) error {
 		return err
 	}
 	defer options.Destroy()
+	if profile != "" {
+		if err := options.EnableProfiling(profile); err != nil {
+			return err
+		}
+	}
 	if n.session, err = ort.NewDynamicAdvancedSessionWithONNXData(graph, []string{n.info.Input.Name}, outputs, options); err != nil {
 		return err
 	}

@@ -41,12 +41,33 @@ type Net struct {
 	Bytes     int64    // of weights, or of the ONNX file
 }
 
+// Options say what the files of a network leave open.
+type Options struct {
+	// Topology takes a cfg whose weights are not there: they are then zero.
+	Topology bool
+	Weights  string // of a cfg that is named itself; "": those beside it
+	// Width and Height are those of the input, pixels, instead of the
+	// description's or the file's own; 0: those.
+	Width, Height int
+	// Dims are sizes of dimensions that an ONNX file only names.
+	Dims map[string]int
+}
+
 // Load reads a network: the name of a described one, a description (.yaml), a
 // darknet cfg with its weights beside it, or an ONNX file. A description of the same name
 // beside a file is taken, too. A cfg without weights is a topology: its weights
 // are zero; that has to be allowed.
 func Load(ref string, topology bool) (*Net, error) {
-	switch strings.ToLower(filepath.Ext(ref)) {
+	return LoadWith(ref, Options{Topology: topology})
+}
+
+// LoadWith is Load with more said.
+func LoadWith(ref string, o Options) (*Net, error) {
+	ext := strings.ToLower(filepath.Ext(ref))
+	if o.Weights != "" && ext != ".cfg" {
+		return nil, fmt.Errorf("open network %s: weights of their own (%s) are for a .cfg: leave them out", ref, o.Weights)
+	}
+	switch ext {
 	case ".cfg", ".onnx":
 		n := &Net{}
 		if d, err := catalog.Load(stem(ref) + ".yaml"); err == nil {
@@ -54,25 +75,46 @@ func Load(ref string, topology bool) (*Net, error) {
 		} else if !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
-		if strings.EqualFold(filepath.Ext(ref), ".onnx") {
-			return n, n.onnx(ref)
+		if ext == ".onnx" {
+			return n, n.onnx(ref, o)
 		}
-		return n, n.darknet(ref, stem(ref)+".weights", topology)
+		if o.Weights == "" {
+			o.Weights = stem(ref) + ".weights"
+		} else {
+			o.Topology = false
+		}
+		return n, n.darknet(ref, o)
 	case ".weights":
 		return nil, fmt.Errorf("open network %s: these are weights: name the cfg beside them", ref)
 	}
 	d, err := catalog.Resolve(ref)
-	if _, missing := errors.AsType[*catalog.MissingError](err); missing && topology && d.Format == "darknet" && d.Dir != "" {
-		err = nil // the cfg may be there
+	if missing, ok := errors.AsType[*catalog.MissingError](err); ok && o.Topology && d.Format == "darknet" && withConfig(&d, missing.Dirs) {
+		err = nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	n := &Net{Described: &d}
-	if d.Format == "onnx" {
-		return n, n.onnx(d.Path("model"))
+	if o.Width == 0 {
+		o.Width, o.Height = d.Input.Width, d.Input.Height
 	}
-	return n, n.darknet(d.Path("config"), d.Path("weights"), topology)
+	if d.Format == "onnx" {
+		return n, n.onnx(d.Path("model"), o)
+	}
+	o.Weights = d.Path("weights")
+	return n, n.darknet(d.Path("config"), o)
+}
+
+// withConfig sets the folder of a description whose weights are missing to the
+// first that has its cfg.
+func withConfig(d *catalog.Network, dirs []string) bool {
+	for _, d.Dir = range dirs {
+		if info, err := os.Stat(d.Path("config")); err == nil && info.Mode().IsRegular() {
+			return true
+		}
+	}
+	d.Dir = ""
+	return false
 }
 
 // Detector is Load for a network whose description is needed to feed it.
@@ -92,19 +134,39 @@ func Detector(ref string) (*Net, error) {
 
 func stem(path string) string { return strings.TrimSuffix(path, filepath.Ext(path)) }
 
-func (n *Net) onnx(path string) error {
+func (n *Net) onnx(path string, o Options) error {
 	data, err := read(path)
 	if err != nil {
 		return err
 	}
-	if n.Graph, err = onnx.Read(data, onnx.ReadOptions{}); err != nil {
+	how := onnx.ReadOptions{Dims: o.Dims}
+	if how.Inputs, err = o.picture(data); err != nil {
+		return fmt.Errorf("open network %s: %w", path, err)
+	}
+	if n.Graph, err = onnx.Read(data, how); err != nil {
 		return fmt.Errorf("open network %s: %w", path, err)
 	}
 	n.Files, n.Bytes = []string{path}, int64(len(data))
 	return nil
 }
 
-func (n *Net) darknet(cfg, weights string, topology bool) error {
+// picture is the shape of the one input of a model at the size that is asked for.
+func (o Options) picture(data []byte) (map[string]model.Shape, error) {
+	if o.Width == 0 {
+		return nil, nil
+	}
+	info, err := onnx.Inspect(data)
+	if err != nil {
+		return nil, err
+	}
+	in, err := info.Picture(o.Width, o.Height)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]model.Shape{in.Name: {1, 3, o.Height, o.Width}}, nil
+}
+
+func (n *Net) darknet(cfg string, o Options) error {
 	text, err := read(cfg)
 	if err != nil {
 		return err
@@ -116,7 +178,7 @@ func (n *Net) darknet(cfg, weights string, topology bool) error {
 	}
 	n.Files, n.Bytes = []string{cfg}, size.WeightsBytes()
 	length := n.Bytes
-	f, err := regular.Open(weights)
+	f, err := regular.Open(o.Weights)
 	switch {
 	case err == nil:
 		defer f.Close()
@@ -125,8 +187,8 @@ func (n *Net) darknet(cfg, weights string, topology bool) error {
 			return err
 		}
 		from, length, n.Bytes = f, info.Size(), info.Size()
-		n.Files = append(n.Files, weights)
-	case topology && errors.Is(err, os.ErrNotExist):
+		n.Files = append(n.Files, o.Weights)
+	case o.Topology && errors.Is(err, os.ErrNotExist):
 		header := []byte{0, 0, 0, 0, 2} // version 0.2
 		from = io.LimitReader(io.MultiReader(bytes.NewReader(header), zeros{}), length)
 	default:
@@ -136,10 +198,14 @@ func (n *Net) darknet(cfg, weights string, topology bool) error {
 		return fmt.Errorf("open network %s: %w", cfg, err)
 	}
 	n.Graph = n.Darknet.Graph
-	if d := n.Described; d != nil {
-		if err := n.Graph.Resize(d.Input.Height, d.Input.Width); err != nil {
-			return fmt.Errorf("open network %s at %dx%d: %w", cfg, d.Input.Width, d.Input.Height, err)
-		}
+	if d := n.Described; d != nil && o.Width == 0 {
+		o.Width, o.Height = d.Input.Width, d.Input.Height
+	}
+	if o.Width == 0 {
+		return nil
+	}
+	if err := n.Graph.Resize(o.Height, o.Width); err != nil {
+		return fmt.Errorf("open network %s at %dx%d: %w", cfg, o.Width, o.Height, err)
 	}
 	return nil
 }

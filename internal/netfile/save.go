@@ -86,6 +86,9 @@ func whole(path string, write func(io.Writer) error) (err error) {
 	return os.Rename(part.Name(), path)
 }
 
+// Write replaces a file whole or not at all.
+func Write(path string, write func(io.Writer) error) error { return whole(path, write) }
+
 // Replace replaces a file with data whole or not at all.
 func Replace(path string, data []byte) error {
 	return whole(path, func(w io.Writer) error {
