@@ -406,3 +406,44 @@ func TestShrinkBesideSumsOfConstants(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// Thinning leaves the heaviest filters as they are, about the same share everywhere.
+func TestThin(t *testing.T) {
+	g := compressible(t, 8)
+	before := g.Clone()
+	small, err := prune.Thin(g, .4, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := 1 - float64(macs(small))/float64(macs(g)); d < .4 || d > .55 {
+		t.Errorf("%.3f of the operations are gone", d)
+	}
+	if !reflect.DeepEqual(g, before) {
+		t.Error("the network that was given was changed")
+	}
+	was, now := g.Layers[1].Op.(*model.Conv), small.Layers[1].Op.(*model.Conv) // adds up with others: any may leave
+	if len(was.Weight) <= len(now.Weight) {
+		t.Errorf("%d of %d weights are left of the stem", len(now.Weight), len(was.Weight))
+	}
+	last := len(g.Layers) - 2 // a group by itself
+	was, now = g.Layers[last].Op.(*model.Conv), small.Layers[last].Op.(*model.Conv)
+	stay := map[float32]bool{} // by their biases, which are left alone
+	for _, b := range now.Bias {
+		stay[b] = true
+	}
+	lightest, heaviest := math.Inf(1), 0.
+	for f, b := range was.Bias {
+		var norm float64
+		for _, w := range was.Weight[f*len(was.Weight)/was.Filters : (f+1)*len(was.Weight)/was.Filters] {
+			norm += float64(w) * float64(w)
+		}
+		if stay[b] {
+			lightest = min(lightest, norm)
+		} else {
+			heaviest = max(heaviest, norm)
+		}
+	}
+	if len(stay) == was.Filters || lightest < heaviest {
+		t.Errorf("a filter of norm %g left, one of %g stays", heaviest, lightest)
+	}
+}
