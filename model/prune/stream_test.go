@@ -212,7 +212,7 @@ func TestRebuildStreams(t *testing.T) {
 			t.Fatal(err)
 		}
 		images := noise(rapid.Uint64().Draw(t, "images"), 10, 2*6*6)
-		o, err := observe(context.Background(), g, s, images, 30, 1, quiet)
+		o, err := observe(context.Background(), g, s, images, 15, 1, quiet)
 		if err != nil {
 			t.Fatal(err)
 		}
