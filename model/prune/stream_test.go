@@ -244,6 +244,7 @@ func TestRebuildStreams(t *testing.T) {
 		with += loss(keep, true)
 		without += loss(keep, false)
 	})
+	t.Logf("a fit loses %g, none %g", with, without)
 	if with > .5*without {
 		t.Errorf("a fit loses %g, none %g", with, without)
 	}
