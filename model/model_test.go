@@ -169,3 +169,58 @@ func TestFold(t *testing.T) {
 		t.Errorf("deconv %v, %v", d.Weight, d.Bias)
 	}
 }
+
+// Another size of the input is passed on to all layers and heads.
+func TestResize(t *testing.T) {
+	g := &Graph{
+		Layers: []Layer{
+			{Name: "in", Op: image(3, 64, 64)},
+			{Name: "conv", Op: conv(3, 14, 3, 2, 1), From: []int{0}},
+			{Name: "up", Op: &Upsample{Scale: 2}, From: []int{1}},
+			{Name: "first", Op: &Yolo{Mask: []int{0, 1}, Anchors: []float64{1, 2, 3, 4}, Classes: 2, ScaleXY: 1, Input: [2]int{64, 64}}, From: []int{1}},
+			{Name: "second", Op: &Yolo{Mask: []int{1, 0}, Anchors: []float64{1, 2, 3, 4}, Classes: 2, ScaleXY: 1, Input: [2]int{64, 64}}, From: []int{2}},
+		},
+		Outputs: []int{3, 4},
+	}
+	if err := g.Resize(96, 160); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"1x3x96x160", "1x14x48x80", "1x14x96x160"} {
+		if got := g.Layers[i].Shape.String(); got != want {
+			t.Errorf("%s is %s, expected %s", g.Layers[i].Name, got, want)
+		}
+	}
+	for _, i := range g.Outputs {
+		if o := g.Layers[i].Op.(*Yolo); o.Input != [2]int{96, 160} {
+			t.Errorf("%s is for %v", g.Layers[i].Name, o.Input)
+		}
+	}
+	if err := g.Validate(); err != nil {
+		t.Error(err)
+	}
+	odd := &Graph{
+		Layers: []Layer{
+			{Name: "in", Op: image(1, 8, 8)},
+			{Name: "pool", Op: &MaxPool{Size: [2]int{2, 2}, Stride: [2]int{2, 2}}, From: []int{0}},
+			{Name: "up", Op: &Upsample{Scale: 2}, From: []int{1}},
+			{Name: "sum", Op: &Add{}, From: []int{0, 2}},
+		},
+		Outputs: []int{3},
+	}
+	vector := &Graph{Layers: []Layer{{Name: "in", Op: &Input{Shape{1, 7}}}}, Outputs: []int{0}}
+	for _, c := range []struct {
+		name          string
+		g             *Graph
+		height, width int
+		says          string
+	}{
+		{"halves that do not add up", odd, 9, 8, "sum"},
+		{"nothing", odd, 0, 8, "in"},
+		{"far too large", odd, 1 << 20, 1 << 20, "absurdly large"},
+		{"no image", vector, 8, 8, "no size in pixels"},
+	} {
+		if err := c.g.Clone().Resize(c.height, c.width); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, expected %q", c.name, err, c.says)
+		}
+	}
+}

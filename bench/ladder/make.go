@@ -47,7 +47,7 @@ func Make(ctx context.Context, n *netfile.Net, images [][]float32, o MakeOptions
 	}
 	made, err := shrink.Run(ctx, n, images, shrink.Options{
 		Options: prune.Options{Remove: o.Remove, Seed: o.Seed, Progress: o.Progress},
-		Base:    filepath.Join(o.Dir, "pruned"),
+		Base:    filepath.Join(o.Dir, "darknet", "pruned"), // beside the same as ONNX
 	})
 	if err != nil {
 		return nil, err

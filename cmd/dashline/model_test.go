@@ -265,7 +265,7 @@ func TestModelLadder(t *testing.T) {
 	if len(s.Ladder.Rungs) == 0 || s.Largest != s.Ladder.Rungs[0].Name {
 		t.Errorf("rungs %+v, largest %q", s.Ladder.Rungs, s.Largest)
 	}
-	for _, name := range []string{"ladder.yaml", "report.html", "study.json", "full.yaml", "pruned-30.yaml", "pruned.yaml"} {
+	for _, name := range []string{"ladder.yaml", "report.html", "study.json", "full.yaml", "pruned-30.yaml", "darknet/pruned.yaml"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -1,9 +1,22 @@
-// Package prune makes networks smaller by removing whole channels. It says
-// which channels of a network can only leave together, masks them, and removes
-// them, after which the file is smaller and any engine has less to do. Which
-// channels are worth least is not decided here. [Sparsify] is the baseline to
-// compare with: single weights set to zero, which saves nothing but space in a
-// compressed file.
+// Package prune makes networks smaller by removing whole channels. [Analyze] says
+// which channels of a network can only leave together; a choice of them is masked
+// or removed, after which the file is smaller and any engine has less to do.
+// [Shrink] chooses by unlabelled pictures and fits what is left to what the
+// network made of them. [Sparsify] is the baseline to compare with: single weights
+// set to zero, which saves nothing but space in a compressed file.
+//
+// Shrink needs no training. It goes in steps; each
+//   - orders the channels of every group by what the layers that read them lose
+//     with them after the weights that stay have made up for it (optimal brain
+//     surgeon, Hassibi and Stork 1993; for layers, Dong et al. 2017,
+//     arXiv:1705.07565). The stream of linear bottlenecks is first written in the
+//     basis in which its last channels hardly matter (as Ashkboos et al. 2024 do
+//     for transformers, arXiv:2401.15024);
+//   - measures what cuts of each group alone cost the network's outputs, and takes
+//     those that cost least for what they save, until the step is done;
+//   - fits the weights that stay, layer after layer and on the smaller network's own
+//     values, to what the network as it came gave there (He et al. 2017,
+//     arXiv:1707.06168), with a pull that is chosen on pictures left out.
 //
 // Each channel of each layer's value is a node; what forces two channels to
 // leave together ties them. A class of tied channels is a unit, and units that
@@ -41,6 +54,6 @@
 //     [Structure.Mask]. Whatever a removed channel carries, it no longer
 //     contributes to any value that stays.
 //   - Removal keeps the names, the number and the order of layers.
-//   - Everything here depends on the network and the choice alone: the same order
-//     of groups and units, the same bytes.
+//   - Everything here depends on the arguments alone, whatever GOMAXPROCS is: the
+//     same order of groups and units, the same bytes.
 package prune

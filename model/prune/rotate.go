@@ -106,15 +106,16 @@ func (o *original) rotateGroup(group int) error {
 // falling; back is its inverse.
 func basis(cov, cost *mat.SymDense) (to, back *mat.Dense, worth []float64, err error) {
 	n := cov.SymmetricDim()
+	const ridge = 1e-7 // what is less is rounding
 	var e mat.EigenSym
-	if !e.Factorize(ridged(cov, 1e-7), true) {
+	if !e.Factorize(ridged(cov, ridge), true) {
 		return nil, nil, nil, fmt.Errorf("the stream's covariance has no eigenvectors")
 	}
 	var v mat.Dense
 	e.VectorsTo(&v)
 	root, inverse := mat.DenseCopyOf(&v), mat.DenseCopyOf(&v)
 	for j, x := range e.Values(nil) {
-		s := math.Sqrt(max(x, 1e-12))
+		s := math.Sqrt(max(x, ridge*meanDiagonal(cov)))
 		scaleColumn(root, j, s)
 		scaleColumn(inverse, j, 1/s)
 	}
