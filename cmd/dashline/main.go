@@ -59,6 +59,7 @@ type cli struct {
 	Synth    synthCmd    `cmd:"" help:"Make a synthetic drive: a video with its truth, or a folder to train from."`
 	Camera   cameraCmd   `cmd:"" help:"Serve a video as one or more RTSP cameras that can be told to misbehave."`
 	Eval     evalCmd     `cmd:"" help:"Measure how right a network is, or compare result files."`
+	Model    modelCmd    `cmd:"" help:"Work on a network itself: train a pruned one on."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

@@ -169,3 +169,13 @@ def distil_loss(student: Network, teacher: Network, hint: Hint, batch: Batch, ga
         loss = loss + v
         parts[k] = float(v.detach())
     return loss, parts
+
+
+def unlabelled_loss(student: Network, teacher: Network, x: Tensor, gains: Gains = Gains()) -> tuple[Tensor, Parts]:
+    """The lessons' loss alone, on inputs x. The teacher stays as it is."""
+    with torch.no_grad():
+        told = teacher(x)
+    raw = student(x)
+    with torch.autocast("cpu", enabled=False):
+        parts = spoken_loss(student, raw, lessons(student, teacher, told), gains)
+    return sum(parts.values()), {k: float(v.detach()) for k, v in parts.items()}
