@@ -129,6 +129,10 @@ func (o *Options) check() error {
 	case (o.Minutes > 0) == (o.Samples > 0):
 		return errors.New("fine-tune: give either minutes or a number of pictures to train on, above 0")
 	}
+	// What has no valid name is not trained first.
+	if err := o.result().Validate(); err != nil {
+		return fmt.Errorf("fine-tune %s as %s: %w", o.Network.Name, filepath.Base(o.Out), err)
+	}
 	return nil
 }
 
@@ -247,6 +251,17 @@ func (o *Options) takeBack(dir string) (*Result, error) {
 	if err := os.Rename(made, o.Out+".weights"); err != nil {
 		return nil, fmt.Errorf("fine-tune: %w", err)
 	}
+	file := o.Out + ".yaml"
+	if err := catalog.Save(file, o.result()); err != nil {
+		return nil, err
+	}
+	return &Result{file, record.Details.Before, record.After, record.Settings.Samples, record.Seconds}, nil
+}
+
+const tuned = "; fine-tuned"
+
+// result describes what will be made.
+func (o *Options) result() catalog.Network {
 	n := o.Network
 	n.Name = filepath.Base(o.Out)
 	n.Files = []catalog.File{
@@ -256,14 +271,8 @@ func (o *Options) takeBack(dir string) (*Result, error) {
 	if !strings.HasSuffix(n.Summary, tuned) {
 		n.Summary += tuned
 	}
-	file := o.Out + ".yaml"
-	if err := catalog.Save(file, n); err != nil {
-		return nil, err
-	}
-	return &Result{file, record.Details.Before, record.After, record.Settings.Samples, record.Seconds}, nil
+	return n
 }
-
-const tuned = "; fine-tuned"
 
 // valid reads the weights as the program will.
 func valid(cfg []byte, weights string) error {

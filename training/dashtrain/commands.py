@@ -17,7 +17,7 @@ from . import lanes as lanenet
 from .loss import quiet_heads
 
 STOPPED = 3  # a run was stopped and can go on
-LABELLED_RATE, UNLABELLED_RATE = 0.01, 0.01  # of finetune; the second is relative
+LABELLED_RATE, UNLABELLED_RATE = 0.01, 0.0005  # of finetune; the second is relative
 
 
 def prepare(args: Namespace) -> None:
@@ -202,6 +202,8 @@ def told(args: Namespace) -> tuple[loop.Task, loop.Settings]:
     }  # fmt: skip
     s = settings(args)
     s.relative, s.decay = True, 0.0
+    if s.precision == "auto":  # not by timing, which would make the result depend on how busy the machine is
+        s.precision = "bf16" if loop.has_bf16() else "fp32"
     return task, s
 
 

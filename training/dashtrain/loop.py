@@ -115,6 +115,14 @@ def one_step(task: Task, batch: Any, opt: Optimizer, bf16: bool, clip: float) ->
     return {"loss": float(loss.detach())} | parts
 
 
+def has_bf16() -> bool:
+    """Whether the processor multiplies in bfloat16."""
+    try:
+        return any("bf16" in line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
+    except OSError:
+        return False
+
+
 def faster_in_bf16(task: Task, s: Settings) -> bool:
     """Time a few steps in each precision, and put everything back as it was."""
     modules = [m for m in (task.net, task.extra) if m is not None]
