@@ -8,6 +8,7 @@ checkpoint and its network. The same command again goes on from the checkpoint.
   train.py tiny     --data out/synth/train out/synth/busy --val out/synth/val
   train.py distill  --data out/synth/train out/synth/busy --val out/synth/val --teacher out/train/detector
   train.py lanes    --data out/synth/train out/synth/busy --val out/synth/val
+  train.py finetune pruned.cfg pruned.weights --teacher full.cfg --unlabelled photos
   train.py report
 
 Exit status: 0 done, 1 an error or a loss that did not fall (smoke), 2 a wrong
