@@ -23,10 +23,13 @@ from .loop import Parts, Task
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
 KEPT = 1.5  # sides of the pictures in memory to the network's input, so that a zoom finds more to see
 HELD_OUT = 10  # one in so many pictures, the last ones of each folder: neighbours in a drive are alike
-MOSAIC = 0.5  # probability
+MOSAIC = 0.25  # probability
 MIXED = 0.1  # probability that a picture shines through another one
 SURE = 0.25  # score from which a box of the teacher's counts as truth for the agreement
-STRENGTH = augment.Strength(zoom=(0.5, 2.2), gamma=0.25, contrast=(0.6, 1.3), gain=0.06, brightness=20.0, noise=0.1)
+FIT = 128  # pictures that the maps of features are fitted on, as of steps that no run reaches
+AHEAD = 1 << 30
+GAINS = distill.Gains(hint=4.0)
+STRENGTH = augment.Strength(zoom=(0.7, 1.7), noise=0.1)
 
 
 @dataclass
@@ -187,8 +190,10 @@ def task(student: Network, teacher: Network, training: Pictures, held_out: Pictu
     for net in (student, teacher):
         net.fold().to(memory_format=torch.channels_last)
     teacher.eval().requires_grad_(False)
+    views = Views(training, student.width, student.height, batch, seed)
+    mimic = distill.Mimic(student, teacher)
+    mimic.fit(student, teacher, [views(AHEAD + k).inputs() for k in range(FIT // batch + 1)])
     return Task(
-        student, Views(training, student.width, student.height, batch, seed),
-        lambda net, views: distill.unlabelled_loss(net, teacher, views.inputs()),
-        accuracy=Agreement(teacher, held_out, most),
+        student, views, lambda net, seen: distill.unlabelled_loss(net, teacher, mimic, seen.inputs(), GAINS),
+        accuracy=Agreement(teacher, held_out, most), extra=mimic,
     )  # fmt: skip

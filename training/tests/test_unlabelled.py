@@ -78,6 +78,12 @@ def depthwise(seed: int = 3) -> darknet.Network:
     return common.lively(darknet.Network(DEPTHWISE), seed)
 
 
+def mimic(student: darknet.Network, teacher: darknet.Network) -> distill.Mimic:
+    m = distill.Mimic(student, teacher)
+    m.fit(student, teacher, [torch.rand(4, 3, 64, 64) for _ in range(4)], ridge=1e-6)
+    return m
+
+
 class Fold(unittest.TestCase):
     def test_folding_and_back_changes_no_output(self):
         for net in (depthwise(), common.tiny(), common.lively(darknet.Network(ODD))):
@@ -99,18 +105,35 @@ class Fold(unittest.TestCase):
 class Loss(unittest.TestCase):
     def test_nothing_to_learn_from_ones_like(self):
         net = depthwise().eval().fold()
-        loss, parts = distill.unlabelled_loss(net, net, torch.rand(2, 3, 64, 64))
-        self.assertAlmostEqual(0, float(loss), places=5)
-        self.assertEqual({"taught_objectness", "taught_box", "taught_class"}, set(parts))
+        x = torch.rand(2, 3, 64, 64)
+        loss, parts = distill.unlabelled_loss(net, net, mimic(net, net), x)
+        self.assertAlmostEqual(0, float(loss), places=3)
+        self.assertEqual({"taught_objectness", "taught_box", "taught_class", "hint"}, set(parts))
 
     def test_gradients_reach_every_parameter_and_not_the_teacher(self):
         student, teacher = depthwise(1).fold(), depthwise(2).fold().requires_grad_(False)
-        loss, _ = distill.unlabelled_loss(student, teacher, torch.rand(2, 3, 64, 64))
+        loss, _ = distill.unlabelled_loss(student, teacher, mimic(student, teacher), torch.rand(2, 3, 64, 64))
         loss.backward()
         for name, p in student.named_parameters():
             self.assertIsNotNone(p.grad, name)
             self.assertGreater(float(p.grad.abs().max()), 0, name)
         self.assertTrue(all(p.grad is None for p in teacher.parameters()))
+
+    def test_the_map_undoes_another_order_and_scale_of_features(self):
+        teacher, student = depthwise().eval().fold(), depthwise().eval().fold()
+        last = student.layers[4].conv
+        with torch.no_grad():
+            last.weight.copy_(2 * last.weight.flip(0))
+            last.bias.copy_(2 * last.bias.flip(0) + 1)
+            x = torch.rand(2, 3, 64, 64)
+            found = mimic(student, teacher)
+            self.assertEqual((4,), found.layers)
+            seen, shown = student.forward_with(x, (4,))[1], teacher.forward_with(x, (4,))[1]
+            self.assertLess(float(found(seen, shown)), 1e-3)
+            self.assertGreater(float(found([s + 1 for s in seen], shown)), 0.1)
+
+    def test_networks_of_other_layers_are_not_compared_inside(self):
+        self.assertEqual((), distill.Mimic(common.tiny(), common.full()).layers)
 
     def test_a_sure_cell_among_a_thousand_counts(self):
         """One lost object must cost more than a little noise everywhere."""
