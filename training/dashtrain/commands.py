@@ -17,7 +17,7 @@ from . import lanes as lanenet
 from .loss import quiet_heads
 
 STOPPED = 3  # a run was stopped and can go on
-LABELLED_RATE, UNLABELLED_RATE = 0.01, 0.0005  # of finetune; the second is relative
+LABELLED_RATE, UNLABELLED_RATE = 0.01, 0.0003  # of finetune; the second is relative
 
 
 def prepare(args: Namespace) -> None:
