@@ -8,6 +8,7 @@ checkpoint and its network. The same command again goes on from the checkpoint.
   train.py tiny     --data out/synth/train out/synth/busy --val out/synth/val
   train.py distill  --data out/synth/train out/synth/busy --val out/synth/val --teacher out/train/detector
   train.py lanes    --data out/synth/train out/synth/busy --val out/synth/val
+  train.py finetune pruned.cfg pruned.weights --teacher full.cfg --unlabelled photos
   train.py report
 
 Exit status: 0 done, 1 an error or a loss that did not fall (smoke), 2 a wrong
@@ -26,14 +27,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from dashtrain import commands  # noqa: E402
 
 
-def common(p: argparse.ArgumentParser, samples: int, batch: int, rate: float) -> None:
-    p.add_argument("--data", nargs="+", metavar="DIR", required=True, help="folders to train on")
-    p.add_argument("--val", nargs="+", metavar="DIR", required=True, help="folders of other seeds, for the accuracy during training")
+def common(p: argparse.ArgumentParser, samples: int, batch: int, rate: float | None, needed: bool = True) -> None:
+    p.add_argument("--data", nargs="+", metavar="DIR", required=needed, help="folders to train on")
+    p.add_argument("--val", nargs="+", metavar="DIR", required=needed, help="folders of other seeds, for the accuracy during training")
     p.add_argument("--name", help="of the run's folder (default: the command's name)")
     p.add_argument("--samples", type=int, default=samples, help="pictures to train on in all, repeats counted (default: %(default)s)")
     p.add_argument("--minutes", type=float, default=0, help="train as many samples as this time takes instead, by the speed at the start")
     p.add_argument("--batch", type=int, default=batch, help="pictures in a step (default: %(default)s)")
-    p.add_argument("--rate", type=float, default=rate, help="highest learning rate (default: %(default)s)")
+    p.add_argument("--rate", type=float, default=rate, help="highest learning rate" + (" (default: %(default)s)" if rate else ""))
     p.add_argument("--evaluations", type=int, default=5, help="looks at the held-out pictures in a run (default: %(default)s)")
     p.add_argument("--val-pictures", type=int, default=300, help="held-out pictures in each look, evenly spread, 0 for all (default: %(default)s)")
     machine(p)
@@ -94,8 +95,10 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     p.add_argument("cfg", type=Path)
     p.add_argument("weights", type=Path)
-    common(p, samples=16000, batch=16, rate=0.01)
-    p.add_argument("--teacher", type=Path, metavar="PATH", help="the unpruned network, to learn from it too: a cfg with its weights beside it, or the folder of a run")
+    common(p, samples=16000, batch=16, rate=None, needed=False)
+    p.add_argument("--teacher", type=Path, nargs="+", metavar="PATH", help="the unpruned network, to learn from it too: a cfg with its weights beside it or after it, or the folder of a run")
+    p.add_argument("--input", metavar="WxH", help="of the network (default: the cfg's)")
+    p.add_argument("--unlabelled", nargs="+", type=Path, metavar="DIR", help="folders of pictures to learn from the teacher on, without labels, instead of --data and --val")
     p.add_argument("--result", type=Path, metavar="PREFIX", help="also write PREFIX.cfg and PREFIX.weights")
 
     p = command("widths", "the full topology at several widths on the same samples, and the table of their cost", "train.py widths --data out/synth/train out/synth/busy --val out/synth/val", commands.widths)

@@ -5,6 +5,7 @@ type modelCmd struct {
 	Diff     modelDiffCmd     `cmd:"" help:"Say what two networks differ in."`
 	Convert  modelConvertCmd  `cmd:"" help:"Write a network as ONNX, float32 or float16."`
 	Prune    modelPruneCmd    `cmd:"" help:"Remove channels of a network and fit the rest to what it was; no labels, no training."`
+	Finetune modelFinetuneCmd `cmd:"" help:"Train a pruned network on, with labels or on what the unpruned one says about pictures."`
 	Quantize modelQuantizeCmd `cmd:"" help:"Make a network compute in 8 bits, or in 16-bit floats, and say whether it is faster here."`
 	Ladder   modelLadderCmd   `cmd:"" help:"Make smaller forms of a network, measure all, and keep those worth having."`
 	Verify   modelVerifyCmd   `cmd:"" help:"Say how far one network finds what another finds."`

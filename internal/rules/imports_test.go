@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"sensors/...":               {"pipeline", "pipeline/record", "pipeline/msg", "pipeline/frame", "lanes/ground", "sensors/...", "internal/..."},
 
 	"model/...": {"model/...", "internal/..."},
+	"training":  {},
 	"infer":     {},
 	"infer/...": {"infer/...", "model/...", "pipeline/frame", "internal/..."},
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import torch
 
-from . import adopt, blocks, darknet, data, distill as teaching, evaluate, lanetask, loop, report, topology
+from . import adopt, blocks, darknet, data, distill as teaching, evaluate, lanetask, loop, report, topology, unlabelled
 from . import detector as labels
 from . import lanes as lanenet
 from .loss import quiet_heads
 
 STOPPED = 3  # a run was stopped and can go on
+LABELLED_RATE, UNLABELLED_RATE = 0.01, 0.0003  # of finetune; the second is relative
 
 
 def prepare(args: Namespace) -> None:
@@ -73,14 +74,15 @@ def made(args: Namespace, training: data.Data, kind: str, width: float) -> darkn
     return net
 
 
-def opened(path: Path, classes: list[str]) -> darknet.Network:
-    """A trained detector: a cfg with its weights beside it, or the folder of a run."""
+def opened(path: Path, classes: list[str] | None = None, weights: Path | None = None) -> darknet.Network:
+    """A trained detector: a cfg with its weights beside it or named, or the folder of a run; of those classes if they are given."""
     if path.is_dir():
         path = path / (path.name + ".cfg")
-    weights = path.with_suffix(".weights")
+    weights = weights or path.with_suffix(".weights")
     if path.suffix != ".cfg" or not path.is_file() or not weights.is_file():
         raise ValueError(f"{path}: no .cfg with a .weights file beside it: name a cfg or the folder of a finished run")
-    return fitting(darknet.load(path, weights), path, classes)
+    net = darknet.load(path, weights)
+    return net if classes is None else fitting(net, path, classes)
 
 
 def fitting(net: darknet.Network, path: Path, classes: list[str]) -> darknet.Network:
@@ -106,7 +108,7 @@ def run(folder: Path, task: loop.Task, s: loop.Settings, fresh: bool) -> bool:
 
 def keep(net: darknet.Network, folder: Path) -> None:
     """Write the network of a finished run, and say so in its record."""
-    net.seen += loop.record(folder)["settings"]["samples"]
+    net.unfold().seen += loop.record(folder)["settings"]["samples"]
     cfg, weights = folder / (folder.name + ".cfg"), folder / (folder.name + ".weights")
     darknet.save(net, cfg, weights)
     measured(folder, weights)
@@ -147,24 +149,79 @@ def detector(args: Namespace) -> int:
 
 
 def finetune(args: Namespace) -> int:
-    """Train a given network on, as it is."""
+    """Train a given network on, as it is: on labels, or on what a teacher says about pictures without any."""
     prepare(args)
-    training, held_out = folders(args)
-    net = fitting(darknet.load(args.cfg, args.weights), args.cfg, training.classes)
-    task = labels.task(net, training, held_out, args.batch, args.seed, args.val_pictures)
-    task.details = described(args, training, held_out, about(net, "of " + args.cfg.name, 0) | {"before": evaluate.detector(net, held_out, args.val_pictures)})
-    print(f"before: AP50 {task.details['before']['ap50']:.3f}", flush=True)
-    if args.teacher:
-        task = taught(task, net, opened(args.teacher, training.classes))
-        task.details["teacher"] = args.teacher.name
+    task, s = (told if args.unlabelled else labelled)(args)
+    net = task.net
+    task.details["before"] = task.accuracy(net)
+    print("before: " + report.accuracy(task.details["before"]), flush=True)
     folder = folder_of(args)
-    if not run(folder, task, settings(args), args.fresh):
+    if not run(folder, task, s, args.fresh):
         return STOPPED
     keep(net, folder)
     if args.result:
         darknet.save(net, args.result.with_suffix(".cfg"), args.result.with_suffix(".weights"))
         print(f"wrote {args.result.with_suffix('.cfg')} and {args.result.with_suffix('.weights')}")
     return 0
+
+
+def labelled(args: Namespace) -> tuple[loop.Task, loop.Settings]:
+    """Fine-tuning on labels, beside which there may be a teacher."""
+    if not args.data or not args.val:
+        raise ValueError("nothing to learn from: give --data and --val, or --unlabelled and --teacher")
+    args.rate = args.rate or LABELLED_RATE
+    training, held_out = folders(args)
+    net = sized(args, fitting(darknet.load(args.cfg, args.weights), args.cfg, training.classes))
+    task = labels.task(net, training, held_out, args.batch, args.seed, args.val_pictures)
+    task.details = described(args, training, held_out, about(net, "of " + args.cfg.name, 0))
+    if args.teacher:
+        task = taught(task, net, sized(args, opened(args.teacher[0], training.classes, *args.teacher[1:])))
+        task.details["teacher"] = args.teacher[0].name
+    return task, settings(args)
+
+
+def told(args: Namespace) -> tuple[loop.Task, loop.Settings]:
+    """Fine-tuning without labels."""
+    if len(args.teacher or ()) > 2:
+        raise ValueError("--teacher takes a cfg and, where they are not beside it, its weights")
+    if args.data or args.val:
+        raise ValueError("--unlabelled does without --data and --val: give one or the other")
+    if not args.teacher:
+        raise ValueError("--unlabelled needs a --teacher: without labels there is nobody else to learn from")
+    args.rate = args.rate or UNLABELLED_RATE
+    net = sized(args, darknet.load(args.cfg, args.weights))
+    teacher = sized(args, opened(args.teacher[0], None, *args.teacher[1:]))
+    same_heads(net, teacher, args.teacher[0])
+    training, held_out = unlabelled.load(args.unlabelled, args.cache, net.width, net.height, args.limit)
+    print(f"{len(training)} pictures to train on, {len(held_out)} held out", flush=True)
+    task = unlabelled.task(net, teacher, training, held_out, args.batch, args.seed, args.val_pictures)
+    task.details = about(net, "of " + args.cfg.name, 0) | {
+        "training_pictures": len(training), "training_digest": training.digest,
+        "held_out_pictures": len(held_out), "held_out_digest": held_out.digest,
+        "classes": [], "threads": args.threads, "teacher": args.teacher[0].name,
+    }  # fmt: skip
+    s = settings(args)
+    s.relative, s.decay = True, 0.0
+    if s.precision == "auto":  # not by timing, which would make the result depend on how busy the machine is
+        s.precision = "bf16" if loop.has_bf16() else "fp32"
+    return task, s
+
+
+def sized(args: Namespace, net: darknet.Network) -> darknet.Network:
+    """The network at the input size that was asked for, if one was."""
+    if args.input:
+        net.width, net.height = dimensions(args.input)
+    if any(net.width % h.stride or net.height % h.stride for h in net.heads):
+        raise ValueError(f"an input of {net.width}x{net.height} is no multiple of the network's strides: give --input")
+    return net
+
+
+def same_heads(student: darknet.Network, teacher: darknet.Network, path: Path) -> None:
+    if (teacher.width, teacher.height) != (student.width, student.height):
+        raise ValueError(f"{path}: its input is {teacher.width}x{teacher.height}, the student's {student.width}x{student.height}: they must be alike")
+    heads = [[(h.anchors, h.classes, h.stride, h.scale_xy) for h in net.heads] for net in (student, teacher)]
+    if not heads[0] or heads[0] != heads[1]:
+        raise ValueError(f"{path}: its heads are not the student's: give the network that was pruned")
 
 
 def lanes(args: Namespace) -> int:

@@ -52,6 +52,9 @@ class Folder:
     def lanes(self, i: int) -> LaneTruth:
         return read_lanes(self.path / "lanes" / (self.names[i] + ".json"))
 
+    def files(self) -> list[Path]:
+        return [self.path / "images" / (n + ".jpg") for n in self.names]
+
 
 class Data:
     """Several folders as one list of samples."""
@@ -92,7 +95,7 @@ class Data:
 
     def digest(self) -> str:
         """A short hash of the folders' pictures, for a run's record."""
-        return hashlib.sha256("".join(digest(f.path, f.names) for f in self.folders).encode()).hexdigest()[:16]
+        return hashlib.sha256("".join(digest(f.files()) for f in self.folders).encode()).hexdigest()[:16]
 
 
 def load(paths: list[str | Path], cache: str | Path, limit: int = 0) -> Data:
@@ -115,7 +118,9 @@ def load_folder(path: Path, cache: Path, limit: int = 0) -> Folder:
         names = [names[k] for k in np.linspace(0, len(names) - 1, limit).astype(int)]
     boxes = [read_boxes(path / "labels" / (n + ".txt"), len(classes)) for n in names]
     ignored = [read_boxes(path / "ignore" / (n + ".txt"), len(classes)) for n in names]
-    return Folder(path, classes, names, pictures(path, names, cache), boxes, ignored)
+    folder = Folder(path, classes, names, np.zeros(0, np.uint8), boxes, ignored)
+    folder.pictures = pictures(folder.files(), cache)
+    return folder
 
 
 def read_boxes(path: Path, classes: int) -> np.ndarray:
@@ -153,29 +158,31 @@ def read_lanes(path: Path) -> LaneTruth:
         raise ValueError(f"{path}: no truth about lanes ({e}): export the drive again") from None
 
 
-def digest(path: Path, names: list[str]) -> str:
-    """Hash of the pictures' files, which names the cache."""
+def digest(files: list[Path]) -> str:
+    """Hash of the pictures' files and names, which names the cache."""
     h = hashlib.sha256()
-    for n in names:
-        h.update(n.encode() + b"\0")
-        h.update(hashlib.sha256((path / "images" / (n + ".jpg")).read_bytes()).digest())
+    for f in files:
+        h.update(f.stem.encode() + b"\0")
+        h.update(hashlib.sha256(f.read_bytes()).digest())
     return h.hexdigest()[:24]
 
 
-def pictures(path: Path, names: list[str], cache: Path) -> np.ndarray:
-    """All pictures as (n, 360, 640, 3) uint8 RGB, decoded on the first call."""
+def pictures(files: list[Path], cache: Path, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
+    """All pictures, stretched to one size, as (n, height, width, 3) uint8 RGB, decoded on the first call."""
     cache.mkdir(parents=True, exist_ok=True)
-    file = cache / (digest(path, names) + ".rgb")
-    shape = (len(names), HEIGHT, WIDTH, 3)
+    size = "" if (width, height) == (WIDTH, HEIGHT) else f"-{width}x{height}"
+    file = cache / (digest(files) + size + ".rgb")
+    shape = (len(files), height, width, 3)
     if not file.is_file() or file.stat().st_size != np.prod(shape):
         part = file.with_suffix(f".{os.getpid()}.part")
         with open(part, "wb") as out:
-            for n in names:
-                picture = cv2.imread(str(path / "images" / (n + ".jpg")), cv2.IMREAD_COLOR)
+            for f in files:
+                picture = cv2.imread(str(f), cv2.IMREAD_COLOR)
                 if picture is None:
-                    raise ValueError(f"{path}/images/{n}.jpg: no JPEG: export the drive again")
-                if picture.shape[:2] != (HEIGHT, WIDTH):
-                    picture = cv2.resize(picture, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
+                    raise ValueError(f"{f}: no picture that can be read: mend it or take it away")
+                if picture.shape[:2] != (height, width):
+                    shrinks = picture.shape[0] > height and picture.shape[1] > width
+                    picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if size and shrinks else cv2.INTER_LINEAR)
                 out.write(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).tobytes())
         os.replace(part, file)
     return np.memmap(file, np.uint8, "r", shape=shape)

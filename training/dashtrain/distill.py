@@ -169,3 +169,69 @@ def distil_loss(student: Network, teacher: Network, hint: Hint, batch: Batch, ga
         loss = loss + v
         parts[k] = float(v.detach())
     return loss, parts
+
+
+def narrow(net: Network) -> tuple[int, ...]:
+    """The layers that all later ones look through: ends of shortcuts, and what the heads' last convolutions read."""
+    ends = {i for i, s in enumerate(net.sections) if s.kind == "shortcut"}
+    return tuple(sorted(ends | {h.layer - 2 for h in net.heads}))
+
+
+class Mimic(nn.Module):
+    """How far a pruned network's features are from those of the whole one, at its narrow layers.
+
+    Which channels were kept is not known, and sums of several may stand for
+    one: an affine map from each place's features to the teacher's, found by
+    least squares, undoes both. It is trained on with the student. Features
+    have far more to say about a picture than heads have, so few pictures
+    suffice: Wang et al., "Practical Network Acceleration With Tiny Sets", 2022.
+    """
+
+    def __init__(self, student: Network, teacher: Network):
+        super().__init__()
+        alike = [s.kind for s in student.sections] == [s.kind for s in teacher.sections]
+        self.layers = narrow(student) if alike else ()
+        pairs = [(student.channels[i], teacher.channels[i]) for i in self.layers]
+        self.maps = nn.ModuleList(nn.Conv2d(a, b, 1) for a, b in pairs)
+        for k, (_, b) in enumerate(pairs):
+            self.register_buffer(f"scale{k}", torch.ones(b))
+
+    @torch.no_grad()
+    def fit(self, student: Network, teacher: Network, inputs: list[Tensor], ridge: float = 1e-3) -> None:
+        """Set the maps by least squares on some inputs, and the scales to the spread of the teacher's features."""
+        sums = [[0, 0, 0, 0] for _ in self.maps]
+        for x in inputs:
+            _, seen = student.forward_with(x, self.layers)
+            _, shown = teacher.forward_with(x, self.layers)
+            for total, a, b in zip(sums, seen, shown):
+                a, b = (v.double().permute(0, 2, 3, 1).flatten(0, 2) for v in (a, b))
+                a = torch.cat([a, torch.ones(len(a), 1, dtype=a.dtype)], 1)
+                for j, part in enumerate((a.T @ a, a.T @ b, len(b), (b * b).sum(0))):
+                    total[j] = total[j] + part
+        for k, (conv, (gram, cross, count, squares)) in enumerate(zip(self.maps, sums)):
+            n = len(gram) - 1
+            gram[range(n), range(n)] += ridge * gram.diagonal()[:n].mean()
+            solved = torch.linalg.solve(gram, cross).float()
+            conv.weight.copy_(solved[:n].T.view_as(conv.weight))
+            conv.bias.copy_(solved[n])
+            mean = cross[n] / count
+            self.get_buffer(f"scale{k}").copy_(1 / (squares / count - mean * mean).clamp(min=1e-6).sqrt())
+
+    def forward(self, seen: list[Tensor], shown: list[Tensor]) -> Tensor:
+        """The mean squared difference over the teacher's variance, the mean over layers."""
+        total = torch.zeros(())
+        for k, (conv, a, b) in enumerate(zip(self.maps, seen, shown)):
+            scale = self.get_buffer(f"scale{k}").view(1, -1, 1, 1)
+            total = total + ((conv(a.float()) - b.float()) * scale).square().mean()
+        return total / max(len(self.layers), 1)
+
+
+def unlabelled_loss(student: Network, teacher: Network, mimic: Mimic, x: Tensor, gains: Gains = Gains()) -> tuple[Tensor, Parts]:
+    """What the heads say and what the narrow layers see, on inputs x. The teacher stays as it is."""
+    with torch.no_grad():
+        told, shown = teacher.forward_with(x, mimic.layers)
+    raw, seen = student.forward_with(x, mimic.layers)
+    with torch.autocast("cpu", enabled=False):
+        parts = spoken_loss(student, raw, lessons(student, teacher, told), gains)
+        parts["hint"] = gains.hint * mimic(seen, shown)
+    return sum(parts.values()), {k: float(v.detach()) for k, v in parts.items()}

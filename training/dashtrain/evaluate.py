@@ -41,6 +41,12 @@ def detector(net: Network, data: Data, most: int = 0, batch: int = 16, iou: floa
     return {"ap50": float(np.mean(list(result.values()))) if result else 0.0} | result
 
 
+def mean_precision(rows: np.ndarray, wanted: np.ndarray) -> float:
+    """The mean AP over the classes of which there are some; rows as match gives them, wanted: boxes of each class."""
+    each = [rows[rows[:, 0] == c] for c in np.flatnonzero(wanted)]
+    return float(np.mean([average_precision(r[:, 1], r[:, 2], n) for r, n in zip(each, wanted[wanted > 0])]))
+
+
 def match(found: np.ndarray, boxes: np.ndarray, ignored: np.ndarray, limit: float) -> np.ndarray:
     """Rows class, score, right (1 or 0) for the detections that count."""
     iou = overlaps(found, corners(boxes))

@@ -47,6 +47,7 @@ class Settings:
     save_s: float = 60.0  # between checkpoints
     log_steps: int = 20
     minutes: float = 0.0  # if not 0, samples is set from the speed of the first steps
+    relative: bool = False  # updates in the size of each filter, see optimizer
 
     @property
     def steps(self) -> int:
@@ -114,6 +115,14 @@ def one_step(task: Task, batch: Any, opt: Optimizer, bf16: bool, clip: float) ->
     return {"loss": float(loss.detach())} | parts
 
 
+def has_bf16() -> bool:
+    """Whether the processor multiplies in bfloat16."""
+    try:
+        return any("bf16" in line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags"))
+    except OSError:
+        return False
+
+
 def faster_in_bf16(task: Task, s: Settings) -> bool:
     """Time a few steps in each precision, and put everything back as it was."""
     modules = [m for m in (task.net, task.extra) if m is not None]
@@ -121,7 +130,7 @@ def faster_in_bf16(task: Task, s: Settings) -> bool:
     batch = task.batch(1)  # like most, where steps differ in size
     took = {}
     for bf16 in (False, True):
-        opt = Optimizer(modules, 0.0, 0.0, bf16)
+        opt = Optimizer(modules, 0.0, 0.0, bf16, s.relative)
         times = []
         for _ in range(3):
             start = time.perf_counter()
@@ -195,8 +204,8 @@ def train(folder: Path, task: Task, s: Settings, fresh: bool = False, stop_at: i
     step, wall, peak = 0, 0.0, memory_mb()
     if checkpoint.is_file() and not fresh:
         saved = torch.load(checkpoint)
-        kept, asked = saved["settings"], asdict(s)
-        differ = [k for k in ("batch", "rate", "seed", "average", "decay") if kept[k] != asked[k]]
+        kept, asked = {"relative": False} | saved["settings"], asdict(s)
+        differ = [k for k in ("batch", "rate", "seed", "average", "decay", "relative") if kept[k] != asked[k]]
         if not s.minutes and kept["samples"] != s.samples:
             differ.append("samples")
         if differ:
@@ -204,7 +213,7 @@ def train(folder: Path, task: Task, s: Settings, fresh: bool = False, stop_at: i
         s = Settings(**kept)
         for m, state in zip(modules, saved["modules"]):
             m.load_state_dict(state)
-        opt = Optimizer(modules, s.rate, s.decay, s.precision == "bf16")
+        opt = Optimizer(modules, s.rate, s.decay, s.precision == "bf16", s.relative)
         opt.load_state_dict(saved["optimizer"])
         average.state, step, wall, peak = saved["average"], saved["step"], saved["wall_s"], max(peak, saved["peak_mb"])
         drop_after(losses, step), drop_after(accuracies, step)
@@ -214,7 +223,7 @@ def train(folder: Path, task: Task, s: Settings, fresh: bool = False, stop_at: i
             old.unlink(missing_ok=True)
         bf16 = s.precision == "bf16" or s.precision == "auto" and faster_in_bf16(task, s)
         s = Settings(**asdict(s) | {"precision": "bf16" if bf16 else "fp32"})
-        opt = Optimizer(modules, s.rate, s.decay, bf16)
+        opt = Optimizer(modules, s.rate, s.decay, bf16, s.relative)
         average = Average(task.net, s.average)
         if s.minutes:
             s.samples = samples_in(task, s, s.minutes * 60)
@@ -307,7 +316,7 @@ def samples_in(task: Task, s: Settings, seconds: float) -> int:
     """How many samples fit into a time, from the speed of a few steps that are then undone."""
     modules = [m for m in (task.net, task.extra) if m is not None]
     before = [{k: v.clone() for k, v in m.state_dict().items()} for m in modules]
-    opt = Optimizer(modules, 0.0, 0.0, s.precision == "bf16")
+    opt = Optimizer(modules, 0.0, 0.0, s.precision == "bf16", s.relative)
     times = []
     for k in range(7):
         start = time.perf_counter()

@@ -6,11 +6,6 @@ import csv
 import json
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt  # noqa: E402
 
 
 def rows(path: Path) -> list[dict[str, float]]:
@@ -21,7 +16,14 @@ def rows(path: Path) -> list[dict[str, float]]:
 
 
 def curves(folder: Path) -> None:
-    """Loss and accuracy over samples, as curves.png in the run's folder."""
+    """Loss and accuracy over samples, as curves.png in the run's folder; nothing where there is no matplotlib."""
+    try:
+        import matplotlib
+    except ImportError:
+        return
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
     losses, accuracies = rows(folder / "loss.csv"), rows(folder / "accuracy.csv")
     if not losses:
         return

@@ -68,5 +68,52 @@ class Descent(unittest.TestCase):
         self.assertEqual(len(list(net.parameters())), len(again.state))
 
 
+class RelativeUpdates(unittest.TestCase):
+    """Updates in the size of what they change, however large the gradient."""
+
+    def test_an_update_is_bounded_by_its_filter(self):
+        torch.manual_seed(1)
+        net = nn.Sequential(nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.Conv2d(8, 8, 3, groups=8, bias=False), nn.BatchNorm2d(8), nn.Conv2d(8, 6, 1, bias=False), nn.BatchNorm2d(6), nn.Conv2d(6, 4, 1))
+        with torch.no_grad():
+            for m in net:
+                if isinstance(m, nn.Conv2d):  # filters of very different sizes
+                    m.weight.mul_(10.0 ** torch.linspace(-3, 2, len(m.weight)).view(-1, 1, 1, 1))
+        opt = Optimizer([net], 0.01, 0.0, relative=True)
+        hidden = {id(p) for p in kernels([net])}
+        for step in range(5):
+            before = [p.detach().clone() for p in net.parameters()]
+            opt.zero_grad()
+            (1e6 * net(torch.randn(4, 3, 8, 8)).square().mean()).backward()
+            opt.step()
+            for was, p in zip(before, net.parameters()):
+                if p.ndim < 2:
+                    continue
+                size = was.flatten(1).square().mean(1).sqrt()
+                moved = (p.detach() - was).flatten(1).square().mean(1).sqrt()
+                least = 0.01 * size.square().mean().sqrt()  # what filters of zeros move by
+                # Rows of an orthogonal matrix are of about one size, not of exactly one.
+                slack = 3.0 if id(p) in hidden else 1.001
+                self.assertTrue((moved <= 0.01 * slack * torch.maximum(size, least)).all(), (step, tuple(p.shape)))
+                self.assertGreater(float(moved.max()), 0)
+
+    def test_scales_of_filters_do_not_matter(self):
+        """The same network with its filters written ten times as large, and read so, takes the same steps ten times as large."""
+        torch.manual_seed(1)
+        x, wanted = torch.randn(8, 4, 6, 6), torch.randn(8, 5, 6, 6)
+        weights = []
+        for scale in (1.0, 10.0):
+            torch.manual_seed(2)
+            conv = nn.Conv2d(4, 5, 1, bias=False)
+            with torch.no_grad():
+                conv.weight.mul_(scale)
+            opt = Optimizer([conv], 0.01, 0.0, relative=True)
+            for _ in range(5):
+                opt.zero_grad()
+                ((conv(x) / scale - wanted) ** 2).mean().backward()
+                opt.step()
+            weights.append(conv.weight.detach() / scale)
+        torch.testing.assert_close(weights[0], weights[1], rtol=1e-4, atol=1e-5)
+
+
 if __name__ == "__main__":
     unittest.main()
