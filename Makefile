@@ -10,8 +10,11 @@ ARGS ?= --save out/overlay.mp4
 # Packages that build and pass without cgo; internal/rules holds the same list.
 export PURE := pipeline/msg model/... planner/... lanes/ground pipeline/record/container detect/track detect/ap detect/labels sensors/synth sensors/synth/truth sensors/synth/truthview sensors/synth/export sensors/layout sensors/nal sensors/rtsp/stream internal/ordered
 
+# Runs the oracles.
+PYTHON ?= /usr/bin/python3
+
 # What the Go tests compare with; each writes its output beside itself.
-ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py testdata/oracles/darknet.py testdata/oracles/lanes.py testdata/oracles/ground.py testdata/oracles/coco_eval.py testdata/oracles/operators.py planner/testdata/oracles/planner.py
+ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py testdata/oracles/darknet.py testdata/oracles/lanes.py testdata/oracles/ground.py testdata/oracles/coco_eval.py testdata/oracles/operators.py testdata/oracles/onnx_shapes.py planner/testdata/oracles/planner.py
 
 # Go stamps the version from git, where git can read this folder.
 BUILDVCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
@@ -57,10 +60,10 @@ prune-study: build ## prune two detectors at four strengths, by the method and b
 cuda-link: ## prove that everything compiles and links against OpenCV with CUDA
 	@scripts/prove-cuda-link
 
-oracles: ## make the Python oracles' committed output again (needs python3-opencv)
-	@/usr/bin/python3 -c 'import cv2, numpy' 2>/dev/null || { echo "make oracles: error: install python3-opencv and run this again" >&2; exit 1; }
+oracles: ## make the Python oracles' committed output again (PYTHON needs cv2, numpy, onnx and onnxruntime)
+	@$(PYTHON) -c 'import cv2, numpy, onnx, onnxruntime' 2>/dev/null || { echo "make oracles: error: $(PYTHON) lacks cv2, numpy, onnx or onnxruntime: install them and run this again, or name another with PYTHON=" >&2; exit 1; }
 	@export DASHLINE_ASSETS="$${DASHLINE_ASSETS:-../shared/assets}"; \
-	for script in $(ORACLES); do echo "$$script"; /usr/bin/python3 "$$script"; done
+	for script in $(ORACLES); do echo "$$script"; $(PYTHON) "$$script"; done
 
 drives: build ## make the drives in testdata/drives again
 	@scripts/drives

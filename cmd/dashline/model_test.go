@@ -234,7 +234,7 @@ func TestModelRefuses(t *testing.T) {
 
 // A study of a tiny network: all forms are measured, the ladder is written, and the
 // deadline is answered.
-func TestModelLadder(t *testing.T) {
+func TestModelLadderLargeNetworks(t *testing.T) {
 	if _, err := ort.Library(); err != nil {
 		t.Skip(err)
 	}

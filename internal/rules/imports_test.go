@@ -66,7 +66,7 @@ var owners = map[string][]string{
 	"github.com/yalue/onnxruntime_go": {"infer/ort"},
 	"github.com/nats-io":              {"pipeline/bus/...", "cmd/...", "bench/..."},
 	"github.com/foxglove/mcap":        {"pipeline/record/..."},
-	"google.golang.org/protobuf":      {"model/onnx/...", "pipeline/bus/...", "pipeline/record/...", "cmd/..."},
+	"google.golang.org/protobuf":      {"model/onnx/...", "internal/testkit/topology", "pipeline/bus/...", "pipeline/record/...", "cmd/..."},
 }
 
 // cgo may be here.

@@ -220,7 +220,7 @@ func TestTransformer(t *testing.T) {
 }
 
 // The true one is a file of 265 MB.
-func TestDistilBERT(t *testing.T) {
+func TestLargeNetworksDistilBERT(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs 700 MB")
 	}
@@ -378,7 +378,7 @@ func TestReadErrors(t *testing.T) {
 func nan() float64 { var zero float64; return zero / zero }
 
 // What a file claims to compute must not cost memory or time.
-func TestClaimsToComputeCostLittle(t *testing.T) {
+func TestAllocOfClaimsToCompute(t *testing.T) {
 	shape := []string{"ConstantOfShape s > a"}
 	for i := range 40 { // 2^16 numbers, twice as many each time
 		shape = append(shape, fmt.Sprintf("Concat %s,%s > %s", name(i), name(i), name(i+1)))
