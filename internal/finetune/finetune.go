@@ -156,28 +156,38 @@ func trainable(n *catalog.Network) error {
 
 func abs(x float32) float32 { return max(x, -x) }
 
-// claim makes the run's folder, or finds that it is of the same run.
+// claim makes the run's folder, or finds that it is of the same run. One of
+// another run is in the way only where it has a checkpoint to lose.
 func (o *Options) claim(dir string) error {
 	asked, err := o.asked()
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("fine-tune: %w", err)
-	}
 	file := filepath.Join(dir, "asked.json")
 	was, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
+	if err == nil && bytes.Equal(was, asked) {
+		return nil
+	}
+	if err == nil { // what is there is a run's, not somebody's own
+		err = forget(dir)
+	} else if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err = errors.Join(err, os.MkdirAll(dir, 0o755)); err == nil {
 		err = os.WriteFile(file, asked, 0o644)
-		was = asked
 	}
 	if err != nil {
 		return fmt.Errorf("fine-tune: %w", err)
 	}
-	if !bytes.Equal(was, asked) {
-		return fmt.Errorf("fine-tune: %s holds a run that was stopped, of other arguments: give the same ones to go on, another output, or delete it", dir)
-	}
 	return nil
+}
+
+// forget removes a run that has no checkpoint.
+func forget(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "runs", runName, "checkpoint.pt")); err == nil {
+		return fmt.Errorf("%s holds a run that was stopped, of other arguments: give the same ones to go on, another output, or delete it", dir)
+	}
+	return os.RemoveAll(dir)
 }
 
 // asked is what makes a run the same run.
