@@ -184,7 +184,8 @@ class Mimic(nn.Module):
     one: an affine map from each place's features to the teacher's, found by
     least squares, undoes both. It is trained on with the student. Features
     have far more to say about a picture than heads have, so few pictures
-    suffice: Wang et al., "Practical Network Acceleration With Tiny Sets", 2022.
+    suffice: Wang et al., "Compressing Models with Few Samples: Mimicking then
+    Replacing", 2022.
     """
 
     def __init__(self, student: Network, teacher: Network):

@@ -9,8 +9,8 @@ A trained network that is trained on takes relative updates: the size of a step
 is the rate times the root mean square of the filter that it changes, so that no
 filter, however small, is overrun (as the relative step sizes of Shazeer and
 Stern, "Adafactor", 2018, section 8, and the trust ratio of You et al., "LAMB",
-2020, but for each filter). With plain Adam pruned networks of depthwise
-convolutions diverge: their filters differ in size by orders of magnitude.
+2020, but for each filter). Filters of depthwise convolutions, above all once
+normalization is folded into them, differ in size by orders of magnitude.
 """
 
 from __future__ import annotations
