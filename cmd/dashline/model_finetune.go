@@ -35,7 +35,7 @@ func (modelFinetuneCmd) Help() string {
   dashline model finetune xl-30.yaml --teacher yolo-fastest-1.1-xl --data photos/ --data drive.mcap --minutes 20 -o xl-30-tuned
   dashline model finetune half.yaml --teacher dashline-full --labels --data synth/train --validate synth/val -o tuned
 
-Without labels the network learns what the teacher says about each picture, changed in many ways; a hundred varied pictures are enough to begin with. The layers stay as they are, so size and time do, too. It needs Python 3 with PyTorch, NumPy and OpenCV, and takes darknet networks: convert to ONNX afterwards. Interrupted, it leaves a checkpoint, and the same command goes on from it.
+Without labels the network learns what the teacher says about each picture, changed in many ways: give some hundred frames of what it will see (docs/finetune.md says what they were worth). The layers stay as they are, so size and time do, too. It needs Python 3 with PyTorch, NumPy and OpenCV, and takes darknet networks: convert to ONNX afterwards. Interrupted, it leaves a checkpoint, and the same command goes on from it.
 
 Exit codes: 0 written; 1 files or Python's modules are missing or damaged; 2 the command line is wrong; 3 stopped, and can go on.`
 }

@@ -43,8 +43,8 @@ func TestOutputWorth(t *testing.T) {
 		t.Errorf("in another basis they are worth %v", got)
 	}
 	o.parts = map[int][]portion{read: {
-		{outputs: []int{2}, weight: []float32{1, 3}, worth: []float64{5}},
-		{outputs: []int{0, 1}, weight: []float32{1, 1}, worth: []float64{2, 3}},
+		{outputs: []int{2}, mean: 2, worth: []float64{5}},
+		{outputs: []int{0, 1}, mean: 1, worth: []float64{2, 3}},
 	}}
 	if got := o.outputWorth(read); !slices.Equal(got, []float64{2, 3, 10}) {
 		t.Errorf("a head's outputs are worth %v", got)
