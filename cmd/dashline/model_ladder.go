@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -122,8 +124,8 @@ func printStudy(to io.Writer, dir string, s *ladder.Study) error {
 		fmt.Fprintf(w, "%s\t%.2f\t%.2f\tx%.2f\t%.3f\t%.3f to %.3f\t%.3f\t%.2f\t%.3f\t%s\n", r.Name, r.P50.Seconds()*1e3, r.P99.Seconds()*1e3, r.Ratio,
 			r.Accuracy, r.Low, r.High, r.Agreement, float64(r.FileBytes)/1e6, float64(r.MACs)/1e9, r.Over)
 	}
-	for name, why := range s.Refused {
-		fmt.Fprintf(w, "\n%s did not run: %s", name, why)
+	for _, name := range slices.Sorted(maps.Keys(s.Refused)) {
+		fmt.Fprintf(w, "\n%s did not run: %s", name, s.Refused[name])
 	}
 	fmt.Fprintf(w, "\n%d rungs in %s; the report is %s\n", len(s.Ladder.Rungs), filepath.Join(dir, "ladder.yaml"), filepath.Join(dir, "report.html"))
 	if s.Largest != "" {

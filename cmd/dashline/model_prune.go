@@ -20,7 +20,7 @@ import (
 type modelPruneCmd struct {
 	Net        string        `arg:"" name:"NET" help:"Name of a network, description (.yaml), or .cfg with .weights beside it."`
 	FLOPs      string        `name:"flops" placeholder:"50%" help:"How much of the multiply-accumulates to remove; several with commas, a network for each."`
-	Latency    time.Duration `placeholder:"10ms" help:"Remove until the network takes no longer than this here, from picture to detections."`
+	Latency    time.Duration `placeholder:"10ms" help:"Remove until a forward of the network takes no longer than this here, as ONNX on ONNX Runtime where that is installed."`
 	Calibrate  []string      `required:"" sep:"none" placeholder:"PATH" help:"Pictures as the network will see them, without labels: a folder of images, a video, a recording. Several are pooled."`
 	Pictures   int           `default:"128" placeholder:"N" help:"How many of them, evenly spread (default: ${default})."`
 	Criterion  string        `default:"second-order" enum:"second-order,bn-scale,magnitude" help:"What channels are chosen by: second-order, bn-scale, magnitude (default: ${default})."`

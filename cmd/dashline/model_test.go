@@ -12,7 +12,6 @@ import (
 
 	"dashline/bench/accuracy"
 	"dashline/bench/ladder"
-	"dashline/infer/ort"
 	"dashline/internal/netfile"
 	"dashline/internal/shrink"
 	"dashline/internal/testkit"
@@ -235,9 +234,7 @@ func TestModelRefuses(t *testing.T) {
 // A study of a tiny network: all forms are measured, the ladder is written, and the
 // deadline is answered.
 func TestModelLadderLargeNetworks(t *testing.T) {
-	if _, err := ort.Library(); err != nil {
-		t.Skip(err)
-	}
+	needsORT(t)
 	net, images, dir := tinynet.Detector(t, "net", 1), pictures(t, 8), t.TempDir()
 	args := []string{"model", "ladder", net, "--calibrate", images, "--validate", images, "--unlabelled", "--remove", "30%", "--rounds", "5",
 		"--threads", "1", "-o", dir, "-q"}

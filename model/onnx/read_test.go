@@ -566,7 +566,7 @@ func FuzzRead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 1<<14 {
-			t.Skip()
+			return // as large as it needs to be for every path
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
