@@ -241,7 +241,7 @@ func TestRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := options(t)
 			c.change(&o)
-			if name == "missing pictures" {
+			if strings.HasPrefix(name, "missing") {
 				python(t) // it is looked for before
 			}
 			_, err := Run(t.Context(), o)
