@@ -207,10 +207,11 @@ func (s *Stream) take(u *Unit) error {
 	switch {
 	case u.Skip, stale && u.Kind.Disposable:
 		p.err = drop(Stale)
+	case s.broken && s.joining && (!u.Key || u.Restart && u.Damaged):
+		// Before the first key picture, or the one in the middle of which we came.
+		p.err = drop(Join)
 	case u.Damaged:
 		p.err = s.lose(Incomplete, "parts of it did not arrive")
-	case s.broken && !u.Key && s.joining:
-		p.err = drop(Join)
 	case s.broken && !u.Key:
 		p.err = s.lose(Reference, "a picture that it refers to was not whole")
 	case u.PTS < s.start:

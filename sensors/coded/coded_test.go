@@ -348,6 +348,39 @@ func TestAnotherSessionLosesNothing(t *testing.T) {
 	}
 }
 
+// Who joins a stream in the middle of a picture, or before a key picture, has lost
+// nothing; a key picture that is not whole later on is lost.
+func TestJoiningLosesNothing(t *testing.T) {
+	f := load(t)
+	var keys []int
+	for i, u := range f.units {
+		if u.Key {
+			keys = append(keys, i)
+		}
+	}
+	for name, tt := range map[string]struct {
+		first, damaged int // of the film's units
+		incomplete     int
+		shown          bool
+	}{
+		"in the middle of a picture":     {1, 1, 0, true},
+		"in the middle of a key picture": {0, 0, 0, true},
+		"and a later one is not whole":   {1, 2, 0, true},
+		"and the key one is not whole":   {1, keys[1], 1, false},
+	} {
+		units := slices.Clone(f.units[tt.first:])
+		units[0].Restart = true
+		units[tt.damaged-tt.first].Damaged = true
+		got := map[string]int{}
+		for _, e := range play(t, options, units) {
+			got[e.reason]++
+		}
+		if got[coded.Incomplete] != tt.incomplete || got[coded.Join] == 0 || got[""] > 0 != tt.shown {
+			t.Errorf("joined %s: %v; want %d incomplete", name, got, tt.incomplete)
+		}
+	}
+}
+
 func TestSizesAreBounded(t *testing.T) {
 	f := load(t)
 	for name, o := range map[string]coded.Options{
