@@ -313,6 +313,12 @@ func TestModelLadderLargeNetworks(t *testing.T) {
 	if len(s.Ladder.Rungs) == 0 || s.Largest != s.Ladder.Rungs[0].Name {
 		t.Errorf("rungs %+v, largest %q", s.Ladder.Rungs, s.Largest)
 	}
+	if len(s.Baselines) != 2 || s.Baselines[0].Candidate != "sparse-50" || s.Baselines[1].Candidate != "sparse-80" {
+		t.Errorf("baselines %+v", s.Baselines)
+	}
+	if rungs, err := os.ReadFile(filepath.Join(dir, "ladder.yaml")); err != nil || strings.Contains(string(rungs), "sparse") {
+		t.Errorf("a baseline is a rung: %s, %v", rungs, err)
+	}
 	for _, name := range []string{"ladder.yaml", "report.html", "study.json", "full.yaml", "pruned-30.yaml", "darknet/pruned.yaml"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
@@ -322,7 +328,7 @@ func TestModelLadderLargeNetworks(t *testing.T) {
 		return
 	}
 	code, out, errs := say(t, append(args, "--remove", "0", "--no-int8", "--deadline", "1ns")...)
-	if code != exitPartly || !strings.Contains(errs, "no rung takes at most 1ns") || !strings.Contains(out, "RUNG") || strings.Contains(out, "pruned") {
+	if code != exitPartly || !strings.Contains(errs, "no rung takes at most 1ns") || !strings.Contains(out, "RUNG") || strings.Contains(out, "pruned") || strings.Contains(out, "sparse") {
 		t.Errorf("%d: %s\n%s", code, errs, out)
 	}
 }
