@@ -150,6 +150,13 @@ func (d *Detector) Detect(img gocv.Mat, dst []msg.Detection) ([]msg.Detection, T
 	return dst, t, nil
 }
 
+// Outputs are the network's outputs and the numbers that it gave for the last
+// picture, before anything is decided on them; zeros before the first. They are
+// borrowed until the next Detect.
+func (d *Detector) Outputs() (of []infer.Tensor, values [][]float32) {
+	return d.net.Info().Outputs, d.outputs
+}
+
 // Close closes the network and frees the preprocessor. It is safe to call twice.
 func (d *Detector) Close() error {
 	return errors.Join(d.pre.Close(), d.net.Close())

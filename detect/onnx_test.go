@@ -225,14 +225,11 @@ func TestWrittenNetworksAgree(t *testing.T) {
 					if len(got) != len(want[i]) {
 						t.Fatalf("output %d has %d numbers, want %d", i, len(got), len(want[i]))
 					}
-					worst, largest := 0.0, 0.0
-					for k := range got {
-						worst = max(worst, math.Abs(float64(got[k]-want[i][k])))
-						largest = max(largest, math.Abs(float64(want[i][k])))
-					}
-					t.Logf("output %d differs by %.2g of its largest value, %.3g", i, worst/largest, largest)
-					if !(worst <= tc.limit*largest) {
-						t.Errorf("output %d differs by %.2g of its largest value, limit %g", i, worst/largest, tc.limit)
+					var d infer.Difference
+					d.Add(want[i], got)
+					t.Logf("output %d differs by %.2g of its largest value, %.3g", i, d.Relative(), d.Scale)
+					if d.Relative() > tc.limit || d.NotFinite > 0 {
+						t.Errorf("output %d differs by %.2g of its largest value, limit %g; %d places are no finite numbers", i, d.Relative(), tc.limit, d.NotFinite)
 					}
 				}
 				if !tc.Decode {

@@ -27,7 +27,7 @@ func block(n int, from ...int) Layer {
 	return Layer{Op: &Generic{Type: "MatMul", Value: Shape{n}}, From: from}
 }
 
-func vector(n int) Layer { return Layer{Op: &Input{Shape{n}}} }
+func vector(n int) Layer { return Layer{Op: &Input{Shape: Shape{n}}} }
 
 // Peaks by hand, in numbers of 4 bytes.
 func TestPeak(t *testing.T) {

@@ -12,6 +12,8 @@
 //     the batch of 1 written out: an image is 1xCxHxW.
 //   - Weights have exactly the lengths that the Op needs and are finite;
 //     variances are not negative.
+//   - Other numbers of an Op (epsilons, slopes, anchors) are finite and of a size
+//     that they can have.
 //   - Layer names are unique and not empty.
 //
 // A Graph owns its weights. Functions that change a network say so; all others

@@ -19,7 +19,7 @@ func norm(n int) *Norm {
 	return &Norm{make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n), 1e-6}
 }
 
-func image(c, h, w int) *Input { return &Input{Shape{1, c, h, w}} }
+func image(c, h, w int) *Input { return &Input{Shape: Shape{1, c, h, w}} }
 
 func TestShapes(t *testing.T) {
 	constant := func(s ...int) *Const {
@@ -207,7 +207,7 @@ func TestResize(t *testing.T) {
 		},
 		Outputs: []int{3},
 	}
-	vector := &Graph{Layers: []Layer{{Name: "in", Op: &Input{Shape{1, 7}}}}, Outputs: []int{0}}
+	vector := &Graph{Layers: []Layer{{Name: "in", Op: &Input{Shape: Shape{1, 7}}}}, Outputs: []int{0}}
 	for _, c := range []struct {
 		name          string
 		g             *Graph

@@ -14,7 +14,13 @@ type Op interface {
 }
 
 // Input is what is fed from outside.
-type Input struct{ Shape Shape }
+type Input struct {
+	Shape Shape
+	// Type of what is fed where that is no floats: [Int64] for tokens, or the
+	// format's word in lower case where there is no name for it here. Empty: floats,
+	// float32 here and in what is written.
+	Type Type
+}
 
 // Const is a value that never changes and is not a weight of a layer of its own kind.
 type Const struct{ Value *Tensor }
@@ -206,7 +212,7 @@ func Kind(op Op) string {
 	return "unknown"
 }
 
-func (o *Input) clone() Op { return &Input{slices.Clone(o.Shape)} }
+func (o *Input) clone() Op { return &Input{slices.Clone(o.Shape), o.Type} }
 func (o *Const) clone() Op { return &Const{o.Value.Clone()} }
 func (o *Conv) clone() Op {
 	c := *o

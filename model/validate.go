@@ -54,6 +54,9 @@ func (g *Graph) Validate() error {
 			return g.wrong(i, errors.New("has no name of its own"))
 		}
 		names[l.Name] = true
+		if err := attributes(l.Op); err != nil {
+			return g.wrong(i, err)
+		}
 		for part := range Weights(l.Op) {
 			weights += len(part.Values)
 			if err := part.check(); err != nil {

@@ -45,9 +45,16 @@ type origin struct {
 	category []int
 }
 
-// Detect runs a detector over all data.
-func Detect(ctx context.Context, o Options) (found *Found, err error) {
-	d, net, err := o.open("detect", infer.Options{ScoreFloor: scoreFloor})
+// seer is an open detector and what it has found.
+type seer struct {
+	*detect.Detector
+	found *Found
+	items []msg.Detection
+}
+
+// seer opens the network. An engine may set scores up to floor to zero.
+func (o Options) seer(floor float32) (*seer, error) {
+	d, net, err := o.open("detect", infer.Options{ScoreFloor: floor})
 	if err != nil {
 		return nil, err
 	}
@@ -55,10 +62,37 @@ func Detect(ctx context.Context, o Options) (found *Found, err error) {
 	if err != nil {
 		return nil, errors.Join(err, net.Close())
 	}
+	return &seer{Detector: det, found: &Found{By: det.By(), Classes: d.Classes, Left: map[string]int{}, data: len(o.Data)}}, nil
+}
+
+// look finds what is in a picture.
+func (s *seer) look(v *view) (img ap.Image, err error) {
+	if s.items, _, err = s.Detect(v.image, s.items[:0]); err != nil {
+		return img, err
+	}
+	img.Found = make([]ap.Detection, 0, len(s.items))
+	for _, i := range s.items {
+		b := ap.Corners(float64(i.Box.X0), float64(i.Box.Y0), float64(i.Box.X1), float64(i.Box.Y1))
+		img.Found = append(img.Found, ap.Detection{Class: i.Class, Box: b, Score: float64(i.Score)})
+	}
+	return img, nil
+}
+
+// keep notes what was found in a picture.
+func (s *seer) keep(img ap.Image, from origin) {
+	s.found.images, s.found.of = append(s.found.images, img), append(s.found.of, from)
+}
+
+// Detect runs a detector over all data.
+func Detect(ctx context.Context, o Options) (_ *Found, err error) {
+	det, err := o.seer(scoreFloor)
+	if err != nil {
+		return nil, err
+	}
 	defer func() { err = errors.Join(err, det.Close()) }()
 
-	found = &Found{By: det.By(), Classes: d.Classes, Left: map[string]int{}, data: len(o.Data)}
-	inDrives := labels.NewClasses(d.Classes)
+	found := det.found
+	inDrives := labels.NewClasses(found.Classes)
 	var all []source
 	var categories [][]int
 	for _, path := range o.Data {
@@ -70,27 +104,21 @@ func Detect(ctx context.Context, o Options) (found *Found, err error) {
 			all, categories = append(all, s), append(categories, nil)
 			continue
 		}
-		s, category, err := openLabelled(path, d.Classes, found.Left)
+		s, category, err := openLabelled(path, found.Classes, found.Left)
 		if err != nil {
 			return nil, err
 		}
 		all, categories = append(all, s), append(categories, category)
 	}
 	var together blocks
-	var items []msg.Detection
 	err = o.each(ctx, all, func(v *view) error {
-		var err error
-		if items, _, err = det.Detect(v.image, items[:0]); err != nil {
+		img, err := det.look(v)
+		if err != nil {
 			return err
-		}
-		img := ap.Image{Found: make([]ap.Detection, 0, len(items))}
-		for _, i := range items {
-			b := ap.Corners(float64(i.Box.X0), float64(i.Box.Y0), float64(i.Box.X1), float64(i.Box.Y1))
-			img.Found = append(img.Found, ap.Detection{Class: i.Class, Box: b, Score: float64(i.Score)})
 		}
 		from := origin{weather: v.weather(), block: together.of(v), category: categories[v.data]}
 		if o.Plain {
-			found.images, found.of = append(found.images, img), append(found.of, from)
+			det.keep(img, from)
 			return nil
 		}
 		if v.frame != nil {
@@ -98,7 +126,7 @@ func Detect(ctx context.Context, o Options) (found *Found, err error) {
 		} else {
 			img.Truth, from.id = v.picture.Truth, v.picture.ID
 		}
-		found.images, found.of = append(found.images, img), append(found.of, from)
+		det.keep(img, from)
 		return nil
 	})
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 type MakeOptions struct {
 	Dir      string    // where files are written
 	Remove   []float64 // shares of the operations, rising; none: no pruned ones
+	Sparse   []float64 // parts of the weights that are zero in baselines, 0 to 1; none: no baselines
 	Int8     bool
 	Half     bool
 	Seed     uint64
@@ -31,9 +32,9 @@ type MakeOptions struct {
 	Tune func(ctx context.Context, pruned string) (string, error)
 }
 
-// Make writes a network, float16 and int8 forms of it, pruned ones, and int8 forms of
-// these, and describes each: the first candidate is the network itself. images
-// are calibration pictures as it wants them.
+// Make writes a network, float16 and int8 forms of it, pruned ones, int8 forms of
+// these, and baselines, and describes each: the first candidate is the network
+// itself. images are calibration pictures as it wants them.
 func Make(ctx context.Context, n *netfile.Net, images [][]float32, o MakeOptions) ([]Candidate, error) {
 	if n.Darknet == nil {
 		return nil, fmt.Errorf("network %s is not a darknet network: only these can be made smaller and described again", n.Described.Name)
@@ -42,30 +43,13 @@ func Make(ctx context.Context, n *netfile.Net, images [][]float32, o MakeOptions
 	if err := m.forms(ctx, "full", n.Graph, "the network as it is"); err != nil {
 		return nil, err
 	}
-	if len(o.Remove) == 0 {
-		return m.all, nil
-	}
-	made, err := shrink.Run(ctx, n, images, shrink.Options{
-		Options: prune.Options{Remove: o.Remove, Seed: o.Seed, Progress: o.Progress},
-		Base:    filepath.Join(o.Dir, "darknet", "pruned"), // beside the same as ONNX
-	})
-	if err != nil {
-		return nil, err
-	}
-	for i, p := range made {
-		name := fmt.Sprintf("pruned-%g", math.Round(1000*o.Remove[i])/10)
-		how := fmt.Sprintf("%.0f %% of the operations removed in whole channels, the rest fitted to the network", 100*p.Removed)
-		if err := m.pruned(ctx, name, p.Network, how); err != nil {
+	if len(o.Remove) > 0 {
+		if err := m.prune(ctx); err != nil {
 			return nil, err
 		}
-		if o.Tune == nil {
-			continue
-		}
-		tuned, err := o.Tune(ctx, p.Network)
-		if err != nil {
-			return nil, err
-		}
-		if err := m.pruned(ctx, name+"-tuned", tuned, how+", then trained on"); err != nil {
+	}
+	for _, part := range o.Sparse {
+		if err := m.sparse(part); err != nil {
 			return nil, err
 		}
 	}
@@ -77,6 +61,53 @@ type maker struct {
 	images [][]float32
 	o      MakeOptions
 	all    []Candidate
+}
+
+func (m *maker) prune(ctx context.Context) error {
+	o := m.o
+	made, err := shrink.Run(ctx, m.n, m.images, shrink.Options{
+		Options: prune.Options{Remove: o.Remove, Seed: o.Seed, Progress: o.Progress},
+		Base:    filepath.Join(o.Dir, "darknet", "pruned"), // beside the same as ONNX
+	})
+	if err != nil {
+		return err
+	}
+	for i, p := range made {
+		name := fmt.Sprintf("pruned-%g", math.Round(1000*o.Remove[i])/10)
+		how := fmt.Sprintf("%.0f %% of the operations removed in whole channels, the rest fitted to the network", 100*p.Removed)
+		if err := m.pruned(ctx, name, p.Network, how); err != nil {
+			return err
+		}
+		if o.Tune == nil {
+			continue
+		}
+		tuned, err := o.Tune(ctx, p.Network)
+		if err != nil {
+			return err
+		}
+		if err := m.pruned(ctx, name+"-tuned", tuned, how+", then trained on"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sparse makes a baseline: the network with the smallest of each layer's weights
+// set to zero.
+func (m *maker) sparse(part float64) error {
+	g := m.n.Graph.Clone()
+	// Nothing is trained here between the steps of a schedule, so its last one is all of it.
+	schedule := prune.Schedule{Final: part}
+	if err := prune.Sparsify(g, schedule.At(schedule.End), prune.PerLayer); err != nil {
+		return err
+	}
+	percent := math.Round(1000*part) / 10
+	how := fmt.Sprintf("baseline: the smallest %g %% of the weights of each layer set to zero, none removed", percent)
+	if err := m.add(fmt.Sprintf("sparse-%g", percent), g, onnx.Options{Fold: true, Decode: true}, how); err != nil {
+		return err
+	}
+	m.all[len(m.all)-1].Baseline = true
+	return nil
 }
 
 func (m *maker) pruned(ctx context.Context, name, network, how string) error {
@@ -142,7 +173,7 @@ func (m *maker) add(name string, g *model.Graph, o onnx.Options, how string) err
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(base + ".onnx")
+	size, zipped, err := sizes(base + ".onnx")
 	if err != nil {
 		return err
 	}
@@ -150,7 +181,7 @@ func (m *maker) add(name string, g *model.Graph, o onnx.Options, how string) err
 	if err != nil {
 		return err
 	}
-	c := Candidate{Name: name, Network: path, How: how, FileBytes: info.Size(), MACs: s.Macs(s.All().Counts())}
+	c := Candidate{Name: name, Network: path, How: how, FileBytes: size, Zipped: zipped, MACs: s.Macs(s.All().Counts())}
 	for i := range g.Layers {
 		for p := range model.Weights(g.Layers[i].Op) {
 			if p.Trained {
@@ -160,4 +191,14 @@ func (m *maker) add(name string, g *model.Graph, o onnx.Options, how string) err
 	}
 	m.all = append(m.all, c)
 	return nil
+}
+
+// sizes are the bytes of a file, and those after gzip.
+func sizes(path string) (plain, zipped int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close()
+	return prune.FileSize(f)
 }

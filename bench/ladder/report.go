@@ -14,11 +14,18 @@ import (
 var page string
 
 // WriteHTML writes the study as one page that needs nothing else: what was
-// measured, on what, the rungs, and plots of accuracy over time, size and work.
+// measured, on what, the rungs, plots of accuracy over time, size and work, and the
+// baselines, which are in none of the plots.
 func (s *Study) WriteHTML(w io.Writer) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
-		"ms":    func(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()*1e3) },
-		"mega":  func(n int64) string { return fmt.Sprintf("%.2f", float64(n)/1e6) },
+		"ms":   func(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()*1e3) },
+		"mega": func(n int64) string { return fmt.Sprintf("%.2f", float64(n)/1e6) },
+		"zipped": func(n int64) string {
+			if n == 0 {
+				return "-"
+			}
+			return fmt.Sprintf("%.2f", float64(n)/1e6)
+		},
 		"giga":  func(n int64) string { return fmt.Sprintf("%.3f", float64(n)/1e9) },
 		"three": func(x float64) string { return fmt.Sprintf("%.3f", x) },
 		"two":   func(x float64) string { return fmt.Sprintf("%.2f", x) },

@@ -10,6 +10,8 @@
 //   - Accuracy is of the validation data, which nothing was chosen on; without
 //     labels it is agreement with the first candidate, and said to be.
 //   - What an engine cannot run is in the study with its reason.
+//   - Baselines are measured like all others and are never rungs; nothing is left
+//     out for one.
 package ladder
 
 import (
@@ -34,6 +36,10 @@ type Candidate struct {
 	// Size as model.Profile counts it.
 	Parameters, FileBytes, MACs int64
 	Memory                      int64 // bytes; 0: not measured
+	Zipped                      int64 // bytes of the file after gzip; 0: not known
+	// Baseline: it is there to compare with. To keep its part of a study small it
+	// is timed on one engine only, the last of Options.Engines that runs it.
+	Baseline bool
 }
 
 // Options say how to measure.
@@ -81,24 +87,26 @@ type Row struct {
 	Ratio float64 `json:"ratio"`
 	// Agreement is the AP50 that Found.Agree measures against the first candidate.
 	Agreement float64 `json:"agreement"`
+	Zipped    int64   `json:"zipped_bytes,omitempty"` // of the file after gzip; 0: not known
 	Kept      bool    `json:"kept"`
 	Over      string  `json:"over,omitempty"` // the rung that makes this one useless
 }
 
 // Study is what came of it.
 type Study struct {
-	Ladder  ladder.Ladder     `json:"ladder"`
-	Rows    []Row             `json:"rows"` // in the order of the candidates
-	Refused map[string]string `json:"refused,omitempty"`
-	Largest string            `json:"largest,omitempty"` // the rung that makes the deadline
+	Ladder    ladder.Ladder     `json:"ladder"`
+	Rows      []Row             `json:"rows"` // in the order of the candidates
+	Baselines []Baseline        `json:"baselines,omitempty"`
+	Refused   map[string]string `json:"refused,omitempty"`
+	Largest   string            `json:"largest,omitempty"` // the rung that makes the deadline
 }
 
 // Run measures all candidates. The first is the network that the others were
 // made of.
 func Run(ctx context.Context, all []Candidate, o Options) (study *Study, err error) {
 	o = o.defaults()
-	if len(all) == 0 {
-		return nil, errors.New("no networks to measure")
+	if len(all) == 0 || all[0].Baseline {
+		return nil, errors.New("no networks to measure: the first is what the others are held against, and no baseline")
 	}
 	worth, err := judge(ctx, all, o)
 	if err != nil {
@@ -184,9 +192,14 @@ func conclude(all []Candidate, worth []value, open []*contestant, refused map[st
 			Accuracy: v.accuracy, Low: v.low, High: v.high,
 			Parameters: from.Parameters, FileBytes: from.FileBytes, MACs: from.MACs, Memory: from.Memory,
 		}
+		row := Row{Rung: r, Candidate: from.Name, How: from.How, Ratio: float64(c.quantile(.5)) / float64(base), Agreement: v.agreement, Zipped: from.Zipped}
+		if from.Baseline {
+			s.Baselines = append(s.Baselines, held(row, c, open, all[0].Name, o.Seed))
+			continue
+		}
 		by[r.Name] = c
 		rungs = append(rungs, r)
-		s.Rows = append(s.Rows, Row{Rung: r, Candidate: from.Name, How: from.How, Ratio: float64(c.quantile(.5)) / float64(base), Agreement: v.agreement})
+		s.Rows = append(s.Rows, row)
 	}
 	kept, why := ladder.Climb(rungs, func(a, b *ladder.Rung) bool { return surelyFaster(by[a.Name], by[b.Name], o.Seed) })
 	for i := range s.Rows {

@@ -35,7 +35,7 @@ func openAll(all []Candidate, engines []string, threads int) (open []*contestant
 		if err != nil {
 			return open, refused, err
 		}
-		for _, name := range engines {
+		for _, name := range c.on(engines) {
 			net, err := engine.Open(&d, name, infer.Options{Threads: threads})
 			if err != nil { // for example fp16 on an engine without it: no rung, and said
 				refused[c.Name+" on "+name] = err
@@ -46,6 +46,9 @@ func openAll(all []Candidate, engines []string, threads int) (open []*contestant
 				return open, refused, errors.Join(err, net.Close())
 			}
 			open = append(open, &contestant{candidate: i, engine: name, det: det})
+			if c.Baseline {
+				break // one is enough
+			}
 		}
 	}
 	if len(open) == 0 {

@@ -43,7 +43,7 @@ func (modelLadderCmd) Help() string {
   dashline model ladder yolo-fastest-1.1-xl --calibrate photos/ --validate coco/ --remove 10%,30%
   dashline model ladder my.yaml --deadline 20ms --calibrate monday.mcap --validate tuesday.mcap --unlabelled
 
-The whole study in one command: the network as it is, in float16 and int8, pruned at several strengths and int8 forms of these; each on both engines measured for size, time and accuracy. What is not faster, beyond chance, than something at least as accurate is left out; the rest is the ladder. Open report.html in a browser.
+The whole study in one command: the network as it is, in float16 and int8, pruned at several strengths and int8 forms of these; each on both engines measured for size, time and accuracy. What is not faster, beyond chance, than something at least as accurate is left out; the rest is the ladder. With pruned networks come two baselines, 50 and 80 % of the single weights set to zero: measured on one engine, never a rung. Open report.html in a browser.
 
 Exit codes: 0 done; 1 files are missing or damaged, or a share cannot be removed; 2 the command line is wrong; 3 no rung makes the deadline.`
 }
@@ -73,7 +73,13 @@ func (c *modelLadderCmd) Run(ctx context.Context, out streams) error {
 	if err := os.MkdirAll(c.Out, 0o755); err != nil {
 		return err
 	}
-	all, err := ladder.Make(ctx, n, calib.Inputs(pictures), ladder.MakeOptions{Dir: c.Out, Remove: shares, Int8: !c.NoInt8, Half: true, Seed: c.Seed, Progress: p.show})
+	var sparse []float64 // baselines of what is pruned
+	if len(shares) > 0 {
+		sparse = []float64{.5, .8}
+	}
+	all, err := ladder.Make(ctx, n, calib.Inputs(pictures), ladder.MakeOptions{
+		Dir: c.Out, Remove: shares, Sparse: sparse, Int8: !c.NoInt8, Half: true, Seed: c.Seed, Progress: p.show,
+	})
 	if err != nil {
 		return err
 	}
@@ -119,10 +125,16 @@ func writeStudy(dir string, s *ladder.Study) error {
 
 func printStudy(to io.Writer, dir string, s *ladder.Study) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "RUNG\tP50 MS\tP99 MS\tTIME\t%s\t95 %%\tAGREES\tMB\tGMACS\tLEFT OUT FOR\n", strings.ToUpper(s.Ladder.Accuracy))
+	fmt.Fprintf(w, "RUNG\tP50 MS\tP99 MS\tTIME\t%s\t95 %%\tAGREES\tMB\tGZIP MB\tGMACS\tLEFT OUT FOR\n", strings.ToUpper(s.Ladder.Accuracy))
+	row := func(r ladder.Row, over string) {
+		fmt.Fprintf(w, "%s\t%.2f\t%.2f\tx%.2f\t%.3f\t%.3f to %.3f\t%.3f\t%.2f\t%.2f\t%.3f\t%s\n", r.Name, r.P50.Seconds()*1e3, r.P99.Seconds()*1e3, r.Ratio,
+			r.Accuracy, r.Low, r.High, r.Agreement, float64(r.FileBytes)/1e6, float64(r.Zipped)/1e6, float64(r.MACs)/1e9, over)
+	}
 	for _, r := range s.Rows {
-		fmt.Fprintf(w, "%s\t%.2f\t%.2f\tx%.2f\t%.3f\t%.3f to %.3f\t%.3f\t%.2f\t%.3f\t%s\n", r.Name, r.P50.Seconds()*1e3, r.P99.Seconds()*1e3, r.Ratio,
-			r.Accuracy, r.Low, r.High, r.Agreement, float64(r.FileBytes)/1e6, float64(r.MACs)/1e9, r.Over)
+		row(r, r.Over)
+	}
+	for _, b := range s.Baselines {
+		row(b.Row, "baseline, never a rung: "+b.Verdict())
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Refused)) {
 		fmt.Fprintf(w, "\n%s did not run: %s", name, s.Refused[name])

@@ -7,6 +7,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -121,6 +122,56 @@ func TestModelVerify(t *testing.T) {
 	code, out, errs := say(t, "model", "verify", net, net, "--images", images, "--resamples", "20", "-q")
 	if code != exitOK || !strings.Contains(out, "net (") || !strings.Contains(out, "AP50 1.000") || !strings.Contains(out, "4 pictures") {
 		t.Errorf("%d: %q, %s", code, out, errs)
+	}
+}
+
+// Verify says how far outputs are apart, in text and as JSON, and plainly where
+// their shapes differ.
+func TestModelVerifyOutputs(t *testing.T) {
+	net, other, images := tinynet.Detector(t, "net", 1), tinynet.Detector(t, "other", 2), pictures(t, 2)
+	text, err := os.ReadFile(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wide := strings.TrimSuffix(other, ".yaml") + "-wide.yaml"
+	if err := os.WriteFile(wide, []byte(strings.Replace(string(text), "width: 64", "width: 96", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ b, says string }{
+		{net, `outputs against those of net on opencv:\n  \S+, 128x8: differs by at most 0, 0 of its largest value, [0-9.]+\n$`},
+		{other, `outputs against those of net on opencv:\n  \S+, 128x8: differs by at most [0-9.]+, [0-9.]+ of its largest value, [0-9.]+\n$`},
+		{wide, `outputs against those of net on opencv:\n  \S+, 128x8: not compared, for other has no other output of this shape\n` +
+			`  \S+ of other, 192x8: not compared, for net has no other output of this shape\n$`},
+	} {
+		code, out, errs := say(t, "model", "verify", net, c.b, "--images", images, "--resamples", "5", "-q")
+		if code != exitOK || !regexp.MustCompile(c.says).MatchString(out) {
+			t.Errorf("%s: %d, %q, want %s; %s", c.b, code, out, c.says, errs)
+		}
+	}
+	var v accuracy.Verification
+	done(t, &v, "model", "verify", net, other, "--images", images, "--resamples", "5", "--json", "-q")
+	if len(v.Outputs) != 1 || v.Outputs[0].Difference == nil || v.Outputs[0].Difference.Largest <= 0 || *v.Outputs[0].Difference.Relative <= 0 || v.AP50 < 0 {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestPrintVerification(t *testing.T) {
+	share := .5
+	v := accuracy.Verification{Agreement: accuracy.Agreement{Network: "b", Like: "a"}, Outputs: []accuracy.OutputPair{
+		{Like: "p", Name: "q", Shape: []int{2, 3}, Difference: &accuracy.OutputDifference{Largest: 1, Scale: 2, Relative: &share, NotFinite: 4}},
+		{Like: "zero\x1b", Name: "q", Shape: []int{2}, Difference: &accuracy.OutputDifference{Largest: 1}},
+	}}
+	var out strings.Builder
+	if err := printVerification(&out, &v); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"p, 2x3: differs by at most 1, 0.5 of its largest value, 2; 4 places are left out, which are NaN or infinite\n",
+		"zero\ufffd, 2: differs by at most 1, where a gives only zeros\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q, want %q", out.String(), want)
+		}
 	}
 }
 
@@ -262,6 +313,12 @@ func TestModelLadderLargeNetworks(t *testing.T) {
 	if len(s.Ladder.Rungs) == 0 || s.Largest != s.Ladder.Rungs[0].Name {
 		t.Errorf("rungs %+v, largest %q", s.Ladder.Rungs, s.Largest)
 	}
+	if len(s.Baselines) != 2 || s.Baselines[0].Candidate != "sparse-50" || s.Baselines[1].Candidate != "sparse-80" {
+		t.Errorf("baselines %+v", s.Baselines)
+	}
+	if rungs, err := os.ReadFile(filepath.Join(dir, "ladder.yaml")); err != nil || strings.Contains(string(rungs), "sparse") {
+		t.Errorf("a baseline is a rung: %s, %v", rungs, err)
+	}
 	for _, name := range []string{"ladder.yaml", "report.html", "study.json", "full.yaml", "pruned-30.yaml", "darknet/pruned.yaml"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v", name, err)
@@ -271,7 +328,7 @@ func TestModelLadderLargeNetworks(t *testing.T) {
 		return
 	}
 	code, out, errs := say(t, append(args, "--remove", "0", "--no-int8", "--deadline", "1ns")...)
-	if code != exitPartly || !strings.Contains(errs, "no rung takes at most 1ns") || !strings.Contains(out, "RUNG") || strings.Contains(out, "pruned") {
+	if code != exitPartly || !strings.Contains(errs, "no rung takes at most 1ns") || !strings.Contains(out, "RUNG") || strings.Contains(out, "pruned") || strings.Contains(out, "sparse") {
 		t.Errorf("%d: %s\n%s", code, errs, out)
 	}
 }

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"strings"
 
 	"dashline/bench/accuracy"
 	"dashline/detect/ap"
+	"dashline/internal/plain"
+	"dashline/model"
 )
 
 type modelVerifyCmd struct {
@@ -21,6 +26,8 @@ func (modelVerifyCmd) Help() string {
   dashline model verify yolo-fastest-1.1-xl out/xl.yaml --images photos/
   dashline model verify dashline-full out/half.yaml --images drive.mp4 --every 10 --json | jq .ap50
 
+Says how far B's boxes agree with A's, and for each output of both that is of one shape how far the numbers are apart, before thresholds and the suppression of boxes: at most, and in parts of A's largest. With --engine auto darknet files run on OpenCV and ONNX on ONNX Runtime, whose rounding differs.
+
 Agreement is COCO's average precision of B with the boxes of A of a score of .30 and more as the truth: 1 where B finds all of them and scores them above all else. It needs no labels, so it says on your own drives what a smaller network gives away.
 
 Exit codes: 0 measured; 1 files are missing or damaged, or A finds nothing in the pictures; 2 the command line is wrong.`
@@ -31,34 +38,49 @@ func (c *modelVerifyCmd) Run(ctx context.Context, out streams) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	detect := func(network string) (*accuracy.Found, error) {
-		return watched(&c.measuring, out, network, c.Images, func(o accuracy.Options) (*accuracy.Found, error) {
-			o.Plain = true
-			return accuracy.Detect(ctx, o)
-		})
-	}
 	for _, network := range []string{c.A, c.B} { // say what is wrong with either before the first has run
 		if _, err := accuracy.Known(network, "detect"); err != nil {
 			return refused(err)
 		}
 	}
-	a, err := detect(c.A)
-	if err != nil {
-		return err
-	}
-	b, err := detect(c.B)
-	if err != nil {
-		return err
-	}
-	r, err := b.Agree(a, c.bootstrap())
+	r, err := watched(&c.measuring, out, c.B, c.Images, func(o accuracy.Options) (*accuracy.Verification, error) {
+		return accuracy.Verify(ctx, o, c.A, c.bootstrap())
+	})
 	if err != nil {
 		return err
 	}
 	if c.JSON {
 		return json.NewEncoder(out.Out).Encode(r)
 	}
-	_, err = fmt.Fprintf(out.Out, "%s (%s) finds what %s finds: AP50 %.3f%s, AP %.3f%s\n%d pictures, %d boxes of %s with a score of %.2f and more\n",
+	return printVerification(out.Out, r)
+}
+
+func printVerification(to io.Writer, r *accuracy.Verification) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s (%s) finds what %s finds: AP50 %.3f%s, AP %.3f%s\n%d pictures, %d boxes of %s with a score of %.2f and more\n",
 		r.Network, r.Engine, r.Like, r.AP50, spanned(r.AP50Interval), r.AP, spanned(r.APInterval), r.Pictures, r.Boxes, r.Like, accuracy.Confident)
+	fmt.Fprintf(&text, "outputs against those of %s on %s:\n", r.Like, r.LikeEngine)
+	for _, p := range r.Outputs {
+		shape, name := model.Shape(p.Shape), plain.Line(cmp.Or(p.Like, p.Name))
+		switch d := p.Difference; {
+		case p.Name == "":
+			fmt.Fprintf(&text, "  %s, %v: not compared, for %s has no other output of this shape\n", name, shape, r.Network)
+		case p.Like == "":
+			fmt.Fprintf(&text, "  %s of %s, %v: not compared, for %s has no other output of this shape\n", name, r.Network, shape, r.Like)
+		default:
+			fmt.Fprintf(&text, "  %s, %v: differs by at most %.2g", name, shape, d.Largest)
+			if d.Relative != nil {
+				fmt.Fprintf(&text, ", %.2g of its largest value, %.3g", *d.Relative, d.Scale)
+			} else {
+				fmt.Fprintf(&text, ", where %s gives only zeros", r.Like)
+			}
+			if d.NotFinite > 0 {
+				fmt.Fprintf(&text, "; %d places are left out, which are NaN or infinite", d.NotFinite)
+			}
+			text.WriteString("\n")
+		}
+	}
+	_, err := io.WriteString(to, text.String())
 	return err
 }
 

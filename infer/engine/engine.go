@@ -8,8 +8,7 @@
 package engine
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -96,8 +95,7 @@ func roles(format string) []string {
 
 // read returns the bytes of a file that are those of the description.
 func read(d catalog.Network, role string) ([]byte, error) {
-	file, ok := d.File(role)
-	if !ok {
+	if _, ok := d.File(role); !ok {
 		return nil, fmt.Errorf("the description names no file of role %q", role)
 	}
 	path := d.Path(role)
@@ -110,9 +108,6 @@ func read(d catalog.Network, role string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if file.Bytes != 0 && info.Size() != file.Bytes {
-		return nil, mismatch(d, &catalog.MismatchError{Path: path, What: "length", Expected: fmt.Sprint(file.Bytes), Got: fmt.Sprint(info.Size())})
-	}
 	if info.Size() > MaxFile {
 		return nil, fmt.Errorf("%s has %d bytes, more than the limit of %d", path, info.Size(), MaxFile)
 	}
@@ -120,17 +115,5 @@ func read(d catalog.Network, role string) ([]byte, error) {
 	if _, err := io.ReadFull(in, data); err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	sum := sha256.Sum256(data)
-	if got := hex.EncodeToString(sum[:]); file.SHA256 != "" && got != file.SHA256 {
-		return nil, mismatch(d, &catalog.MismatchError{Path: path, What: "sha256", Expected: file.SHA256, Got: got})
-	}
-	return data, nil
-}
-
-// mismatch adds what to do about a file that is not the described one.
-func mismatch(d catalog.Network, err *catalog.MismatchError) error {
-	if d.Fetchable() {
-		return fmt.Errorf("%w: dashline fetch %s", err, d.Name)
-	}
-	return fmt.Errorf("%w: get it again from %s", err, d.Source)
+	return data, d.Check(role, path, bytes.NewReader(data), info.Size())
 }

@@ -111,14 +111,10 @@ func TestEnginesAgree(t *testing.T) {
 						byName[key] = out
 						continue
 					}
-					worst, largest := 0.0, 0.0
-					for k := range out {
-						worst = max(worst, float64(max(out[k]-first[k], first[k]-out[k])))
-						largest = max(largest, float64(max(first[k], -first[k])))
-					}
-					t.Logf("output %s differs by at most %.2g, its values reach %.3g: %.2g", key, worst, largest, worst/largest)
-					if !(worst <= limit*largest) {
-						t.Errorf("output %s differs by %g of its largest value, limit %g", key, worst/largest, limit)
+					d := difference(t, out, first)
+					t.Logf("output %s differs by at most %.2g of its largest value", key, d)
+					if d > limit {
+						t.Errorf("output %s differs by %g of its largest value, limit %g", key, d, limit)
 					}
 				}
 			}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"math"
 	"os"
 	"testing"
 
@@ -84,10 +83,10 @@ func difference(t *testing.T, got, want []float32) float64 {
 	if len(got) != len(want) {
 		t.Fatalf("%d numbers; want %d", len(got), len(want))
 	}
-	most, largest := 0.0, 0.0
-	for i, w := range want {
-		most = max(most, math.Abs(float64(got[i]-w)))
-		largest = max(largest, math.Abs(float64(w)))
+	var d infer.Difference
+	d.Add(want, got)
+	if d.NotFinite > 0 {
+		t.Fatalf("%d are no finite numbers", d.NotFinite)
 	}
-	return most / largest
+	return d.Relative()
 }

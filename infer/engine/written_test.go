@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -112,13 +111,8 @@ func TestWrittenOperators(t *testing.T) {
 				if got := fmt.Sprint(net.Info().Outputs[0].Shape); got != fmt.Sprint(tc.Shape) {
 					t.Fatalf("shape %s, want %v", got, tc.Shape)
 				}
-				worst, largest := 0.0, 0.0
-				for k, want := range tc.Want {
-					worst = max(worst, math.Abs(float64(out[0][k]-want)))
-					largest = max(largest, math.Abs(float64(want)))
-				}
-				if !(worst <= run.limit*largest) {
-					t.Errorf("differs by %.2g of the largest value, %.3g; limit %g", worst/largest, largest, run.limit)
+				if d := difference(t, out[0], tc.Want); d > run.limit {
+					t.Errorf("differs by %.2g of the largest value; limit %g", d, run.limit)
 				}
 			})
 		}

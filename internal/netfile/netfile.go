@@ -4,7 +4,8 @@
 //
 // Invariants:
 //   - The files of a described network are those of its description, checked by
-//     length and hash where it has them.
+//     length and hash where it has them, also when one is named itself and the
+//     description beside it is of this file.
 //   - The graph has the input size of the description.
 //   - What is written is described beside it and runs wherever the name of a
 //     network is taken.
@@ -57,6 +58,9 @@ type Options struct {
 // darknet cfg with its weights beside it, or an ONNX file. A description of the same name
 // beside a file is taken, too. A cfg without weights is a topology: its weights
 // are zero; that has to be allowed.
+//
+// Errors wrap a [*catalog.MismatchError] where a file is not the one that is
+// described.
 func Load(ref string, topology bool) (*Net, error) {
 	return LoadWith(ref, Options{Topology: topology})
 }
@@ -139,6 +143,9 @@ func (n *Net) onnx(path string, o Options) error {
 	if err != nil {
 		return err
 	}
+	if err := n.check("model", path, bytes.NewReader(data), int64(len(data))); err != nil {
+		return err
+	}
 	how := onnx.ReadOptions{Dims: o.Dims}
 	if how.Inputs, err = o.picture(data); err != nil {
 		return fmt.Errorf("open network %s: %w", path, err)
@@ -171,6 +178,9 @@ func (n *Net) darknet(cfg string, o Options) error {
 	if err != nil {
 		return err
 	}
+	if err := n.check("config", cfg, bytes.NewReader(text), int64(len(text))); err != nil {
+		return err
+	}
 	var from io.Reader
 	size, err := darknet.Inspect(text)
 	if err != nil {
@@ -184,6 +194,12 @@ func (n *Net) darknet(cfg string, o Options) error {
 		defer f.Close()
 		info, err := f.Stat()
 		if err != nil {
+			return err
+		}
+		if err := n.check("weights", o.Weights, f, info.Size()); err != nil {
+			return err
+		}
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
 			return err
 		}
 		from, length, n.Bytes = f, info.Size(), info.Size()
@@ -206,6 +222,20 @@ func (n *Net) darknet(cfg string, o Options) error {
 	}
 	if err := n.Graph.Resize(o.Height, o.Width); err != nil {
 		return fmt.Errorf("open network %s at %dx%d: %w", cfg, o.Width, o.Height, err)
+	}
+	return nil
+}
+
+// check holds a file against the description. One that is not the description's
+// own is not described: weights that were named beside it, or a file of its name in
+// another format.
+func (n *Net) check(role, path string, in io.Reader, length int64) error {
+	d := n.Described
+	if d == nil || filepath.Clean(path) != d.Path(role) {
+		return nil
+	}
+	if err := d.Check(role, path, in, length); err != nil {
+		return fmt.Errorf("open network %s: %w", d.Name, err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package catalog
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -194,6 +195,28 @@ func (n Network) Verify() error {
 	return nil
 }
 
+// Check holds the file of a role, of so many bytes, against the described length
+// and hash, and reads in to its end where there is a hash. It is for who goes on
+// to use the bytes that were checked; path is for the error, which says what to do
+// and wraps a [*MismatchError] where the file is another.
+func (n Network) Check(role, path string, in io.Reader, length int64) error {
+	f, ok := n.File(role)
+	if !ok {
+		return fmt.Errorf("the description names no file of role %q", role)
+	}
+	err := f.check(path, in, length)
+	if _, other := errors.AsType[*MismatchError](err); !other {
+		return err
+	}
+	switch {
+	case n.Fetchable():
+		return fmt.Errorf("%w: dashline fetch %s", err, n.Name)
+	case n.Source != "":
+		return fmt.Errorf("%w: get it again from %s", err, n.Source)
+	}
+	return fmt.Errorf("%w: get it again, or correct the description", err)
+}
+
 func (f File) verify(path string) error {
 	in, err := regular.Open(path)
 	if err != nil {
@@ -204,8 +227,12 @@ func (f File) verify(path string) error {
 	if err != nil {
 		return err
 	}
-	if f.Bytes != 0 && info.Size() != f.Bytes {
-		return &MismatchError{path, "length", fmt.Sprint(f.Bytes), fmt.Sprint(info.Size())}
+	return f.check(path, in, info.Size())
+}
+
+func (f File) check(path string, in io.Reader, length int64) error {
+	if f.Bytes != 0 && length != f.Bytes {
+		return &MismatchError{path, "length", fmt.Sprint(f.Bytes), fmt.Sprint(length)}
 	}
 	if f.SHA256 == "" {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -205,7 +206,7 @@ func (r *reader) inputs(o ReadOptions) error {
 			return err
 		}
 		delete(left, v.Name)
-		layer := r.add(v.Name, &model.Input{Shape: shape}, shape)
+		layer := r.add(v.Name, &model.Input{Shape: shape, Type: inputType(kind)}, shape)
 		r.values.set(v.Name, &known{shape: shape, kind: kind, layer: layer})
 	}
 	for name := range left {
@@ -218,6 +219,14 @@ func (r *reader) inputs(o ReadOptions) error {
 		}
 	}
 	return nil
+}
+
+// inputType is how the IR has the type of an input: that of floats is not said.
+func inputType(k dataType) model.Type {
+	if floats(k) {
+		return ""
+	}
+	return model.Type(strings.ToLower(k.String()))
 }
 
 // shape is that of an input; names of its dimensions are added to open.

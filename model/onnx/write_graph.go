@@ -113,8 +113,12 @@ func (b *builder) layer(i int) error {
 	l := &b.g.Layers[i]
 	switch op := l.Op.(type) {
 	case *model.Input:
-		b.graph.Input = append(b.graph.Input, valueOf(l.Name, float32Kind, l.Shape))
-		b.values[i] = named{l.Name, float32Kind}
+		k, err := inputKind(op.Type)
+		if err != nil {
+			return err
+		}
+		b.graph.Input = append(b.graph.Input, valueOf(l.Name, k, l.Shape))
+		b.values[i] = named{l.Name, k}
 		return nil
 	case *model.Const:
 		b.values[i] = b.fixed(l.Name, op.Value)
@@ -265,6 +269,20 @@ func (b *builder) fixed(name string, t *model.Tensor) named {
 	}
 	b.initializers = append(b.initializers, i)
 	return v
+}
+
+// inputKind is the type of an input in the file: that which it was read with,
+// but float32 for all floats. An unknown one is refused: as floats it would be
+// another network's input.
+func inputKind(t model.Type) (dataType, error) {
+	if t == "" || t.Floating() {
+		return float32Kind, nil
+	}
+	k, ok := pb.TensorProto_DataType_value[strings.ToUpper(string(t))]
+	if !ok || dataType(k) == pb.TensorProto_NONE {
+		return 0, fmt.Errorf("is fed with %q, which ONNX has no type for", string(t))
+	}
+	return dataType(k), nil
 }
 
 func kindOf(t model.Type) dataType {
