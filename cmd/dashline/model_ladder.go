@@ -16,7 +16,9 @@ import (
 
 	"dashline/bench/ladder"
 	"dashline/internal/calib"
+	"dashline/internal/finetune"
 	"dashline/internal/netfile"
+	"dashline/model/catalog"
 )
 
 type modelLadderCmd struct {
@@ -29,6 +31,7 @@ type modelLadderCmd struct {
 	Remove     string        `default:"30%,50%,70%" placeholder:"SHARES" help:"Shares of the operations to remove, a network for each; 0 for none (default: ${default})."`
 	Pictures   int           `default:"64" placeholder:"N" help:"How many pictures to calibrate with (default: ${default})."`
 	NoInt8     bool          `name:"no-int8" help:"Leave out int8 forms."`
+	Finetune   int           `placeholder:"N" help:"Also train each pruned network on, on N pictures of --calibrate (repeats counted), by what NET says of them: see dashline model finetune."`
 	Threads    int           `placeholder:"N" help:"Of each engine (default: one per core)."`
 	Rounds     int           `default:"15" placeholder:"N" help:"Rounds of timing, all networks by turns in each (default: ${default})."`
 	Out        string        `short:"o" default:"out/ladder" placeholder:"DIR" help:"Write networks, ladder.yaml, report.html and study.json there (default: ${default})."`
@@ -41,6 +44,7 @@ func (modelLadderCmd) Help() string {
 	return `Examples:
   dashline model ladder dashline-full --deadline 50ms --calibrate drive.mp4 --validate heldout.mp4 --every 3
   dashline model ladder yolo-fastest-1.1-xl --calibrate photos/ --validate coco/ --remove 10%,30%
+  dashline model ladder dashline-full --calibrate drive.mp4 --validate heldout.mp4 --finetune 4000
   dashline model ladder my.yaml --deadline 20ms --calibrate monday.mcap --validate tuesday.mcap --unlabelled
 
 The whole study in one command: the network as it is, in float16 and int8, pruned at several strengths and int8 forms of these; each on both engines measured for size, time and accuracy. What is not faster, beyond chance, than something at least as accurate is left out; the rest is the ladder. With pruned networks come two baselines, 50 and 80 % of the single weights set to zero: measured on one engine, never a rung. Open report.html in a browser.
@@ -57,8 +61,11 @@ func (c *modelLadderCmd) Run(ctx context.Context, out streams) error {
 			return &exit{exitUsage, err}
 		}
 	}
-	if c.Every < 1 || c.Rounds < 5 || c.Rounds > 1000 || c.Deadline < 0 || c.Threads < 0 {
-		return &exit{exitUsage, errors.New("--every takes 1 and more, --rounds 5 to 1000, --deadline and --threads nothing below 0")}
+	if c.Every < 1 || c.Rounds < 5 || c.Rounds > 1000 || c.Deadline < 0 || c.Threads < 0 || c.Finetune < 0 {
+		return &exit{exitUsage, errors.New("--every takes 1 and more, --rounds 5 to 1000, --deadline, --threads and --finetune nothing below 0")}
+	}
+	if c.Finetune > 0 && len(shares) == 0 {
+		return &exit{exitUsage, errors.New("--finetune trains pruned networks: give --remove a share above 0")}
 	}
 	n, err := netfile.Detector(c.Net)
 	if err != nil {
@@ -77,9 +84,13 @@ func (c *modelLadderCmd) Run(ctx context.Context, out streams) error {
 	if len(shares) > 0 {
 		sparse = []float64{.5, .8}
 	}
-	all, err := ladder.Make(ctx, n, calib.Inputs(pictures), ladder.MakeOptions{
+	making := ladder.MakeOptions{
 		Dir: c.Out, Remove: shares, Sparse: sparse, Int8: !c.NoInt8, Half: true, Seed: c.Seed, Progress: p.show,
-	})
+	}
+	if c.Finetune > 0 {
+		making.Tune = c.tune(n, p)
+	}
+	all, err := ladder.Make(ctx, n, calib.Inputs(pictures), making)
 	if err != nil {
 		return err
 	}
@@ -104,6 +115,30 @@ func (c *modelLadderCmd) Run(ctx context.Context, out streams) error {
 	}
 	return err
 }
+
+// tune trains a pruned network on, on the pictures that it was fitted to.
+func (c *modelLadderCmd) tune(n *netfile.Net, p *phases) func(context.Context, string) (string, error) {
+	return func(ctx context.Context, pruned string) (string, error) {
+		d, err := catalog.Resolve(pruned)
+		if err != nil {
+			return "", err
+		}
+		base := strings.TrimSuffix(pruned, ".yaml")
+		r, err := finetune.Run(ctx, finetune.Options{
+			Network: d, Teacher: n.Described, Data: c.Calibrate, Pictures: finetunePictures, Samples: c.Finetune,
+			Threads: c.Threads, Seed: c.Seed, Out: base + "-tuned",
+			Progress: func(s finetune.Step) { p.show("training "+filepath.Base(base)+" on", s.Done, s.Of) },
+		})
+		if err != nil {
+			return "", err
+		}
+		return r.Network, nil
+	}
+}
+
+// finetunePictures is how many pictures of each source a pruned network is trained
+// on at most.
+const finetunePictures = 300
 
 func writeStudy(dir string, s *ladder.Study) error {
 	page, err := os.Create(filepath.Join(dir, "report.html"))

@@ -271,6 +271,7 @@ func TestModelRefuses(t *testing.T) {
 		{"verify: no network", []string{"verify", net, "nothing-of-this-name", "--images", images}, exitUsage, "nothing-of-this-name"},
 		{"verify: no folder", []string{"verify", net, net, "--images", images + "/none", "-q"}, exitBroken, "no such file"},
 		{"verify: every", []string{"verify", net, net, "--images", images, "--every", "0"}, exitUsage, "--every 0"},
+		{"ladder: nothing to tune", study("--calibrate", images, "--validate", images, "--remove", "0", "--finetune", "9"), exitUsage, "--remove"},
 		{"ladder: rounds", study("--calibrate", images, "--validate", images, "--rounds", "1"), exitUsage, "--rounds"},
 		{"ladder: shares", study("--calibrate", images, "--validate", images, "--remove", "120%"), exitUsage, "--remove 120%"},
 		{"ladder: no pictures", study("--calibrate", t.TempDir(), "--validate", images), exitBroken, "calibration"},
