@@ -187,7 +187,7 @@ func fingerprint(g *model.Graph, images [][]float32, o Options) string {
 	for _, x := range images {
 		floats(h, x)
 	}
-	fmt.Fprintln(h, o.Remove, o.Latency, o.Criterion, o.Allocation, o.Cost != nil, o.Plain, o.Multiple, o.Places, o.Step, o.Seed)
+	fmt.Fprintln(h, o.Remove, o.Latency, o.Criterion, o.Allocation, o.Cost != nil, o.Plain, o.Multiple, o.Places, o.Views, o.Step, o.Seed)
 	return hex.EncodeToString(h.Sum(nil))
 }
 

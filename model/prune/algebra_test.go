@@ -3,6 +3,7 @@ package prune
 import (
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -133,6 +134,14 @@ func through(r *rand.Rand, x matrix, w *mat.Dense, bias, noise float64) matrix {
 	return y
 }
 
+func least(t interface{ Fatal(...any) }, x matrix, w []float32) *leastSquares {
+	s, err := newLeastSquares(x, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // Without noise the fit finds the weights that made the target.
 func TestLeastSquaresFindsWeights(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -142,13 +151,12 @@ func TestLeastSquaresFindsWeights(t *testing.T) {
 			x.v[i] = float32(2 + r.NormFloat64())
 		}
 		w := normals(r, 4, 2)
-		s := newLeastSquares(x, weightsOf(r, x.rows), 10)
-		f, err := s.solve(through(r, x, w, 3, 0), mat.NewDense(4, 2, nil), []float64{1, 1})
+		f, err := least(t, x, weightsOf(r, x.rows)).solve(through(r, x, w, 3, 0), mat.NewDense(4, 2, nil))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := away(f.w, w); s.ridge != pulls[0] || d > 1e-2 {
-			t.Errorf("pull %g, weights off by %g", s.ridge, d)
+		if d := away(f.w, w); d > 4*pull {
+			t.Errorf("weights off by %g", d)
 		}
 		for j, b := range f.b {
 			if math.Abs(b-3) > .1 {
@@ -158,54 +166,79 @@ func TestLeastSquaresFindsWeights(t *testing.T) {
 	})
 }
 
-// The pull is chosen by what predicts pictures that are left out: weak where the
-// target follows other weights than the prior, strong where it is noise.
-func TestLeastSquaresPull(t *testing.T) {
-	const cols = 30
-	for seed := range uint64(5) {
-		r := rand.New(rand.NewPCG(seed, 0))
-		x := newMatrix(100, cols)
-		for i := range x.v {
-			x.v[i] = float32(r.NormFloat64())
+// No other weights have less of the error and the pull together.
+func TestLeastSquaresIsBest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+		n := rapid.IntRange(1, 5).Draw(t, "inputs")
+		x := sampled(r, 200, n)
+		prior := normals(r, n, 1)
+		target := through(r, x, normals(r, n, 1), 1, 3)
+		s := least(t, x, weightsOf(r, x.rows))
+		f, err := s.solve(target, prior)
+		if err != nil {
+			t.Fatal(err)
 		}
-		prior := normals(r, cols, 1)
-		for name, c := range map[string]struct {
-			target   matrix
-			low, top float64
-		}{
-			"other weights":           {through(r, x, normals(r, cols, 1), 0, 0), pulls[0], pulls[0]},
-			"the prior and much else": {through(r, x, prior, 0, 20), 1, pulls[len(pulls)-1]},
-		} {
-			s := newLeastSquares(x, ones(100), 2)
-			f, err := s.solve(c.target, prior, []float64{1})
-			if err != nil {
-				t.Fatal(err)
+		cost := func(w *mat.Dense, bias float64) float64 {
+			sum := x.times(w)
+			var e float64
+			for i := range x.rows {
+				e += float64(s.weight[i]) * square(float64(sum.v[i])+bias-float64(target.v[i]))
 			}
-			if s.ridge < c.low || s.ridge > c.top {
-				t.Errorf("%s, seed %d: pull %g, expected %g to %g", name, seed, s.ridge, c.low, c.top)
+			var d mat.Dense
+			d.Sub(w, prior)
+			return e/total(s.weight) + pull*meanDiagonal(s.stats.cov)*square(mat.Norm(&d, 2))
+		}
+		best := cost(f.w, f.b[0])
+		for range 20 {
+			other := mat.DenseCopyOf(f.w)
+			for k := range n {
+				other.Set(k, 0, other.At(k, 0)+.1*r.NormFloat64())
 			}
-			// Towards the prior: the fit is nearer to it than that without a pull.
-			free, err := pulled(s.stats.cov, rightOf(s, c.target), prior, 1e-9)
-			if err != nil {
-				t.Fatal(err)
+			if c := cost(other, f.b[0]+.1*r.NormFloat64()); c < best-1e-4*best {
+				t.Fatalf("other weights cost %g, these %g", c, best)
 			}
-			if toPrior(f.w, prior) >= toPrior(free, prior) {
-				t.Errorf("%s, seed %d: the pull pushes away from the prior", name, seed)
+		}
+	})
+}
+
+// A product is the same on any number of processors, and as by hand.
+func TestProductsAreSplit(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 0))
+	x := sampled(r, 1100, 150)
+	w := weightsOf(r, x.rows)
+	run := func(processors int) (plain, upper *mat.Dense, times matrix) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
+		return product(x, x, w), squares(x, w), x.times(normals(rand.New(rand.NewPCG(2, 0)), x.cols, 70))
+	}
+	one, upper, times := run(1)
+	for _, n := range []int{2, 3, 5} {
+		p, u, m := run(n)
+		if !mat.Equal(p, one) || !slices.Equal(m.v, times.v) {
+			t.Errorf("%d processors compute another product", n)
+		}
+		for i := range x.cols {
+			if !slices.Equal(u.RawRowView(i)[i:], upper.RawRowView(i)[i:]) {
+				t.Errorf("%d processors compute other squares", n)
 			}
 		}
 	}
-}
-
-func rightOf(s *leastSquares, target matrix) *mat.Dense {
-	right := product(s.c, target.centred(target.mean(s.weight)), s.weight)
-	right.Scale(1/total(s.weight), right)
-	return right
-}
-
-func toPrior(w, prior *mat.Dense) float64 {
-	var d mat.Dense
-	d.Sub(w, prior)
-	return mat.Norm(&d, 2)
+	for i := range x.cols {
+		for j := i; j < x.cols; j++ {
+			if upper.At(i, j) != one.At(i, j) {
+				t.Fatalf("squares have %g at %d, %d, the product %g", upper.At(i, j), i, j, one.At(i, j))
+			}
+		}
+	}
+	for _, at := range [][2]int{{0, 0}, {3, 149}, {149, 70}} {
+		var sum float64
+		for i := range x.rows {
+			sum += float64(w[i]) * float64(x.row(i)[at[0]]) * float64(x.row(i)[at[1]])
+		}
+		if got := one.At(at[0], at[1]); math.Abs(got-sum) > 1e-4*math.Abs(sum) {
+			t.Errorf("%v: %g, by hand %g", at, got, sum)
+		}
+	}
 }
 
 // Inputs that are always the same leave what was there.
@@ -219,7 +252,7 @@ func TestLeastSquaresOfConstants(t *testing.T) {
 		target.v[i] = 7
 	}
 	prior := mat.NewDense(2, 1, []float64{1, -2})
-	f, err := newLeastSquares(x, ones(40), 4).fit(target, prior, []float64{1}, model.Act{Kind: model.Relu}, 2)
+	f, err := least(t, x, ones(40)).fit(target, prior, model.Act{Kind: model.Relu}, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,8 +265,7 @@ func TestLeastSquaresOfConstants(t *testing.T) {
 func TestLeastSquaresRefuses(t *testing.T) {
 	x := newMatrix(40, 2)
 	x.v[5] = float32(math.NaN())
-	_, err := newLeastSquares(x, ones(40), 4).solve(newMatrix(40, 1), mat.NewDense(2, 1, nil), []float64{1})
-	if err == nil {
+	if _, err := newLeastSquares(x, ones(40)); err == nil {
 		t.Error("not refused")
 	}
 }
@@ -255,7 +287,7 @@ func behind(s *leastSquares, f fitted, target matrix, prior *mat.Dense) float64 
 	}
 	var d mat.Dense
 	d.Sub(f.w, prior)
-	return e/total(s.weight) + s.ridge*meanDiagonal(s.stats.cov)*square(mat.Norm(&d, 2))
+	return e/total(s.weight) + s.lambda*square(mat.Norm(&d, 2))
 }
 
 // Each round for an activation that forgets leaves less error behind it, or as much.
@@ -268,8 +300,8 @@ func TestRelaxedNeverRises(t *testing.T) {
 		prior := normals(r, 5, 2)
 		var last float64
 		for steps := range 4 {
-			s := newLeastSquares(x, ones(x.rows), 10)
-			f, err := s.fit(target, prior, []float64{1, 1}, model.Act{Kind: model.Relu}, steps)
+			s := least(t, x, ones(x.rows))
+			f, err := s.fit(target, prior, model.Act{Kind: model.Relu}, steps)
 			if err != nil {
 				t.Fatal(err)
 			}

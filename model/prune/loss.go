@@ -45,7 +45,8 @@ func allYolo(heads []head) bool {
 
 // lossOf is how far got is from want, what the heads of one image gave. Of a
 // Yolo head it is the divergence of its probabilities and the error of its boxes,
-// each in the measure in which the original network sees an object there;
+// each in the measure in which the original network sees an object there, see
+// notice;
 // of another output the squared error, in parts of its mean square.
 func lossOf(heads []head, want, got [][]float32) float64 {
 	var sum float64
@@ -62,10 +63,10 @@ func lossOf(heads []head, want, got [][]float32) float64 {
 				number := func(i int) (float64, float64) { return float64(w[i*area]), float64(g[i*area]) }
 				p, q := number(4)
 				sum += divergence(p, q)
-				there := sigmoid(p)
-				if there < 1e-4 { // nothing that counts
+				if sigmoid(p) < 1e-4 { // nothing that counts
 					continue
 				}
+				there := notice(sigmoid(p))
 				var d float64
 				for c := 5; c < h.stride; c++ {
 					d += divergence(number(c))
@@ -84,6 +85,12 @@ func lossOf(heads []head, want, got [][]float32) float64 {
 	}
 	return sum
 }
+
+// notice is how much an object of a probability counts. Average precision ranks
+// all boxes, so faint ones matter more than they are likely: with their
+// probabilities themselves MobileNetV2-YOLOv3-Nano with a tenth removed agreed with
+// what it was to an AP of .88 on other pictures, with the root to .91.
+func notice(p float64) float64 { return math.Sqrt(p) }
 
 // divergence is that of Kullback and Leibler of a coin of log odds b from one of
 // log odds a.
@@ -135,8 +142,8 @@ func (h *head) portions(target matrix, stands []float32) []portion {
 		for r := range target.rows {
 			row := target.row(r)[at : at+h.stride]
 			p := sigmoid(float64(row[4]))
-			undecided.weight = append(undecided.weight, float32(p*(1-p)+least)*stands[r])
-			w := (p + least/2) * float64(stands[r])
+			undecided.weight = append(undecided.weight, float32(notice(p*(1-p))+least)*stands[r])
+			w := (notice(p) + least/2) * float64(stands[r])
 			rest.weight = append(rest.weight, float32(w))
 			all += w
 			for c, x := range row {

@@ -38,8 +38,7 @@ func TestLossOf(t *testing.T) {
 	zero := make([]float32, 14)
 	logit := func(p float64) float32 { return float32(math.Log(p / (1 - p))) }
 	object := slices.Clone(zero) // in the first cell only
-	object[8], object[9] = logit(.5), -40
-	object[9], object[8] = -40, logit(.5)
+	object[8], object[9] = logit(.25), -40 // counts half
 	moved := func(number int, by float32) []float32 {
 		out := slices.Clone(object)
 		out[2*number] += by
@@ -59,7 +58,7 @@ func TestLossOf(t *testing.T) {
 		{"place", yoloHead(), object, moved(0, 1), .5 * 4 * square(sig(0)-sig(1))},
 		{"size", yoloHead(), object, moved(3, 2), .5 * 2 * 4},
 		{"class", yoloHead(), object, moved(6, 1), .5 * divergence(0, 1)},
-		{"objectness", yoloHead(), object, moved(4, 1), divergence(0, 1) + divergence(-40, -39)},
+		{"objectness", yoloHead(), object, moved(4, 1), divergence(math.Log(1./3), math.Log(1./3)+1) + divergence(-40, -39)},
 	} {
 		if got := lossOf([]head{c.h}, [][]float32{c.want}, [][]float32{c.got}); math.Abs(got-c.loss) > 1e-6 {
 			t.Errorf("%s: %g, expected %g", c.name, got, c.loss)
@@ -91,7 +90,7 @@ func TestLossIsADistance(t *testing.T) {
 func TestPortions(t *testing.T) {
 	h := head{yolo: true, anchors: 2, stride: 7, grid: grid{2, 3}}
 	target := newMatrix(3, 14)
-	target.row(0)[4], target.row(1)[4], target.row(2)[4] = -20, 0, 20
+	target.row(0)[4], target.row(1)[4], target.row(2)[4] = -40, 0, 40
 	parts := h.portions(target, []float32{1, 1, 1})
 	var all []int
 	for _, p := range parts {
@@ -109,12 +108,12 @@ func TestPortions(t *testing.T) {
 	if len(parts) != 4 || !slices.Equal(all, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13}) {
 		t.Errorf("%d parts with the outputs %v", len(parts), all)
 	}
-	for k, want := range []float32{.01, .26, .01} {
+	for k, want := range []float32{.01, .51, .01} {
 		if math.Abs(float64(parts[0].weight[k]-want)) > 1e-6 {
 			t.Errorf("objectness counts %g at sample %d", parts[0].weight[k], k)
 		}
 	}
-	for k, want := range []float32{.005, .505, 1.005} {
+	for k, want := range []float32{.005, .005 + math.Sqrt2/2, 1.005} {
 		if math.Abs(float64(parts[1].weight[k]-want)) > 1e-6 {
 			t.Errorf("the rest counts %g at sample %d", parts[1].weight[k], k)
 		}

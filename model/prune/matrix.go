@@ -1,6 +1,8 @@
 package prune
 
 import (
+	"sync"
+
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/gonum"
 	"gonum.org/v1/gonum/mat"
@@ -28,15 +30,6 @@ func (m matrix) columns(of []int) matrix {
 	return out
 }
 
-// picked is a copy of some rows.
-func (m matrix) picked(rows []int) matrix {
-	out := newMatrix(len(rows), m.cols)
-	for i, r := range rows {
-		copy(out.row(i), m.row(r))
-	}
-	return out
-}
-
 // times is the product with a k x n float64 matrix, in float32.
 func (m matrix) times(b *mat.Dense) matrix {
 	k, n := b.Dims()
@@ -47,7 +40,9 @@ func (m matrix) times(b *mat.Dense) matrix {
 		}
 	}
 	out := newMatrix(m.rows, n)
-	gonum.Implementation{}.Sgemm(blas.NoTrans, blas.NoTrans, m.rows, n, k, 1, m.v, m.cols, right, n, 0, out.v, n)
+	split(m.rows, k*n, func(from, to int) {
+		gonum.Implementation{}.Sgemm(blas.NoTrans, blas.NoTrans, to-from, n, k, 1, m.v[from*m.cols:], m.cols, right, n, 0, out.v[from*n:], n)
+	})
 	return out
 }
 
@@ -55,25 +50,65 @@ func (m matrix) times(b *mat.Dense) matrix {
 const block = 512
 
 // product is the sum over samples of w * a' b, in float64: a.cols x b.cols. Both
-// have had their means taken off.
+// have had their means taken off. It is the same, bit by bit, on any number of
+// processors: these share its columns.
 func product(a, b matrix, w []float32) *mat.Dense {
-	sum := make([]float64, a.cols*b.cols)
-	part := make([]float32, len(sum))
-	weighted := make([]float32, block*a.cols)
+	sum := mat.NewDense(a.cols, b.cols, nil)
+	split(b.cols, a.rows*a.cols, func(from, to int) { sumColumns(sum, a, b, w, a.cols, from, to) })
+	return sum
+}
+
+// squares is the upper triangle of product(a, a, w), and what lies below some of it.
+func squares(a matrix, w []float32) *mat.Dense {
+	const wide = 64
+	sum := mat.NewDense(a.cols, a.cols, nil)
+	strips := (a.cols + wide - 1) / wide
+	split(strips, a.rows*a.cols*wide/2, func(from, to int) {
+		for i := from; i < to; i++ {
+			k := i / 2 // from both ends, for the last strips are the longest
+			if i%2 == 1 {
+				k = strips - 1 - k
+			}
+			end := min((k+1)*wide, a.cols)
+			sumColumns(sum, a, a, w, end, k*wide, end)
+		}
+	})
+	return sum
+}
+
+// sumColumns computes columns from to to of a product, and of them the first rows.
+func sumColumns(sum *mat.Dense, a, b matrix, w []float32, rows, from, to int) {
+	cols := to - from
+	part := make([]float32, rows*cols)
+	weighted := make([]float32, block*rows)
 	for at := 0; at < a.rows; at += block {
-		rows := min(block, a.rows-at)
-		for r := range rows {
-			from, to := a.row(at+r), weighted[r*a.cols:(r+1)*a.cols]
-			for c, x := range from {
-				to[c] = x * w[at+r]
+		samples := min(block, a.rows-at)
+		for r := range samples {
+			in, out := a.row(at + r)[:rows], weighted[r*rows:(r+1)*rows]
+			for c, x := range in {
+				out[c] = x * w[at+r]
 			}
 		}
-		gonum.Implementation{}.Sgemm(blas.Trans, blas.NoTrans, a.cols, b.cols, rows, 1, weighted, a.cols, b.v[at*b.cols:], b.cols, 0, part, b.cols)
-		for i, x := range part {
-			sum[i] += float64(x)
+		gonum.Implementation{}.Sgemm(blas.Trans, blas.NoTrans, rows, cols, samples, 1, weighted, rows, b.v[at*b.cols+from:], b.cols, 0, part, cols)
+		for i := range rows {
+			to := sum.RawRowView(i)[from : from+cols]
+			for j, x := range part[i*cols : (i+1)*cols] {
+				to[j] += float64(x)
+			}
 		}
 	}
-	return mat.NewDense(a.cols, b.cols, sum)
+}
+
+// split shares count equal pieces of work out to the processors, each so many
+// multiply-accumulates: neighbours together, and little work not at all.
+func split(count, each int, do func(from, to int)) {
+	const little = 1 << 20
+	n := min(workers(), count, max(count*each/little, 1))
+	var wait sync.WaitGroup
+	for k := range n {
+		wait.Go(func() { do(k*count/n, (k+1)*count/n) })
+	}
+	wait.Wait()
 }
 
 // mean is the weighted mean of each column.
@@ -125,7 +160,15 @@ type gram struct {
 func gramOf(m matrix, w []float32) *gram {
 	mean := m.mean(w)
 	c := m.centred(mean)
-	return &gram{mean, symmetric(product(c, c, w), 1/total(w))}
+	return covarianceOf(c, mean, w)
+}
+
+// covarianceOf is the gram of samples whose means have been taken off.
+func covarianceOf(centred matrix, mean []float64, w []float32) *gram {
+	n := centred.cols
+	cov := mat.NewSymDense(n, squares(centred, w).RawMatrix().Data)
+	cov.ScaleSym(1/total(w), cov)
+	return &gram{mean, cov}
 }
 
 // symmetric is the symmetric part of a square matrix, scaled.

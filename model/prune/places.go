@@ -139,7 +139,7 @@ func (a attention) at(y, x float64) float32 {
 }
 
 // attend is where the heads of a network see objects in one image: 1 + gain
-// times the largest objectness around a place, over its mean. heads are what the
+// times how much the largest objectness around a place counts, over its mean. heads are what the
 // network's Yolo layers read.
 func attend(heads []head, raw [][]float32, gain float64) attention {
 	fine := heads[0]
@@ -171,8 +171,8 @@ func attend(heads []head, raw [][]float32, gain float64) attention {
 					around = max(around, seen[v*a.w+u])
 				}
 			}
-			a.value[y*a.w+x] = float32(around)
-			sum += around
+			a.value[y*a.w+x] = float32(notice(around))
+			sum += notice(around)
 		}
 	}
 	mean := sum / float64(len(seen))

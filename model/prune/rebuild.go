@@ -113,9 +113,12 @@ func (b *builder) plain(ctx context.Context, c *model.Conv) error {
 			return err
 		}
 	} else {
-		s := newLeastSquares(x, b.at.weight, b.at.each)
+		s, err := newLeastSquares(x, b.at.weight)
+		if err != nil {
+			return err
+		}
 		b.m.seen[b.i] = s.stats
-		w, err := s.fit(target, prior, b.worth(), c.Act, rounds)
+		w, err := s.fit(target, prior, c.Act, rounds)
 		if err != nil {
 			return err
 		}
@@ -124,16 +127,6 @@ func (b *builder) plain(ctx context.Context, c *model.Conv) error {
 	}
 	b.moments(x.times(weights(c, x.cols)))
 	return nil
-}
-
-// worth is that of the filters that stay.
-func (b *builder) worth() []float64 {
-	all := b.o.outputWorth(b.i)
-	var out []float64
-	for _, f := range b.o.s.Kept(b.m.keep, b.i) {
-		out = append(out, all[f])
-	}
-	return out
 }
 
 // heads fits each part of a head by itself, with its own samples counting. With no
@@ -145,9 +138,12 @@ func (b *builder) heads(x matrix, target *matrix, prior *mat.Dense, c *model.Con
 			b.m.parts[b.i] = append(b.m.parts[b.i], gramOf(x, p.weight))
 			continue
 		}
-		s := newLeastSquares(x, p.weight, b.at.each)
+		s, err := newLeastSquares(x, p.weight)
+		if err != nil {
+			return err
+		}
 		b.m.parts[b.i] = append(b.m.parts[b.i], s.stats)
-		w, err := s.solve(target.columns(p.outputs), columnsOf(prior, p.outputs), p.worth)
+		w, err := s.solve(target.columns(p.outputs), columnsOf(prior, p.outputs))
 		if err != nil {
 			return err
 		}
@@ -287,7 +283,7 @@ func (b *builder) channelwise(ctx context.Context, c *model.Conv) error {
 	at := b.at
 	err := parallel(ctx, len(b.f.scratch), c.Filters, func(_, k int) error {
 		x := b.f.channel(b.i, k, at)
-		taps, shift, err := fitTaps(x, target.columns([]int{k}), prior.row(k), at.weight, at.each, c.Act, rounds)
+		taps, shift, err := fitTaps(x, target.columns([]int{k}), prior.row(k), at.weight, c.Act, rounds)
 		if err != nil {
 			return err
 		}

@@ -417,10 +417,3 @@ func TestThinned(t *testing.T) {
 		}
 	}
 }
-
-func TestMirrored(t *testing.T) {
-	got := mirrored([]float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, model.Shape{1, 2, 2, 3})
-	if !slices.Equal(got, []float32{3, 2, 1, 6, 5, 4, 9, 8, 7, 12, 11, 10}) {
-		t.Errorf("%v", got)
-	}
-}
