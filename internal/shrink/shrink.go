@@ -3,7 +3,8 @@
 //
 // Invariants:
 //   - The same network, pictures and options give the same files, stopped and
-//     resumed or not.
+//     resumed or not, where nothing is timed: not with Latency, nor with a Cost
+//     that was measured.
 //   - A network is written whole or not at all.
 package shrink
 
@@ -62,24 +63,35 @@ func Run(ctx context.Context, n *netfile.Net, images [][]float32, o Options) ([]
 			fastest = min(fastest, took)
 			return took <= o.Latency, nil
 		}
-		made, err := run(ctx, n, images, o)
+		made, err := run(ctx, n, images, o, func() time.Duration { return took })
 		if errors.Is(err, prune.ErrTarget) {
 			err = fmt.Errorf("%w: the fastest took %v, %v was asked for", err, fastest.Round(time.Microsecond), o.Latency)
 		}
-		if len(made) == 1 {
-			made[0].LatencyMS = took.Seconds() * 1e3
-		}
 		return made, err
 	}
-	return run(ctx, n, images, o)
+	return run(ctx, n, images, o, func() time.Duration { return 0 })
 }
 
-func run(ctx context.Context, n *netfile.Net, images [][]float32, o Options) ([]Made, error) {
-	s := state{Of: fingerprint(n.Graph, images, o)}
+// run prunes. took is the time of the network that was found last; 0: not known.
+func run(ctx context.Context, n *netfile.Net, images [][]float32, o Options, took func() time.Duration) ([]Made, error) {
+	of, err := fingerprint(n, images, o)
+	if err != nil {
+		return nil, err
+	}
+	for i, share := range o.Remove {
+		if i > 0 && suffix(share) == suffix(o.Remove[i-1]) {
+			return nil, fmt.Errorf("shares %g and %g to remove would have one name: give them a tenth of a percent apart", o.Remove[i-1], share)
+		}
+	}
+	s := state{Of: of}
 	file := o.Base + ".pruning"
 	if old, ok := load(file, s.Of); ok {
 		s.Keep, s.Made = old.Keep, old.Made
 		o.Resume, o.Done = old.keep(), len(old.Made)
+	}
+	full, err := macs(n.Graph)
+	if err != nil {
+		return nil, err
 	}
 	o.Checkpoint = func(keep prune.Keep) error {
 		s.set(keep)
@@ -88,21 +100,25 @@ func run(ctx context.Context, n *netfile.Net, images [][]float32, o Options) ([]
 	o.Found = func(share int, r prune.Result) error {
 		base := o.Base
 		if len(o.Remove) > 1 {
-			base += fmt.Sprintf("-%g", math.Round(1000*o.Remove[share])/10)
+			base += suffix(o.Remove[share])
 		}
-		m, err := write(n, base, r)
+		m, err := write(n, base, r, full)
 		if err != nil {
 			return err
 		}
+		m.LatencyMS = took().Seconds() * 1e3
 		s.Made = append(s.Made, m)
 		return s.save(file)
 	}
-	_, err := prune.Shrink(ctx, n.Graph, images, o.Options)
+	_, err = prune.Shrink(ctx, n.Graph, images, o.Options)
 	if err == nil {
 		err = clean(file)
 	}
 	return s.Made, err
 }
+
+// suffix is what a share adds to the names of its files, in percent.
+func suffix(share float64) string { return fmt.Sprintf("-%g", math.Round(1000*share)/10) }
 
 func clean(file string) error {
 	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -111,15 +127,23 @@ func clean(file string) error {
 	return nil
 }
 
-func write(n *netfile.Net, base string, r prune.Result) (Made, error) {
+// write writes a network of which full multiply-accumulates were whole.
+func write(n *netfile.Net, base string, r prune.Result, full int64) (Made, error) {
 	m := Made{Removed: r.Removed, Loss: r.Loss, Groups: r.Groups}
-	s, err := prune.Analyze(r.Graph)
-	if err != nil {
+	var err error
+	if m.MACs, err = macs(r.Graph); err != nil {
 		return m, err
 	}
-	m.MACs = s.Macs(s.All().Counts())
-	m.Network, err = n.SaveDarknet(base, r.Graph, fmt.Sprintf("%s with %.0f %% of its operations removed", n.Described.Name, 100*r.Removed))
+	m.Network, err = n.SaveDarknet(base, r.Graph, fmt.Sprintf("%s with %.0f %% of its operations removed", n.Described.Name, 100*(1-float64(m.MACs)/float64(full))))
 	return m, err
+}
+
+func macs(g *model.Graph) (int64, error) {
+	s, err := prune.Analyze(g)
+	if err != nil {
+		return 0, err
+	}
+	return s.Macs(s.All().Counts()), nil
 }
 
 // state is what is kept of a run that was stopped.
@@ -176,19 +200,24 @@ func load(file, of string) (state, bool) {
 }
 
 // fingerprint tells runs apart whose results may differ.
-func fingerprint(g *model.Graph, images [][]float32, o Options) string {
+// version of what is done with a question: a run that a program with another one
+// left is not gone on with.
+const version = 2
+
+// fingerprint is of all that a result depends on but times.
+func fingerprint(n *netfile.Net, images [][]float32, o Options) (string, error) {
+	if n.Darknet == nil {
+		return "", errors.New("only darknet networks can be pruned: give the .cfg and .weights that this one was made of")
+	}
 	h := sha256.New()
-	for i := range g.Layers {
-		fmt.Fprintln(h, g.Layers[i].Name, g.Layers[i].Shape)
-		for p := range model.Weights(g.Layers[i].Op) {
-			floats(h, p.Values)
-		}
+	if err := n.Darknet.Write(h, h); err != nil {
+		return "", err
 	}
 	for _, x := range images {
 		floats(h, x)
 	}
-	fmt.Fprintln(h, o.Remove, o.Latency, o.Criterion, o.Allocation, o.Cost != nil, o.Plain, o.Multiple, o.Places, o.Views, o.Step, o.Seed)
-	return hex.EncodeToString(h.Sum(nil))
+	fmt.Fprintln(h, version, o.Remove, o.Latency, o.Criterion, o.Allocation, o.Cost != nil, o.Plain, o.Multiple, o.Places, o.Views, o.Step, o.Seed)
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 func floats(h hash.Hash, v []float32) {

@@ -14,6 +14,7 @@ import (
 	"dashline/internal/netfile"
 	"dashline/internal/testkit/tinynet"
 	"dashline/model"
+	"dashline/model/darknet"
 	"dashline/model/prune"
 )
 
@@ -39,7 +40,7 @@ func file(t *testing.T, path string) []byte {
 	return data
 }
 
-func macs(t *testing.T, g *model.Graph) int64 {
+func operations(t *testing.T, g *model.Graph) int64 {
 	t.Helper()
 	s, err := prune.Analyze(g)
 	if err != nil {
@@ -64,8 +65,8 @@ func TestRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := macs(t, small.Graph)
-		if d := 1 - float64(got)/float64(macs(t, n.Graph)); got != m.MACs || d < []float64{.2, .405}[i] || m.LatencyMS != 0 || len(m.Groups) == 0 {
+		got := operations(t, small.Graph)
+		if d := 1 - float64(got)/float64(operations(t, n.Graph)); got != m.MACs || d < []float64{.2, .405}[i] || m.LatencyMS != 0 || len(m.Groups) == 0 {
 			t.Errorf("%d multiply-accumulates, %.3f less; %+v", got, d, m)
 		}
 	}
@@ -168,7 +169,7 @@ func TestRunIgnoresOtherRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := state{Of: fingerprint(n.Graph, pictures, options(base, .3))}
+	other := state{Of: print(t, n, pictures, options(base, .3))}
 	other.set(s.All())
 	other.Made = []Made{{Network: "elsewhere"}}
 	if err := other.save(base + ".pruning"); err != nil {
@@ -185,18 +186,36 @@ func TestRunIgnoresOtherRuns(t *testing.T) {
 	}
 }
 
+func print(t *testing.T, n *netfile.Net, pictures [][]float32, o Options) string {
+	f, err := fingerprint(n, pictures, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
 // All that a result depends on tells runs apart.
 func TestFingerprint(t *testing.T) {
 	n, pictures := detector(t), tinynet.Inputs(6)
-	first := fingerprint(n.Graph, pictures, options("a", .2))
-	if fingerprint(n.Graph, pictures, options("b", .2)) != first {
+	first := print(t, n, pictures, options("a", .2))
+	if print(t, n, pictures, options("b", .2)) != first {
 		t.Error("where files go makes a difference")
 	}
-	g := n.Graph.Clone()
-	g.Layers[1].Op.(*model.Conv).Weight[0]++
+	// changed is the network with something else about its second layer.
+	changed := func(change func(*model.Conv)) *netfile.Net {
+		other := *n
+		other.Graph = n.Graph.Clone()
+		change(other.Graph.Layers[1].Op.(*model.Conv))
+		var err error
+		if other.Darknet, err = darknet.New(other.Graph); err != nil {
+			t.Fatal(err)
+		}
+		return &other
+	}
 	others := map[string]string{
-		"weights":  fingerprint(g, pictures, options("a", .2)),
-		"pictures": fingerprint(n.Graph, tinynet.Inputs(5), options("a", .2)),
+		"weights":    print(t, changed(func(c *model.Conv) { c.Weight[0]++ }), pictures, options("a", .2)),
+		"activation": print(t, changed(func(c *model.Conv) { c.Act = model.Act{Kind: model.Mish} }), pictures, options("a", .2)),
+		"pictures":   print(t, n, tinynet.Inputs(5), options("a", .2)),
 	}
 	for name, change := range map[string]func(*Options){
 		"share":      func(o *Options) { o.Remove[0] = .21 },
@@ -207,12 +226,13 @@ func TestFingerprint(t *testing.T) {
 		"plain":      func(o *Options) { o.Plain = true },
 		"multiple":   func(o *Options) { o.Multiple = 2 },
 		"places":     func(o *Options) { o.Places = 7 },
+		"views":      func(o *Options) { o.Views = 7 },
 		"step":       func(o *Options) { o.Step = .3 },
 		"seed":       func(o *Options) { o.Seed = 9 },
 	} {
 		o := options("a", .2)
 		change(&o)
-		others[name] = fingerprint(n.Graph, pictures, o)
+		others[name] = print(t, n, pictures, o)
 	}
 	seen := map[string]string{first: "nothing"}
 	for name, f := range others {
@@ -227,14 +247,14 @@ func TestFingerprint(t *testing.T) {
 // multiply-accumulates.
 func clock(t *testing.T, per int64) func(context.Context, *model.Graph) (time.Duration, error) {
 	return func(_ context.Context, g *model.Graph) (time.Duration, error) {
-		return time.Duration(float64(macs(t, g)) / float64(per) * float64(time.Millisecond)), nil
+		return time.Duration(float64(operations(t, g)) / float64(per) * float64(time.Millisecond)), nil
 	}
 }
 
 // A time is reached and said, or it is said what can be reached.
 func TestRunForLatency(t *testing.T) {
 	n := detector(t)
-	per := macs(t, n.Graph) / 100 // 100 ms as it is
+	per := operations(t, n.Graph) / 100 // 100 ms as it is
 	o := options(filepath.Join(t.TempDir(), "small"))
 	o.Latency, o.Time = 70*time.Millisecond, clock(t, per)
 	made, err := Run(t.Context(), n, tinynet.Inputs(6), o)
@@ -299,5 +319,27 @@ func TestCosts(t *testing.T) {
 	_, err = Costs(t.Context(), g, func(context.Context, *model.Graph) (time.Duration, error) { return 0, broken }, func(string, int, int) {})
 	if !errors.Is(err, broken) {
 		t.Error(err)
+	}
+}
+
+// What would be written to one file, or cannot be written at all, is refused before
+// anything is computed.
+func TestRunRefuses(t *testing.T) {
+	n := detector(t)
+	elsewhere := *n
+	elsewhere.Darknet = nil
+	for want, run := range map[string]func() error{
+		"a tenth of a percent apart": func() error {
+			_, err := Run(t.Context(), n, tinynet.Inputs(6), options(filepath.Join(t.TempDir(), "a"), .3001, .3004))
+			return err
+		},
+		"only darknet": func() error {
+			_, err := Run(t.Context(), &elsewhere, tinynet.Inputs(6), options(filepath.Join(t.TempDir(), "a"), .3))
+			return err
+		},
+	} {
+		if err := run(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, expected %q", err, want)
+		}
 	}
 }

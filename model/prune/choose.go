@@ -191,7 +191,7 @@ func (w *shrinking) curves(
 	}
 	out := make([]curve, len(paths))
 	for i, path := range paths {
-		if path == nil {
+		if path == nil || !p.sees(alive[i].group) {
 			continue
 		}
 		n := len(alive[i].units)
@@ -220,5 +220,5 @@ func (w *shrinking) curves(
 func (w *shrinking) fewest(now *Structure) int {
 	const work = 1.5e12 // multiply-accumulates
 	each := float64(now.Macs(now.All().Counts())) / 2 * float64(len(now.Groups)*len(levels))
-	return min(len(w.held), 12, max(3, int(work/max(each, 1))))
+	return min(len(w.held), 16, max(3, int(work/max(each, 1))))
 }

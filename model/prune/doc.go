@@ -12,11 +12,13 @@
 //     arXiv:1705.07565). The stream of linear bottlenecks is first written in the
 //     basis in which its last channels hardly matter (as Ashkboos et al. 2024 do
 //     for transformers, arXiv:2401.15024);
-//   - measures what cuts of each group alone cost the network's outputs, and takes
-//     those that cost least for what they save, until the step is done;
+//   - measures what cuts of each group alone cost the network's outputs on pictures
+//     that nothing is fitted to, and takes those that cost least for what they save,
+//     until the step is done;
 //   - fits the weights that stay, layer after layer and on the smaller network's own
 //     values, to what the network as it came gave there (He et al. 2017,
-//     arXiv:1707.06168), with a pull that is chosen on pictures left out.
+//     arXiv:1707.06168), with a pull towards the weights that are best where only
+//     this layer's inputs left.
 //
 // Each channel of each layer's value is a node; what forces two channels to
 // leave together ties them. A class of tied channels is a unit, and units that

@@ -37,7 +37,7 @@ func TestLossOf(t *testing.T) {
 	plain := head{layer: 0}
 	zero := make([]float32, 14)
 	logit := func(p float64) float32 { return float32(math.Log(p / (1 - p))) }
-	object := slices.Clone(zero) // in the first cell only
+	object := slices.Clone(zero)           // in the first cell only
 	object[8], object[9] = logit(.25), -40 // counts half
 	moved := func(number int, by float32) []float32 {
 		out := slices.Clone(object)

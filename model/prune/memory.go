@@ -14,7 +14,7 @@ const (
 
 // each is the bytes that one image takes: the most values that are alive at once,
 // what is kept of every layer at the places, and what the largest filter sees
-// there: as it is, without its mean, and a fifth left out.
+// there, as it is and without its mean.
 func each(g *model.Graph, places int) int64 {
 	dies := make([][]int, len(g.Layers)) // values that a layer reads last
 	last := make([]int, len(g.Layers))
@@ -38,10 +38,17 @@ func each(g *model.Graph, places int) int64 {
 		}
 		kept += int64(s.Channels()) * at
 		if o, ok := g.Layers[i].Op.(*model.Conv); ok {
-			patches = max(patches, int64(exec.PatchLen(o, g.In(i)))*at*11/5)
+			patches = max(patches, int64(exec.PatchLen(o, g.In(i)))*at*2)
 		}
 	}
 	return 4 * (most + kept + patches)
+}
+
+// within is which images there is room for, and in how many views each: other images
+// say more than other views of the same.
+func within(most int, images [][]float32, views int) ([][]float32, int) {
+	images = thinned(images, most)
+	return images, min(views, most/len(images))
 }
 
 // thinned is at most most of the images, evenly spread.

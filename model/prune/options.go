@@ -41,7 +41,7 @@ type Options struct {
 	// some of the pictures.
 	Views int
 	Step  float64 // share of the cost that is removed at a time; default 0.1
-	Seed  uint64  // of the choice of places
+	Seed  uint64  // of places and views
 	// Progress says what is being done and how much of it is.
 	Progress func(what string, done, total int)
 	// Enough, where not nil, is asked after each step of Step instead of Remove: the
@@ -62,7 +62,7 @@ type Options struct {
 type Result struct {
 	Graph   *model.Graph
 	Removed float64 // of the cost, really
-	Loss    float64 // mean divergence of the outputs on a fifth of the pictures; 0: as the original
+	Loss    float64 // mean divergence of the outputs on pictures that nothing was fitted to; 0: as the original
 	Groups  []Cut
 }
 

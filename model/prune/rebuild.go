@@ -23,8 +23,6 @@ type smaller struct {
 	norm []moments
 }
 
-type moments struct{ mean, variance []float64 }
-
 // rebuild removes what is not kept and, layer after layer and with the smaller
 // network's own values, fits the weights of convolutions to what the original
 // gave there. Where a block ends in a sum, the target is what the sum still
@@ -102,7 +100,7 @@ func (b *builder) plain(ctx context.Context, c *model.Conv) error {
 	}
 	if !b.fit || !b.changed {
 		b.m.seen[b.i] = gramOf(x, b.at.weight)
-		b.moments(x.times(weights(c, x.cols)))
+		b.m.norm[b.i] = momentsOf(x.times(weights(c, x.cols)), b.at.stands)
 		return b.heads(x, nil, nil, c)
 	}
 	target := b.target()
@@ -125,7 +123,7 @@ func (b *builder) plain(ctx context.Context, c *model.Conv) error {
 		setWeights(c, w.w)
 		setBias(c, w.b)
 	}
-	b.moments(x.times(weights(c, x.cols)))
+	b.m.norm[b.i] = momentsOf(x.times(weights(c, x.cols)), b.at.stands)
 	return nil
 }
 
@@ -271,66 +269,75 @@ func without(cov *mat.SymDense, w *mat.Dense, stay []int, ridge float64) *mat.De
 
 // channelwise fits the taps of each channel by itself.
 func (b *builder) channelwise(ctx context.Context, c *model.Conv) error {
-	if !b.fit || !b.changed {
-		return nil
-	}
 	area := c.Kernel[0] * c.Kernel[1]
 	prior := matrix{c.Filters, area, c.Weight}
-	target := b.o.target[b.i].columns(b.o.s.Kept(b.m.keep, b.i))
+	fit := b.fit && b.changed
+	var target matrix
+	if fit {
+		target = b.o.target[b.i].columns(b.o.s.Kept(b.m.keep, b.i))
+	}
 	results := newMatrix(c.Filters, area)
 	bias := make([]float64, c.Filters)
-	mean, variance := make([]float64, c.Filters), make([]float64, c.Filters)
-	at := b.at
+	m := newMoments(c.Filters)
 	err := parallel(ctx, len(b.f.scratch), c.Filters, func(_, k int) error {
-		x := b.f.channel(b.i, k, at)
-		taps, shift, err := fitTaps(x, target.columns([]int{k}), prior.row(k), at.weight, c.Act, rounds)
-		if err != nil {
-			return err
+		x := b.f.channel(b.i, k, b.at)
+		taps := prior.row(k)
+		if fit {
+			var err error
+			if taps, bias[k], err = fitTaps(x, target.columns([]int{k}), taps, b.at.weight, c.Act, rounds); err != nil {
+				return err
+			}
 		}
 		copy(results.row(k), taps)
-		bias[k] = shift
-		mean[k], variance[k] = spreadOf(x, taps)
+		of := momentsOf(sums(x, taps), b.at.stands)
+		m.mean[k], m.variance[k] = of.mean[0], of.variance[0]
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	copy(c.Weight, results.v)
-	setBias(c, bias)
-	b.m.norm[b.i] = moments{mean, variance}
+	if fit {
+		copy(c.Weight, results.v)
+		setBias(c, bias)
+	}
+	b.m.norm[b.i] = m
 	return nil
 }
 
-// spreadOf is mean and variance of the sums of a filter.
-func spreadOf(x matrix, taps []float32) (mean, variance float64) {
-	var sum, squares float64
+// sums are those of one filter.
+func sums(x matrix, taps []float32) matrix {
+	out := newMatrix(x.rows, 1)
 	for r := range x.rows {
-		var v float64
 		for k, t := range x.row(r) {
-			v += float64(t) * float64(taps[k])
+			out.v[r] += t * taps[k]
 		}
-		sum += v
-		squares += v * v
 	}
-	n := float64(x.rows)
-	return sum / n, max(squares/n-square(sum/n), 0)
+	return out
 }
 
-// moments takes note of mean and variance of sums.
-func (b *builder) moments(sums matrix) {
-	m := moments{make([]float64, sums.cols), make([]float64, sums.cols)}
+// moments are mean and variance of each filter's sums.
+type moments struct{ mean, variance []float64 }
+
+func newMoments(filters int) moments {
+	return moments{make([]float64, filters), make([]float64, filters)}
+}
+
+// momentsOf are those of sums at places that stand for so many pixels each: of all
+// pixels, though more places are where objects are.
+func momentsOf(sums matrix, stands []float32) moments {
+	m := newMoments(sums.cols)
 	for r := range sums.rows {
 		for c, x := range sums.row(r) {
-			m.mean[c] += float64(x)
-			m.variance[c] += square(float64(x))
+			m.mean[c] += float64(stands[r]) * float64(x)
+			m.variance[c] += float64(stands[r]) * square(float64(x))
 		}
 	}
-	n := float64(sums.rows)
+	n := total(stands)
 	for c := range m.mean {
 		m.mean[c] /= n
 		m.variance[c] = max(m.variance[c]/n-square(m.mean[c]), 0)
 	}
-	b.m.norm[b.i] = m
+	return m
 }
 
 func setBias(c *model.Conv, bias []float64) {

@@ -3,6 +3,7 @@ package prune
 import (
 	"context"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -93,16 +94,29 @@ func (p *probe) loss(ctx context.Context, exchanged map[int]*model.Conv) (float6
 	return sum / float64(len(sums)), err
 }
 
+// sees says whether what a group's cut costs is measured: where convolutions read
+// it. Other groups stay whole.
+func (p *probe) sees(group int) bool {
+	for _, d := range p.s.Groups[group].Consumers {
+		if _, ok := p.m.g.Layers[d].Op.(*model.Conv); !ok {
+			return false
+		}
+	}
+	return true
+}
+
 // cut is the loss, over that of the network as it is, with the units of a group
 // that are not kept taken from all that read it; the readers' weights make up
-// for it as far as they can.
+// for it as far as they can, but for those of convolutions in groups, which stay as
+// they are. The group is one that sees says yes of.
 func (p *probe) cut(ctx context.Context, group int, kept []bool) (float64, error) {
 	grp := &p.s.Groups[group]
 	exchanged := map[int]*model.Conv{}
 	for _, d := range grp.Consumers {
 		c, ok := p.m.plain(d)
 		if !ok {
-			continue // its loss is not seen
+			exchanged[d] = p.without(grp, d, kept)
+			continue
 		}
 		e := *c
 		e.Weight = append([]float32(nil), c.Weight...)
@@ -131,6 +145,28 @@ func (p *probe) cut(ctx context.Context, group int, kept []bool) (float64, error
 	}
 	loss, err := p.loss(ctx, exchanged)
 	return loss - p.base, err
+}
+
+// without is a convolution in groups, d, with the weights of a group's channels that
+// are not kept set to zero.
+func (p *probe) without(grp *Group, d int, kept []bool) *model.Conv {
+	c := *p.m.g.Layers[d].Op.(*model.Conv)
+	c.Weight = slices.Clone(c.Weight)
+	area := c.Kernel[0] * c.Kernel[1]
+	channels := p.m.g.In(d).Channels() / c.Groups // that a filter sees
+	filters := c.Filters / c.Groups
+	for u, stays := range kept {
+		if stays {
+			continue
+		}
+		for _, ch := range grp.In(u, p.m.g.Layers[d].From[0]) {
+			for f := ch / channels * filters; f < (ch/channels+1)*filters; f++ {
+				at := (f*channels + ch%channels) * area
+				clear(c.Weight[at : at+area])
+			}
+		}
+	}
+	return &c
 }
 
 // cutColumns sets to zero what does not stay in some outputs (nil: all) and

@@ -73,11 +73,17 @@ type shrinking struct {
 	opt  Options
 	was  *model.Graph
 	o    *original
-	held [][]float32
-	want [][][]float32 // what the original gives for held
+	held [][]float32   // pictures that nothing is fitted to
+	want [][][]float32 // what the original gives for them
 	m    *smaller
 	full float64
 }
+
+// holdOut says that each so many-th picture is held out: nothing is fitted to it,
+// and what cuts cost is measured on it. On pictures that are fitted to, wide layers
+// with few pixels seem to lose nothing: there are hardly more pictures than
+// channels, and the rest make up for any of them by heart.
+const holdOut = 8
 
 func (w *shrinking) prepare(ctx context.Context, images [][]float32) error {
 	g := w.was.Clone()
@@ -91,16 +97,21 @@ func (w *shrinking) prepare(ctx context.Context, images [][]float32) error {
 	if err != nil {
 		return err
 	}
-	most := int(memory/each(g, w.opt.Places)) / w.opt.Views
+	most := int(memory / each(g, w.opt.Places)) // images, changed ones counted
 	if most < fewest {
 		return fmt.Errorf("%d calibration pictures of this network do not fit into %d GiB of memory: prune it at a smaller input size",
 			fewest, memory>>30)
 	}
-	for n := 0; n < len(images); n += 5 {
-		w.held = append(w.held, images[n])
+	var rest [][]float32
+	for n, x := range images {
+		if n%holdOut == 0 {
+			w.held = append(w.held, x)
+		} else {
+			rest = append(rest, x)
+		}
 	}
-	ways := min(w.opt.Views, max(most/len(images), 1)) // other pictures say more than other views
-	fit := views(thinned(images, most), g.Layers[g.Inputs()[0]].Shape, ways, w.opt.Seed)
+	rest, ways := within(most, rest, w.opt.Views)
+	fit := views(rest, g.Layers[g.Inputs()[0]].Shape, ways, w.opt.Seed)
 	w.o, err = observe(ctx, g, s, fit, w.opt.Places, w.opt.Seed, func(done, total int) {
 		w.opt.Progress("looking at the network", done, total)
 	})
@@ -175,7 +186,9 @@ func (w *shrinking) gone() float64 { return 1 - w.cost(w.m.keep)/w.full }
 func (w *shrinking) cost(keep Keep) float64 { return w.opt.Cost(w.o.s, keep.Counts()) }
 
 // graph gives the network back in the form that it came in: with batch
-// normalisation where it was, of the statistics that the pictures have now.
+// normalisation where a convolution had one, of the statistics that the pictures
+// have now; those of convolutions in groups of several channels do nothing but
+// undo themselves.
 func (w *shrinking) graph() *model.Graph {
 	g := w.m.g.Clone()
 	for i := range g.Layers {

@@ -400,7 +400,7 @@ func TestMemoryOfAnImage(t *testing.T) {
 	a := s.conv(in, 4, 3, model.Relu)
 	s.g.Outputs = []int{s.add(&model.Add{}, s.conv(a, 4, 3, model.Linear), a)}
 	// Alive: two values of 4 channels and the sum; kept: 3+4+4+4 at 20 places; seen: 36.
-	if got, want := each(s.g, 20), int64(4*(3*400+15*20+36*20*11/5)); got != want {
+	if got, want := each(s.g, 20), int64(4*(3*400+15*20+36*20*2)); got != want {
 		t.Errorf("%d bytes, expected %d", got, want)
 	}
 }
@@ -414,6 +414,18 @@ func TestThinned(t *testing.T) {
 	for i, n := range []int{0, 2, 5, 7} {
 		if len(got) != 4 || &got[i][0] != &images[n][0] {
 			t.Fatalf("%d images, not those of number 0, 2, 5 and 7", len(got))
+		}
+	}
+}
+
+// Views are given up before pictures are.
+func TestWithin(t *testing.T) {
+	images := make([][]float32, 10)
+	for _, c := range []struct{ most, views, pictures, ways int }{
+		{100, 3, 10, 3}, {30, 3, 10, 3}, {29, 3, 10, 2}, {14, 3, 10, 1}, {10, 1, 10, 1}, {6, 3, 6, 1}, {1000, 16, 10, 16},
+	} {
+		if got, ways := within(c.most, images, c.views); len(got) != c.pictures || ways != c.ways {
+			t.Errorf("%+v: %d pictures in %d ways", c, len(got), ways)
 		}
 	}
 }

@@ -26,8 +26,8 @@ func views(images [][]float32, shape model.Shape, each int, seed uint64) [][]flo
 	return out
 }
 
-// part is a random part of an image, mirrored and as large as the image: height
-// and width are between half and all of it, nearly in proportion.
+// part is a random part of an image, mirrored and as large as the image: between a
+// quarter of its area and all of it, its proportions a tenth off at most.
 func part(x []float32, s model.Shape, random *rand.Rand) []float32 {
 	size := math.Sqrt(.25 + .75*random.Float64())
 	bend := math.Exp(.1 * (2*random.Float64() - 1)) // of the proportions

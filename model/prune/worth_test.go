@@ -128,3 +128,57 @@ func TestProbe(t *testing.T) {
 		t.Errorf("only %d times does it cost more to cut more", costly)
 	}
 }
+
+// What a cut costs a convolution in groups is what masking the channels costs the
+// network.
+func TestProbeOfGroups(t *testing.T) {
+	ctx := context.Background()
+	s := &stream{r: rand.New(rand.NewPCG(4, 0)), g: &model.Graph{}}
+	a := s.conv(s.add(&model.Input{Shape: model.Shape{1, 2, 6, 6}}), 8, 3, model.Relu)
+	b := s.conv(a, 6, 3, model.Linear)
+	grouped := s.g.Layers[b].Op.(*model.Conv)
+	grouped.Groups, grouped.Weight = 2, grouped.Weight[:6*4*9]
+	s.g.Outputs = []int{b}
+	if err := s.g.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	of, err := Analyze(s.g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	images := noise(1, 5, 2*6*6)
+	o, err := observe(ctx, s.g, of, images, 20, 1, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := o.raw(ctx, s.g, images)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := o.rebuild(ctx, of.All(), false, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := newProbe(ctx, o, m, of, images, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := group(of, a, 0)
+	keep := of.All()
+	keep[at][1] = false
+	got, err := p.cut(ctx, at, keep[at])
+	if err != nil || !p.sees(at) {
+		t.Fatalf("seen: %v, %v", p.sees(at), err)
+	}
+	masked := s.g.Clone()
+	if err := of.Mask(masked, keep); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := o.raw(ctx, masked, images)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := o.loss(want, whole); l == 0 || math.Abs(l-got) > 1e-6*l {
+		t.Errorf("a cut costs %g, masking %g", got, l)
+	}
+}
