@@ -26,7 +26,6 @@ type modelPruneCmd struct {
 	Criterion  string        `default:"second-order" enum:"second-order,bn-scale,magnitude" help:"What channels are chosen by: second-order, bn-scale, magnitude (default: ${default})."`
 	Allocation string        `default:"sensitivity" enum:"sensitivity,latency,uniform" help:"How cuts are spread over layers: by what they cost the outputs per operation (sensitivity) or per time here (latency), or uniform (default: ${default})."`
 	NoFit      bool          `help:"Leave the weights that stay as they are: the baseline."`
-	Views      int           `default:"3" placeholder:"N" help:"In how many ways each is looked at: as it is, and parts of it mirrored and enlarged (default: ${default})."`
 	Multiple   int           `default:"8" placeholder:"N" help:"Numbers of channels are multiples of this, which engines run faster (default: ${default})."`
 	Out        string        `short:"o" placeholder:"PATH" help:"Write PATH.cfg, PATH.weights and PATH.yaml (default: NET-pruned in this folder; with several shares, -SHARE is added)."`
 	Seed       uint64        `default:"1" help:"Which pixels of the pictures are looked at (default: ${default})."`
@@ -69,7 +68,7 @@ func (c *modelPruneCmd) Run(ctx context.Context, out streams) error {
 	o := shrink.Options{
 		Options: prune.Options{
 			Remove: shares, Criterion: prune.Criterion(c.Criterion), Allocation: prune.Sensitivity, Plain: c.NoFit,
-			Multiple: c.Multiple, Views: c.Views, Seed: c.Seed, Progress: p.show,
+			Multiple: c.Multiple, Seed: c.Seed, Progress: p.show,
 		},
 		Base: base(c.Out, n, c.Net, "pruned"), Latency: c.Latency, Time: timer.Time,
 	}
@@ -99,9 +98,6 @@ func (c *modelPruneCmd) shares() ([]float64, error) {
 	}
 	if c.Latency < 0 {
 		return nil, fmt.Errorf("--latency %v: give a time above 0", c.Latency)
-	}
-	if c.Views < 1 || c.Views > 16 {
-		return nil, fmt.Errorf("--views %d: give 1 to 16", c.Views)
 	}
 	if c.Multiple < 1 || c.Multiple > 256 {
 		return nil, fmt.Errorf("--multiple %d: give 1 to 256", c.Multiple)

@@ -216,7 +216,7 @@ func fingerprint(n *netfile.Net, images [][]float32, o Options) (string, error) 
 	for _, x := range images {
 		floats(h, x)
 	}
-	fmt.Fprintln(h, version, o.Remove, o.Latency, o.Criterion, o.Allocation, o.Cost != nil, o.Plain, o.Multiple, o.Places, o.Views, o.Step, o.Seed)
+	fmt.Fprintln(h, version, o.Remove, o.Latency, o.Criterion, o.Allocation, o.Cost != nil, o.Plain, o.Multiple, o.Places, o.Step, o.Seed)
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 

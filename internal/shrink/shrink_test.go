@@ -226,7 +226,6 @@ func TestFingerprint(t *testing.T) {
 		"plain":      func(o *Options) { o.Plain = true },
 		"multiple":   func(o *Options) { o.Multiple = 2 },
 		"places":     func(o *Options) { o.Places = 7 },
-		"views":      func(o *Options) { o.Views = 7 },
 		"step":       func(o *Options) { o.Step = .3 },
 		"seed":       func(o *Options) { o.Seed = 9 },
 	} {

@@ -54,7 +54,6 @@ func weightsOf(r *rand.Rand, n int) []float32 {
 	for i := range w {
 		w[i] = .2 + r.Float32()
 	}
-	level(w)
 	return w
 }
 

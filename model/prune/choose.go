@@ -178,7 +178,7 @@ func newReader(cov *mat.SymDense, w *mat.Dense, cols [][]int, scale float64) (*r
 }
 
 // levels are the shares of a group that are tried.
-var levels = []float64{.99, .9, .75, .5}
+var levels = []float64{.99, .9, .8, .65, .5}
 
 // curves measures what cuts of each group cost the outputs.
 func (w *shrinking) curves(
@@ -218,7 +218,7 @@ func (w *shrinking) curves(
 // fewest bounds the work of measuring: the more a forward costs, the fewer
 // pictures, but at least three.
 func (w *shrinking) fewest(now *Structure) int {
-	const work = 1.5e12 // multiply-accumulates
+	const work = 3e12 // multiply-accumulates
 	each := float64(now.Macs(now.All().Counts())) / 2 * float64(len(now.Groups)*len(levels))
-	return min(len(w.held), 16, max(3, int(work/max(each, 1))))
+	return min(len(w.held), 20, max(3, int(work/max(each, 1))))
 }

@@ -91,7 +91,7 @@ func TestPortions(t *testing.T) {
 	h := head{yolo: true, anchors: 2, stride: 7, grid: grid{2, 3}}
 	target := newMatrix(3, 14)
 	target.row(0)[4], target.row(1)[4], target.row(2)[4] = -40, 0, 40
-	parts := h.portions(target, []float32{1, 1, 1})
+	parts := h.portions(target)
 	var all []int
 	for _, p := range parts {
 		all = append(all, p.outputs...)
@@ -120,80 +120,29 @@ func TestPortions(t *testing.T) {
 	}
 }
 
-// attend looks where an object is, and one cell around.
-func TestAttend(t *testing.T) {
-	fine := head{yolo: true, anchors: 1, stride: 6, grid: grid{4, 4}}
-	coarse := head{yolo: true, anchors: 1, stride: 6, grid: grid{2, 2}}
-	raw := [][]float32{make([]float32, 6*4), make([]float32, 6*16)}
-	for k, area := range []int{4, 16} {
-		for cell := range area {
-			raw[k][4*area+cell] = -100
-		}
-	}
-	raw[1][4*16+0] = 100 // an object in the corner
-	a := attend([]head{coarse, fine}, raw, 3)
-	if a.h != 4 || a.w != 4 {
-		t.Fatalf("%dx%d", a.h, a.w)
-	}
-	for y := range 4 {
-		for x := range 4 {
-			want := float32(1)
-			if y < 2 && x < 2 {
-				want = 1 + 3*4 // over the mean: 4 of 16
-			}
-			if got := a.at((float64(y)+.5)/4, (float64(x)+.5)/4); math.Abs(float64(got-want)) > 1e-4 {
-				t.Errorf("row %d, column %d: %g, expected %g", y, x, got, want)
-			}
-		}
-	}
-	if a.at(1, 1) != a.value[15] {
-		t.Error("the far edge is not of the last cell")
-	}
-}
-
-// Places are within their grids, none twice in an image, and weigh 1 on average.
+// Places are within their grids, none twice in an image, and as many as there is
+// room for.
 func TestSpread(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		h, w := rapid.IntRange(1, 9).Draw(t, "height"), rapid.IntRange(1, 9).Draw(t, "width")
 		g := &model.Graph{Layers: []model.Layer{{Shape: model.Shape{1, 3, h, w}}, {Shape: model.Shape{1, 7}}}}
 		const images, most = 3, 20
-		look := make([]attention, images)
-		for n := range look {
-			look[n] = attention{1, 2, []float32{1, 5}}
-		}
 		seed := rapid.Uint64().Draw(t, "seed")
-		all := spread(g, images, most, seed, look)
+		all := spread(g, images, most, seed)
 		p := all[grid{h, w}]
-		if len(all) != 1 || p.each != min(most, h*w) || p.rows() != images*p.each {
+		if len(all) != 1 || p.each != min(most, h*w) || p.rows() != images*p.each || len(p.weight) != p.rows() {
 			t.Fatalf("%d grids, %+v", len(all), p)
 		}
-		// What weights were scaled by to be 1 on average.
-		var sum float64
-		for i, at := range p.pixels {
-			sum += float64(p.stands[i]) * float64(look[0].at(.5, (float64(at%w)+.5)/float64(w)))
-		}
-		scale := sum / float64(p.rows())
 		for n := range images {
 			seen := map[int]bool{}
-			for k, at := range p.of(n) {
+			for _, at := range p.of(n) {
 				if at < 0 || at >= h*w || seen[at] {
 					t.Fatalf("image %d: places %v of %d", n, p.of(n), h*w)
 				}
 				seen[at] = true
-				want := 1.
-				if (float64(at%w)+.5)/float64(w) >= .5 {
-					want = 5
-				}
-				i := n*p.each + k
-				if got := float64(p.weight[i]/p.stands[i]) * scale; math.Abs(got-want) > 1e-4 || p.stands[i] < 1 {
-					t.Errorf("a place that stands for %g counts %g each, want %g", p.stands[i], got, want)
-				}
 			}
 		}
-		if m := total(p.weight) / float64(len(p.weight)); math.Abs(m-1) > 1e-5 {
-			t.Errorf("they weigh %g on average", m)
-		}
-		if again := spread(g, images, most, seed, look)[grid{h, w}]; !slices.Equal(again.pixels, p.pixels) {
+		if again := spread(g, images, most, seed)[grid{h, w}]; !slices.Equal(again.pixels, p.pixels) {
 			t.Error("the same seed gives other places")
 		}
 	})

@@ -44,13 +44,6 @@ func each(g *model.Graph, places int) int64 {
 	return 4 * (most + kept + patches)
 }
 
-// within is which images there is room for, and in how many views each: other images
-// say more than other views of the same.
-func within(most int, images [][]float32, views int) ([][]float32, int) {
-	images = thinned(images, most)
-	return images, min(views, most/len(images))
-}
-
 // thinned is at most most of the images, evenly spread.
 func thinned(images [][]float32, most int) [][]float32 {
 	if len(images) <= most {

@@ -48,18 +48,7 @@ func observe(
 		g: g, s: s, images: images, heads: headsOf(g), parts: map[int][]portion{}, readers: g.Readers(),
 		target: make([]matrix, len(g.Layers)), seen: make([]*gram, len(g.Layers)), worth: make([][]float64, len(s.Groups)),
 	}
-	var look []attention
-	if allYolo(o.heads) {
-		const gain = 3 // of a place with an object over one without
-		raw, err := o.raw(ctx, g, images)
-		if err != nil {
-			return nil, err
-		}
-		for n := range images {
-			look = append(look, attend(o.heads, raw[n], gain))
-		}
-	}
-	o.at = spread(g, len(images), per, seed, look)
+	o.at = spread(g, len(images), per, seed)
 	f := newFlow(g, images)
 	for i := range g.Layers {
 		if err := o.see(ctx, f, i); err != nil {
@@ -76,7 +65,7 @@ func observe(
 	}
 	for _, h := range o.heads {
 		if h.conv >= 0 {
-			o.parts[h.conv] = h.portions(o.target[h.conv], o.at[gridOf(g.Layers[h.conv].Shape)].stands)
+			o.parts[h.conv] = h.portions(o.target[h.conv])
 		}
 	}
 	return o, nil

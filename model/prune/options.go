@@ -34,14 +34,10 @@ type Options struct {
 	// enough: default [Multiple].
 	Multiple int
 	// Places are the pixels of each picture at which each layer is looked at; default
-	// 100.
+	// 100. Where pictures would take more than 4 GiB, only some are fitted to.
 	Places int
-	// Views are in how many ways each picture is looked at: as it is, and changed;
-	// default 3. Where that would take more than 4 GiB, it is fewer, and then only
-	// some of the pictures.
-	Views int
-	Step  float64 // share of the cost that is removed at a time; default 0.1
-	Seed  uint64  // of places and views
+	Step   float64 // share of the cost that is removed at a time; default 0.1
+	Seed   uint64  // of the choice of places
 	// Progress says what is being done and how much of it is.
 	Progress func(what string, done, total int)
 	// Enough, where not nil, is asked after each step of Step instead of Remove: the
@@ -89,9 +85,6 @@ func (o Options) defaults() (Options, error) {
 	if o.Places == 0 {
 		o.Places = 100
 	}
-	if o.Views == 0 {
-		o.Views = 3
-	}
 	if o.Step == 0 {
 		o.Step = .1
 	}
@@ -114,8 +107,8 @@ func (o *Options) check() error {
 	if !slices.Contains([]Allocation{Uniform, Sensitivity}, o.Allocation) {
 		return fmt.Errorf("unknown allocation %q: use %s or %s", o.Allocation, Uniform, Sensitivity)
 	}
-	if o.Multiple < 1 || o.Places < 1 || o.Views < 1 || !(o.Step > 0) {
-		return fmt.Errorf("multiple %d, places %d, views %d, step %g: give numbers above 0", o.Multiple, o.Places, o.Views, o.Step)
+	if o.Multiple < 1 || o.Places < 1 || !(o.Step > 0) {
+		return fmt.Errorf("multiple %d, places %d, step %g: give numbers above 0", o.Multiple, o.Places, o.Step)
 	}
 	if len(o.Remove) == 0 {
 		return errors.New("no share to remove: give one above 0 and below 1")

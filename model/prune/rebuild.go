@@ -100,7 +100,7 @@ func (b *builder) plain(ctx context.Context, c *model.Conv) error {
 	}
 	if !b.fit || !b.changed {
 		b.m.seen[b.i] = gramOf(x, b.at.weight)
-		b.m.norm[b.i] = momentsOf(x.times(weights(c, x.cols)), b.at.stands)
+		b.m.norm[b.i] = momentsOf(x.times(weights(c, x.cols)))
 		return b.heads(x, nil, nil, c)
 	}
 	target := b.target()
@@ -123,7 +123,7 @@ func (b *builder) plain(ctx context.Context, c *model.Conv) error {
 		setWeights(c, w.w)
 		setBias(c, w.b)
 	}
-	b.m.norm[b.i] = momentsOf(x.times(weights(c, x.cols)), b.at.stands)
+	b.m.norm[b.i] = momentsOf(x.times(weights(c, x.cols)))
 	return nil
 }
 
@@ -289,7 +289,7 @@ func (b *builder) channelwise(ctx context.Context, c *model.Conv) error {
 			}
 		}
 		copy(results.row(k), taps)
-		of := momentsOf(sums(x, taps), b.at.stands)
+		of := momentsOf(sums(x, taps))
 		m.mean[k], m.variance[k] = of.mean[0], of.variance[0]
 		return nil
 	})
@@ -322,17 +322,16 @@ func newMoments(filters int) moments {
 	return moments{make([]float64, filters), make([]float64, filters)}
 }
 
-// momentsOf are those of sums at places that stand for so many pixels each: of all
-// pixels, though more places are where objects are.
-func momentsOf(sums matrix, stands []float32) moments {
+// momentsOf are those of sums at the places.
+func momentsOf(sums matrix) moments {
 	m := newMoments(sums.cols)
 	for r := range sums.rows {
 		for c, x := range sums.row(r) {
-			m.mean[c] += float64(stands[r]) * float64(x)
-			m.variance[c] += float64(stands[r]) * square(float64(x))
+			m.mean[c] += float64(x)
+			m.variance[c] += square(float64(x))
 		}
 	}
-	n := total(stands)
+	n := float64(sums.rows)
 	for c := range m.mean {
 		m.mean[c] /= n
 		m.variance[c] = max(m.variance[c]/n-square(m.mean[c]), 0)

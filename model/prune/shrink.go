@@ -11,7 +11,7 @@ import (
 
 // Shrink removes channels of a network, which it leaves alone, and fits what is
 // left to what the network made of the images: values of its one input, prepared
-// as it wants them, unlabelled; changed ones are looked at, too. There is a
+// as it wants them, unlabelled; their mirror images are looked at, too. There is a
 // result for each share in Options.Remove; where one cannot be reached the error
 // wraps [ErrTarget] and comes with the results so far.
 func Shrink(ctx context.Context, g *model.Graph, images [][]float32, opt Options) ([]Result, error) {
@@ -83,7 +83,7 @@ type shrinking struct {
 // and what cuts cost is measured on it. On pictures that are fitted to, wide layers
 // with few pixels seem to lose nothing: there are hardly more pictures than
 // channels, and the rest make up for any of them by heart.
-const holdOut = 8
+const holdOut = 6
 
 func (w *shrinking) prepare(ctx context.Context, images [][]float32) error {
 	g := w.was.Clone()
@@ -97,7 +97,7 @@ func (w *shrinking) prepare(ctx context.Context, images [][]float32) error {
 	if err != nil {
 		return err
 	}
-	most := int(memory / each(g, w.opt.Places)) // images, changed ones counted
+	most := int(memory / each(g, w.opt.Places) / 2) // pictures with their mirror images
 	if most < fewest {
 		return fmt.Errorf("%d calibration pictures of this network do not fit into %d GiB of memory: prune it at a smaller input size",
 			fewest, memory>>30)
@@ -110,8 +110,10 @@ func (w *shrinking) prepare(ctx context.Context, images [][]float32) error {
 			rest = append(rest, x)
 		}
 	}
-	rest, ways := within(most, rest, w.opt.Views)
-	fit := views(rest, g.Layers[g.Inputs()[0]].Shape, ways, w.opt.Seed)
+	var fit [][]float32
+	for _, x := range thinned(rest, most) {
+		fit = append(fit, x, mirrored(x, g.Layers[g.Inputs()[0]].Shape))
+	}
 	w.o, err = observe(ctx, g, s, fit, w.opt.Places, w.opt.Seed, func(done, total int) {
 		w.opt.Progress("looking at the network", done, total)
 	})
@@ -135,6 +137,18 @@ func (w *shrinking) prepare(ctx context.Context, images [][]float32) error {
 	}
 	w.m, err = w.o.rebuild(ctx, s.All(), false, func(int, int) {})
 	return err
+}
+
+// mirrored is an image with left and right exchanged.
+func mirrored(x []float32, s model.Shape) []float32 {
+	out := make([]float32, len(x))
+	width := s.Width()
+	for at := 0; at < len(x); at += width {
+		for i := range width {
+			out[at+i] = x[at+width-1-i]
+		}
+	}
+	return out
 }
 
 // to removes more until a share is gone, or enough is: in steps, because what is

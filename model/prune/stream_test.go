@@ -418,14 +418,9 @@ func TestThinned(t *testing.T) {
 	}
 }
 
-// Views are given up before pictures are.
-func TestWithin(t *testing.T) {
-	images := make([][]float32, 10)
-	for _, c := range []struct{ most, views, pictures, ways int }{
-		{100, 3, 10, 3}, {30, 3, 10, 3}, {29, 3, 10, 2}, {14, 3, 10, 1}, {10, 1, 10, 1}, {6, 3, 6, 1}, {1000, 16, 10, 16},
-	} {
-		if got, ways := within(c.most, images, c.views); len(got) != c.pictures || ways != c.ways {
-			t.Errorf("%+v: %d pictures in %d ways", c, len(got), ways)
-		}
+func TestMirrored(t *testing.T) {
+	got := mirrored([]float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, model.Shape{1, 2, 2, 3})
+	if !slices.Equal(got, []float32{3, 2, 1, 6, 5, 4, 9, 8, 7, 12, 11, 10}) {
+		t.Errorf("%v", got)
 	}
 }
