@@ -39,9 +39,13 @@ func (h *Histogram) entropy() Range {
 	return found
 }
 
-// divergence is that of bins [from, to).
+// divergence is that of bins [from, to). Of bins that hold nothing it is infinite:
+// no code tells anything of what was counted.
 func (h *Histogram) divergence(from, to int) float64 {
 	n := to - from
+	if !slices.ContainsFunc(h.Count[from:to], func(c int64) bool { return c > 0 }) {
+		return math.Inf(1)
+	}
 	p, q := make([]float64, n), make([]float64, n)
 	for i, c := range h.Count {
 		p[min(max(i-from, 0), n-1)] += float64(c)
@@ -72,7 +76,7 @@ func (h *Histogram) divergence(from, to int) float64 {
 }
 
 // smooth gives each empty bin a little, which the others give, and returns the
-// sum. Counts are at least 1, so that none becomes negative.
+// sum. Counts are at least 1, so that none becomes negative; one at least is there.
 func smooth(p []float64) (sum float64) {
 	const little = 1e-4
 	zeros := 0
@@ -81,9 +85,6 @@ func smooth(p []float64) (sum float64) {
 		if v == 0 {
 			zeros++
 		}
-	}
-	if zeros == len(p) {
-		return 1
 	}
 	give := little * float64(zeros) / float64(len(p)-zeros)
 	for i, v := range p {

@@ -59,7 +59,7 @@ type counted struct {
 	}
 	Divergence []struct {
 		From, To int
-		Is       float64
+		Is       *float64 // nil: infinite
 	}
 }
 
@@ -102,8 +102,12 @@ func TestRangesOracle(t *testing.T) {
 			}
 		}
 		for _, d := range c.Divergence {
-			if got := h.divergence(d.From, d.To); !near(got, d.Is, 1+d.Is) {
-				t.Errorf("%s: divergence of bins %d to %d is %v; want %v", c.Name, d.From, d.To, got, d.Is)
+			want := math.Inf(1)
+			if d.Is != nil {
+				want = *d.Is
+			}
+			if got := h.divergence(d.From, d.To); math.IsInf(got, 1) != math.IsInf(want, 1) || d.Is != nil && !near(got, want, 1+want) {
+				t.Errorf("%s: divergence of bins %d to %d is %v; want %v", c.Name, d.From, d.To, got, want)
 			}
 		}
 	}
@@ -155,6 +159,23 @@ func TestOutlier(t *testing.T) {
 	}
 	if _, err := Method("best").Choose(NewHistogram(0, 1), 0, nil); err == nil {
 		t.Error("an unknown method was taken")
+	}
+}
+
+// TestFarFromZero: values that are all between 4 and 5 are inside what is chosen,
+// whatever the method: no range of which nothing was seen is the best.
+func TestFarFromZero(t *testing.T) {
+	x := make([]float32, 10_000)
+	for i := range x {
+		x[i] = 4 + float32(i)/float32(len(x))
+	}
+	low, high := extent(x)
+	h := NewHistogram(low, high)
+	h.Add(x)
+	for _, m := range Methods() {
+		if r, err := m.Choose(h, DefaultPercentile, nil); err != nil || r.Low != 0 || r.High < 4.5 {
+			t.Errorf("%s: %v, %v; want 0 to about 5", m, r, err)
+		}
 	}
 }
 
