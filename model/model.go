@@ -72,6 +72,22 @@ func (g *Graph) Readers() [][]int {
 	return out
 }
 
+// LastReaders are, for each layer, the last layer that reads its value: itself
+// where none does. That an output is read from outside does not count.
+func (g *Graph) LastReaders() []int {
+	last := make([]int, len(g.Layers))
+	for i := range g.Layers {
+		last[i] = i
+		if _, ok := g.Layers[i].Op.(*Result); ok {
+			continue // it does not read the first result
+		}
+		for _, from := range g.Layers[i].From {
+			last[from] = i
+		}
+	}
+	return last
+}
+
 // IsOutput says whether layer i is one of the outputs.
 func (g *Graph) IsOutput(i int) bool { return slices.Contains(g.Outputs, i) }
 

@@ -2,6 +2,7 @@ package model
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -222,5 +223,20 @@ func TestResize(t *testing.T) {
 		if err := c.g.Clone().Resize(c.height, c.width); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, expected %q", c.name, err, c.says)
 		}
+	}
+}
+
+// What nobody reads is last needed where it is made; a further result of an
+// operator does not read the first.
+func TestLastReaders(t *testing.T) {
+	g := &Graph{Layers: []Layer{
+		{Name: "in", Op: image(1, 8, 8)},
+		{Name: "split", Op: &Generic{Type: "Split"}, From: []int{0}},
+		{Name: "second", Op: &Result{}, From: []int{1}},
+		{Name: "sum", Op: &Add{}, From: []int{0, 2}},
+		{Name: "unread", Op: &Identity{}, From: []int{0}},
+	}, Outputs: []int{3}}
+	if got, want := g.LastReaders(), []int{4, 1, 3, 3, 4}; !slices.Equal(got, want) {
+		t.Errorf("%v, expected %v", got, want)
 	}
 }

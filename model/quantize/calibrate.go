@@ -106,13 +106,7 @@ func (c *calibration) plan(conv []bool) (*Plan, error) {
 	n := len(c.g.Layers)
 	c.conv, c.need = conv, coded(c.g, conv)
 	c.quant = model.Quant{Values: make([]model.Affine, n), Weights: make([]model.Codes, n)}
-	c.noise, c.values, c.last = make([]float64, n), make([]pair, n), make([]int, n)
-	for i := range c.g.Layers {
-		c.last[i] = i
-		for _, from := range c.g.Layers[i].From {
-			c.last[from] = i
-		}
-	}
+	c.noise, c.values, c.last = make([]float64, n), make([]pair, n), c.g.LastReaders()
 	for i := range c.g.Layers {
 		if err := c.layer(i); err != nil {
 			return nil, err
