@@ -447,3 +447,22 @@ func TestMeansAreKept(t *testing.T) {
 		}
 	}
 }
+
+// TestSimulatorStays: a simulator is that of the plan as it was when it was made.
+func TestSimulatorStays(t *testing.T) {
+	g := network(2)
+	images := pictures(g, 2, 2)
+	p := calibrated(t, g, images, Options{})
+	s := p.Simulator()
+	want, err := s.Run(&exec.Scratch{}, images[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range p.Quant.Values {
+		p.Quant.Values[i].Scale *= 3
+	}
+	got, err := s.Run(&exec.Scratch{}, images[0])
+	if err != nil || apart(want, got) != 0 {
+		t.Errorf("outputs are %v apart after the plan was changed, %v", apart(want, got), err)
+	}
+}

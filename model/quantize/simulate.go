@@ -18,13 +18,9 @@ type Simulator struct {
 
 // Simulator is that of the plan as it is now.
 func (p *Plan) Simulator() *Simulator {
-	s := &Simulator{g: p.Graph.Clone(), values: p.Quant.Values, last: make([]int, len(p.Graph.Layers))}
+	s := &Simulator{g: p.Graph.Clone(), values: slices.Clone(p.Quant.Values), last: p.Graph.LastReaders()}
 	for i := range s.g.Layers {
 		l := &s.g.Layers[i]
-		s.last[i] = i
-		for _, from := range l.From {
-			s.last[from] = i
-		}
 		codes := p.Quant.Weights[i]
 		if o, ok := l.Op.(*model.Conv); ok && codes.Coded() {
 			o.Weight = Weights(codes)
