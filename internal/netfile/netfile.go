@@ -9,6 +9,9 @@
 //   - The graph has the input size of the description.
 //   - What is written is described beside it and runs wherever the name of a
 //     network is taken.
+//   - No file of a network is replaced before all are written whole and it is sure
+//     that they can be described. The description comes last: its hashes tell of a
+//     replacement that was cut short.
 package netfile
 
 import (
