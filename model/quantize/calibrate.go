@@ -182,7 +182,7 @@ func (c *calibration) convolution(i int, o *model.Conv) error {
 		}
 		c.quant.Weights[i] = codes
 		op := *o
-		op.Weight = Weights(codes)
+		op.Weight = decoded(codes)
 		shadow.Op = &op
 	}
 	have, err := c.run(i, &shadow, inCodes)
@@ -252,15 +252,15 @@ func (c *calibration) encode(i int) error {
 	if _, ok := c.g.Layers[i].Op.(*model.Input); ok {
 		method = MinMax // pictures fill their range, or might
 	}
-	r, err := method.Choose(h, c.Percentile, c.reader(i))
+	r, err := method.choose(h, c.Percentile, c.reader(i))
 	if err != nil {
 		return err
 	}
-	a := r.Affine()
+	a := r.affine()
 	c.quant.Values[i] = a
 	noise, power := make([]float64, len(v.code)), make([]float64, len(v.code))
 	err = each(c.ctx, len(v.code), func(p int, _ *exec.Scratch) error {
-		Fake(a, v.code[p])
+		fake(a, v.code[p])
 		for k, x := range v.float[p] {
 			d := float64(x) - float64(v.code[p][k])
 			noise[p] += d * d
@@ -296,7 +296,7 @@ func (c *calibration) reader(i int) func(float64) float64 {
 }
 
 // histogram counts a value on all pictures.
-func (c *calibration) histogram(value [][]float32) (*Histogram, error) {
+func (c *calibration) histogram(value [][]float32) (*histogram, error) {
 	low, high := 0.0, 0.0
 	for _, x := range value {
 		a, b := extent(x)
@@ -305,17 +305,17 @@ func (c *calibration) histogram(value [][]float32) (*Histogram, error) {
 	if math.IsInf(high-low, 0) || math.IsNaN(high-low) {
 		return nil, errors.New("a value is not finite on the calibration pictures: the network is damaged, or they are not scaled as it needs them")
 	}
-	parts := make([]*Histogram, len(value))
+	parts := make([]*histogram, len(value))
 	err := each(c.ctx, len(value), func(p int, _ *exec.Scratch) error {
-		parts[p] = NewHistogram(low, high)
-		parts[p].Add(value[p])
+		parts[p] = newHistogram(low, high)
+		parts[p].add(value[p])
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	for _, h := range parts[1:] {
-		parts[0].Merge(h)
+		parts[0].merge(h)
 	}
 	return parts[0], nil
 }

@@ -26,9 +26,9 @@ type Options struct {
 
 func (o Options) limit() int {
 	if o.Reduced {
-		return Reduced
+		return reduced
 	}
-	return Full
+	return full
 }
 
 // Plan is a network and its codes.

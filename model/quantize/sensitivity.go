@@ -83,7 +83,7 @@ func (p *Plan) alone(s *exec.Scratch, c int, values [][]float32) (float64, error
 		case *model.Conv:
 			if i == c {
 				op := *o
-				op.Weight, op.Bias = Weights(p.Quant.Weights[i]), slices.Clone(o.Bias)
+				op.Weight, op.Bias = decoded(p.Quant.Weights[i]), slices.Clone(o.Bias)
 				roundBias(op.Bias, p.Quant.Weights[i], p.Quant.Values[l.From[0]])
 				l.Op = &op
 			}
@@ -94,7 +94,7 @@ func (p *Plan) alone(s *exec.Scratch, c int, values [][]float32) (float64, error
 			}
 		}
 		if need[i] && !p.Graph.IsOutput(i) {
-			Fake(p.Quant.Values[i], changed[i])
+			fake(p.Quant.Values[i], changed[i])
 		}
 	}
 	d := 0.0

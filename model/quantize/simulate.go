@@ -23,7 +23,7 @@ func (p *Plan) Simulator() *Simulator {
 		l := &s.g.Layers[i]
 		codes := p.Quant.Weights[i]
 		if o, ok := l.Op.(*model.Conv); ok && codes.Coded() {
-			o.Weight = Weights(codes)
+			o.Weight = decoded(codes)
 			roundBias(o.Bias, codes, p.Quant.Values[l.From[0]])
 		}
 	}
@@ -47,7 +47,7 @@ func (s *Simulator) Run(scratch *exec.Scratch, picture []float32) ([][]float32, 
 		if s.g.IsOutput(i) { // which is given before it is made codes
 			given[i] = slices.Clone(values[i])
 		}
-		Fake(s.values[i], values[i])
+		fake(s.values[i], values[i])
 		for _, from := range l.From {
 			if s.last[from] == i {
 				values[from] = nil
