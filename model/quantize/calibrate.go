@@ -14,8 +14,8 @@ import (
 // which is a value of the network's one input. It goes from layer to layer with
 // the values of all pictures in memory, in float and in codes side by side: the
 // range of each value, and the correction of each bias, is taken from what the
-// codes before it have made of the pictures. progress, unless nil, is told of
-// each layer. Errors name the layer where there is one.
+// codes before it have made of the pictures. progress, unless nil, is told how
+// many layers are done. Errors name the layer where there is one.
 func Calibrate(ctx context.Context, g *model.Graph, pictures [][]float32, o Options, progress func(done, of int)) (*Plan, error) {
 	if len(pictures) == 0 {
 		return nil, errors.New("calibration needs at least one picture")
@@ -32,6 +32,9 @@ func Calibrate(ctx context.Context, g *model.Graph, pictures [][]float32, o Opti
 	if in := g.Inputs(); len(in) != 1 {
 		return nil, fmt.Errorf("network %s has %d inputs: only networks of one can be quantised", g.Name, len(in))
 	}
+	if progress == nil {
+		progress = func(int, int) {}
+	}
 	c := &calibration{ctx: ctx, Options: o, pictures: pictures, progress: progress, g: prepare(g)}
 	if _, err := exec.New(c.g); err != nil { // validates, and says what cannot be run
 		return nil, err
@@ -40,6 +43,7 @@ func Calibrate(ctx context.Context, g *model.Graph, pictures [][]float32, o Opti
 	if err != nil {
 		return nil, fmt.Errorf("network %s: %w", g.Name, err)
 	}
+	progress(0, len(c.g.Layers))
 	if !o.Plain {
 		if err := c.equalize(); err != nil {
 			return nil, err
@@ -61,7 +65,6 @@ type calibration struct {
 	need   []bool // values that get codes
 	last   []int  // reader of each value
 	quant  model.Quant
-	noise  []float64
 }
 
 // pair is a layer's values on all pictures.
@@ -106,17 +109,15 @@ func (c *calibration) plan(conv []bool) (*Plan, error) {
 	n := len(c.g.Layers)
 	c.conv, c.need = conv, coded(c.g, conv)
 	c.quant = model.Quant{Values: make([]model.Affine, n), Weights: make([]model.Codes, n)}
-	c.noise, c.values, c.last = make([]float64, n), make([]pair, n), c.g.LastReaders()
+	c.values, c.last = make([]pair, n), c.g.LastReaders()
 	for i := range c.g.Layers {
 		if err := c.layer(i); err != nil {
 			return nil, err
 		}
 		c.release(i)
-		if c.progress != nil {
-			c.progress(i+1, n)
-		}
+		c.progress(i+1, n)
 	}
-	return &Plan{Graph: c.g, Quant: c.quant, Noise: c.noise}, nil
+	return &Plan{Graph: c.g, Quant: c.quant}, nil
 }
 
 // release lets go of the values that layer i was the last to need.
@@ -258,27 +259,10 @@ func (c *calibration) encode(i int) error {
 	}
 	a := r.affine()
 	c.quant.Values[i] = a
-	noise, power := make([]float64, len(v.code)), make([]float64, len(v.code))
-	err = each(c.ctx, len(v.code), func(p int, _ *exec.Scratch) error {
+	return each(c.ctx, len(v.code), func(p int, _ *exec.Scratch) error {
 		fake(a, v.code[p])
-		for k, x := range v.float[p] {
-			d := float64(x) - float64(v.code[p][k])
-			noise[p] += d * d
-			power[p] += float64(x) * float64(x)
-		}
 		return nil
 	})
-	if all := sum(power); all > 0 {
-		c.noise[i] = sum(noise) / all
-	}
-	return err
-}
-
-func sum(x []float64) (s float64) {
-	for _, v := range x {
-		s += v
-	}
-	return s
 }
 
 // reader is the activation function that alone reads a value.
