@@ -288,6 +288,9 @@ func TestSaveTouchesNothing(t *testing.T) {
 			}
 		}
 	}
+	if _, err := n.SaveONNX(filepath.Join(dir, "a..b"), n.Graph, onnx.Options{}, ""); err != nil {
+		t.Errorf("raw heads, which are not described, need no name: %v", err)
+	}
 	files, err := filepath.Glob(filepath.Join(dir, ".network-*"))
 	if err != nil || len(files) > 0 {
 		t.Errorf("%v is left, %v", files, err)

@@ -21,12 +21,12 @@ import (
 // that is none, is not written.
 func (n *Net) SaveONNX(base string, g *model.Graph, o onnx.Options, summary string) (string, error) {
 	path := base + ".onnx"
-	d, err := n.describe(base, "onnx", summary, catalog.File{Role: "model", Path: filepath.Base(path)})
-	if err != nil {
-		return "", err
-	}
-	if !o.Decode && n.Darknet != nil {
-		d = nil // nothing here reads raw heads
+	var d *catalog.Network
+	if o.Decode || n.Darknet == nil { // nothing here reads raw heads
+		var err error
+		if d, err = n.describe(base, "onnx", summary, catalog.File{Role: "model", Path: filepath.Base(path)}); err != nil {
+			return "", err
+		}
 	}
 	if err := Write(path, func(w io.Writer) error { return onnx.Write(w, g, o) }); err != nil {
 		return "", fmt.Errorf("write network %s: %w", path, err)
