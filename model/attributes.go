@@ -69,6 +69,9 @@ func (o *Yolo) attributes() error {
 	if !(o.ScaleXY > 0 && o.ScaleXY <= maxScaleXY) {
 		return fmt.Errorf("scales offsets by %v: use a number above 0 and at most %v; 1 is YOLOv3's", o.ScaleXY, maxScaleXY)
 	}
+	if len(o.Anchors)%2 != 0 {
+		return fmt.Errorf("its anchors have %d sides: each needs a width and a height", len(o.Anchors))
+	}
 	for i, side := range o.Anchors {
 		if !(side > 0 && side <= maxAnchor) {
 			return fmt.Errorf("anchor %d has a side of %v: use pixels above 0 and at most %d", i/2, side, maxAnchor)

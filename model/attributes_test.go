@@ -47,6 +47,7 @@ func TestValidateAttributes(t *testing.T) {
 		{"scale NaN", yolo(nan, 10, 12), "layer 1 it (yolo 1 anchors, 1 classes): scales offsets by NaN"},
 		{"scale of 0", yolo(0, 10, 12), "scales offsets by 0"},
 		{"scale large", yolo(1e6, 10, 12), "scales offsets by 1e+06"},
+		{"half an anchor", yolo(1, 10, 12, 14), "its anchors have 3 sides"},
 		{"anchor NaN", yolo(1, 10, nan), "anchor 0 has a side of NaN"},
 		{"anchor of 0", yolo(1, 10, 12, 0, 4), "anchor 1 has a side of 0"},
 		{"anchor infinite", yolo(1, 10, 12, 3, inf), "anchor 1 has a side of +Inf"},

@@ -33,7 +33,10 @@ type Liveness struct {
 func (g *Graph) Liveness() *Liveness {
 	n := len(g.Layers)
 	p := placer{g: g, fed: map[int]bool{}, v: &Liveness{Of: make([]int, n), Live: make([]int64, n)}}
-	constant, last := g.constant(), g.lastReader()
+	constant, last := g.constant(), g.LastReaders()
+	for _, out := range g.Outputs {
+		last[out] = n // the outputs are read after the last layer
+	}
 	for i := range g.Layers {
 		if constant[i] {
 			p.v.Of[i] = -1
@@ -121,27 +124,6 @@ func (v *Liveness) add() {
 			v.Peak, v.At = live, i
 		}
 	}
-}
-
-// lastReader is, for each layer, the last that reads its value; -1: none. The
-// outputs are read after the last layer.
-func (g *Graph) lastReader() []int {
-	last := make([]int, len(g.Layers))
-	for i := range last {
-		last[i] = -1
-	}
-	for i := range g.Layers {
-		if _, ok := g.Layers[i].Op.(*Result); ok {
-			continue // it does not read the first result
-		}
-		for _, from := range g.Layers[i].From {
-			last[from] = i
-		}
-	}
-	for _, out := range g.Outputs {
-		last[out] = len(g.Layers)
-	}
-	return last
 }
 
 // constant says of each layer whether its value depends on constants alone.

@@ -72,6 +72,22 @@ func (g *Graph) Readers() [][]int {
 	return out
 }
 
+// LastReaders are, for each layer, the last layer that reads its value: itself
+// where none does. That an output is read from outside does not count.
+func (g *Graph) LastReaders() []int {
+	last := make([]int, len(g.Layers))
+	for i := range g.Layers {
+		last[i] = i
+		if _, ok := g.Layers[i].Op.(*Result); ok {
+			continue // it does not read the first result
+		}
+		for _, from := range g.Layers[i].From {
+			last[from] = i
+		}
+	}
+	return last
+}
+
 // IsOutput says whether layer i is one of the outputs.
 func (g *Graph) IsOutput(i int) bool { return slices.Contains(g.Outputs, i) }
 
@@ -94,7 +110,8 @@ func (g *Graph) Clone() *Graph {
 
 // Resize gives the network another input size, in pixels, and its heads with
 // it. It changes the graph; on an error, where the network does not fit the size,
-// it is of no more use.
+// it is of no more use. What a [Generic] makes of another size nobody here knows: a
+// network with one is refused, and read again at that size.
 func (g *Graph) Resize(height, width int) error {
 	for i := range g.Layers {
 		switch o := g.Layers[i].Op.(type) {
@@ -103,6 +120,8 @@ func (g *Graph) Resize(height, width int) error {
 				return g.wrong(i, fmt.Errorf("is %v and not an image: it has no size in pixels", o.Shape))
 			}
 			o.Shape[2], o.Shape[3] = height, width
+		case *Generic:
+			return g.wrong(i, fmt.Errorf("has the shape that its file says: read the file at %dx%d", width, height))
 		case *Yolo:
 			o.Input = [2]int{height, width}
 		}

@@ -2,6 +2,7 @@ package model
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -207,6 +208,10 @@ func TestResize(t *testing.T) {
 		},
 		Outputs: []int{3},
 	}
+	generic := &Graph{Layers: []Layer{
+		{Name: "in", Op: image(1, 8, 8)},
+		{Name: "odd", Op: &Generic{Type: "Odd", Value: Shape{1, 1, 8, 8}}, From: []int{0}},
+	}, Outputs: []int{1}}
 	vector := &Graph{Layers: []Layer{{Name: "in", Op: &Input{Shape: Shape{1, 7}}}}, Outputs: []int{0}}
 	for _, c := range []struct {
 		name          string
@@ -217,10 +222,26 @@ func TestResize(t *testing.T) {
 		{"halves that do not add up", odd, 9, 8, "sum"},
 		{"nothing", odd, 0, 8, "in"},
 		{"far too large", odd, 1 << 20, 1 << 20, "absurdly large"},
+		{"an operator of which only the shape is known", generic, 16, 16, "read the file at 16x16"},
 		{"no image", vector, 8, 8, "no size in pixels"},
 	} {
 		if err := c.g.Clone().Resize(c.height, c.width); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, expected %q", c.name, err, c.says)
 		}
+	}
+}
+
+// What nobody reads is last needed where it is made; a further result of an
+// operator does not read the first.
+func TestLastReaders(t *testing.T) {
+	g := &Graph{Layers: []Layer{
+		{Name: "in", Op: image(1, 8, 8)},
+		{Name: "split", Op: &Generic{Type: "Split"}, From: []int{0}},
+		{Name: "second", Op: &Result{}, From: []int{1}},
+		{Name: "sum", Op: &Add{}, From: []int{0, 2}},
+		{Name: "unread", Op: &Identity{}, From: []int{0}},
+	}, Outputs: []int{3}}
+	if got, want := g.LastReaders(), []int{4, 1, 3, 3, 4}; !slices.Equal(got, want) {
+		t.Errorf("%v, expected %v", got, want)
 	}
 }

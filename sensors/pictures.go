@@ -69,13 +69,17 @@ func Pictures(ctx context.Context, s Source) iter.Seq2[*frame.Frame, error] {
 	}
 }
 
-// Spread gives at most most pictures of each source, evenly spread over it from
-// the first on. A source that does not know its length gives every 10th.
+// Spread gives at most most pictures of a source, evenly spread over it from the
+// first on; of a most below 1 none. A source that does not know its length, as a
+// video in Matroska, gives every 10th: they are those of its beginning.
 func Spread(ctx context.Context, s Source, most int) iter.Seq2[*frame.Frame, error] {
 	return func(yield func(*frame.Frame, error) bool) {
+		if most < 1 {
+			return
+		}
 		step := 10.
 		if n := s.Info().Frames; n > 0 {
-			step = max(1, float64(n)/float64(max(most, 1)))
+			step = max(1, float64(n)/float64(most))
 		}
 		next, taken, i := 0., 0, 0
 		for f, err := range Pictures(ctx, s) {

@@ -156,10 +156,8 @@ func (m *maker) codes(ctx context.Context, name string, g *model.Graph) (*quanti
 	}
 	o := quantize.Options{Reduced: !doctor.ReadMachine().VNNI()}
 	judge := func(want, have quantize.Outputs) (float64, error) { return accuracy.Drop(m.n.Described, g, want, have) }
-	tries := 0
-	plan, _, err := quantize.Hold(ctx, g, calibrate, judged, o, maxDrop, judge, func(string) {
-		tries++
-		m.o.Progress("int8 form of "+name, tries, 0)
+	plan, _, err := quantize.Hold(ctx, g, calibrate, judged, o, maxDrop, judge, func(what string, done, of int) {
+		m.o.Progress("int8 form of "+name+": "+what, done, of)
 	})
 	if errors.Is(err, quantize.ErrDrop) {
 		err = nil // what it is worth is measured, like all else

@@ -127,7 +127,7 @@ func (c *modelQuantizeCmd) plan(ctx context.Context, n *netfile.Net, p *phases, 
 	judge := func(want, have quantize.Outputs) (float64, error) {
 		return accuracy.Drop(n.Described, n.Graph, want, have)
 	}
-	plan, trials, err := quantize.Hold(ctx, n.Graph, calibrate, judged, o, c.MaxDrop, judge, func(what string) { p.show(what, 0, 0) })
+	plan, trials, err := quantize.Hold(ctx, n.Graph, calibrate, judged, o, c.MaxDrop, judge, p.show)
 	if plan == nil {
 		return nil, err
 	}

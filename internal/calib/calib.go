@@ -4,8 +4,10 @@
 //
 // Invariants:
 //   - The same sources, description and limit give the same pictures in the same order.
-//   - Pictures are spread evenly over each source, the first included.
-//   - Memory is bounded by Max pictures of the network's input.
+//   - Pictures are spread evenly over each source, the first included. Of a video
+//     that does not say how long it is they are every 10th from its beginning.
+//   - Of each source there is one at least.
+//   - Memory is bounded by as many pictures of the network's input as were asked for.
 package calib
 
 import (
@@ -32,7 +34,8 @@ const (
 )
 
 // Load reads at most most pictures (0 means DefaultMax) from folders of images,
-// videos, recordings and synthetic drives. Pictures that cannot be read are
+// videos, recordings and synthetic drives, of which there may not be more than
+// that. Pictures that cannot be read are
 // passed over, unless there is no other. progress, where not nil, is called
 // after each.
 func Load(ctx context.Context, paths []string, in catalog.Input, most int, progress func(done, total int)) ([]Picture, error) {
@@ -45,6 +48,9 @@ func Load(ctx context.Context, paths []string, in catalog.Input, most int, progr
 	}
 	if len(paths) == 0 {
 		return nil, errors.New("calibration: no pictures named: give a folder of images or a drive, as those that the network will see")
+	}
+	if len(paths) > most {
+		return nil, fmt.Errorf("calibration: %d pictures of %d sources: use at least one of each, or name fewer", most, len(paths))
 	}
 	pre, err := preprocess.New(in)
 	if err != nil {

@@ -75,6 +75,11 @@ func TestSourcesShare(t *testing.T) {
 	if err != nil || len(got) != 8 {
 		t.Errorf("%d pictures, %v; want 8", len(got), err)
 	}
+	progressed := 0
+	got, err = Load(t.Context(), []string{many, few, many}, input, 3, func(done, total int) { progressed = max(progressed, done) })
+	if err != nil || len(got) != 3 || progressed != 3 {
+		t.Errorf("%d pictures of three sources, told of %d, %v; want 3", len(got), progressed, err)
+	}
 	drive := "../../testdata/drives/cut-in.mp4"
 	in := input
 	in.Width, in.Height = 64, 36
@@ -99,6 +104,7 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 		{"no folder", []string{"none"}, 0, "there is no such file"},
 		{"unreadable pictures", []string{broken}, 0, "no picture that can be read"},
 		{"too many", []string{broken}, 1 << 40, "do not fit"},
+		{"fewer than sources", []string{"a", "b", "c"}, 2, "2 pictures of 3 sources"},
 		{"fewer than none", []string{broken}, -1, "do not fit"},
 	} {
 		if _, err := Load(t.Context(), c.paths, input, c.most, nil); err == nil || !strings.Contains(err.Error(), c.want) {

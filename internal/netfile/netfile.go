@@ -9,6 +9,9 @@
 //   - The graph has the input size of the description.
 //   - What is written is described beside it and runs wherever the name of a
 //     network is taken.
+//   - No file of a network is replaced before all are written whole and it is sure
+//     that they can be described. The description comes last: its hashes tell of a
+//     replacement that was cut short.
 package netfile
 
 import (
@@ -47,10 +50,11 @@ type Options struct {
 	// Topology takes a cfg whose weights are not there: they are then zero.
 	Topology bool
 	Weights  string // of a cfg that is named itself; "": those beside it
-	// Width and Height are those of the input, pixels, instead of the
+	// Width and Height are those of the input, pixels, both, instead of the
 	// description's or the file's own; 0: those.
 	Width, Height int
-	// Dims are sizes of dimensions that an ONNX file only names.
+	// Dims are sizes of dimensions that an ONNX file only names; of other files there
+	// may be none.
 	Dims map[string]int
 }
 
@@ -68,6 +72,9 @@ func Load(ref string, topology bool) (*Net, error) {
 // LoadWith is Load with more said.
 func LoadWith(ref string, o Options) (*Net, error) {
 	ext := strings.ToLower(filepath.Ext(ref))
+	if (o.Width == 0) != (o.Height == 0) || o.Width < 0 || o.Height < 0 {
+		return nil, fmt.Errorf("open network %s at %dx%d: give width and height, both above 0, or neither", ref, o.Width, o.Height)
+	}
 	if o.Weights != "" && ext != ".cfg" {
 		return nil, fmt.Errorf("open network %s: weights of their own (%s) are for a .cfg: leave them out", ref, o.Weights)
 	}
@@ -76,6 +83,7 @@ func LoadWith(ref string, o Options) (*Net, error) {
 		n := &Net{}
 		if d, err := catalog.Load(stem(ref) + ".yaml"); err == nil {
 			n.Described = &d
+			o.size(&d)
 		} else if !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
@@ -99,14 +107,19 @@ func LoadWith(ref string, o Options) (*Net, error) {
 		return nil, err
 	}
 	n := &Net{Described: &d}
-	if o.Width == 0 {
-		o.Width, o.Height = d.Input.Width, d.Input.Height
-	}
+	o.size(&d)
 	if d.Format == "onnx" {
 		return n, n.onnx(d.Path("model"), o)
 	}
 	o.Weights = d.Path("weights")
 	return n, n.darknet(d.Path("config"), o)
+}
+
+// size is that of the description where no other is asked for.
+func (o *Options) size(d *catalog.Network) {
+	if o.Width == 0 {
+		o.Width, o.Height = d.Input.Width, d.Input.Height
+	}
 }
 
 // withConfig sets the folder of a description whose weights are missing to the
@@ -174,6 +187,9 @@ func (o Options) picture(data []byte) (map[string]model.Shape, error) {
 }
 
 func (n *Net) darknet(cfg string, o Options) error {
+	if len(o.Dims) > 0 {
+		return fmt.Errorf("open network %s: sizes of dimensions are for an .onnx: leave them out, or give a width and a height", cfg)
+	}
 	text, err := read(cfg)
 	if err != nil {
 		return err
@@ -214,9 +230,6 @@ func (n *Net) darknet(cfg string, o Options) error {
 		return fmt.Errorf("open network %s: %w", cfg, err)
 	}
 	n.Graph = n.Darknet.Graph
-	if d := n.Described; d != nil && o.Width == 0 {
-		o.Width, o.Height = d.Input.Width, d.Input.Height
-	}
 	if o.Width == 0 {
 		return nil
 	}

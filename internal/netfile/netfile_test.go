@@ -1,6 +1,8 @@
 package netfile
 
 import (
+	"errors"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -250,9 +252,88 @@ func TestSaveReplacesWholeOrNot(t *testing.T) {
 	}
 }
 
+// Where one file of a network cannot be replaced, or the network not be described,
+// the other is as it was.
+func TestSaveTouchesNothing(t *testing.T) {
+	n, err := Load(tinynet.Detector(t, "net", 1), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, c := range []struct{ base, says string }{
+		{"taken", "taken.cfg"}, // by a folder
+		{"ÄÖ", "is not a name"},
+		{"a..b", "not a relative path"},
+	} {
+		base := filepath.Join(dir, c.base)
+		for _, ending := range []string{".weights", ".onnx"} {
+			write(t, base+ending, []byte("old"))
+		}
+		if c.base == "taken" {
+			if err := os.Mkdir(base+".cfg", 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := n.SaveDarknet(base, n.Graph, ""); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, expected %q", c.base, err, c.says)
+		}
+		if c.base != "taken" {
+			if _, err := n.SaveONNX(base, n.Graph, onnx.Options{Decode: true}, ""); err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%s as ONNX: %v, expected %q", c.base, err, c.says)
+			}
+		}
+		for _, ending := range []string{".weights", ".onnx"} {
+			if data, err := os.ReadFile(base + ending); err != nil || string(data) != "old" {
+				t.Errorf("%s%s was replaced by %d bytes, %v", c.base, ending, len(data), err)
+			}
+		}
+	}
+	if _, err := n.SaveONNX(filepath.Join(dir, "a..b"), n.Graph, onnx.Options{}, ""); err != nil {
+		t.Errorf("raw heads, which are not described, need no name: %v", err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, ".network-*"))
+	if err != nil || len(files) > 0 {
+		t.Errorf("%v is left, %v", files, err)
+	}
+}
+
+// Files are replaced together.
+func TestReplace(t *testing.T) {
+	dir := t.TempDir()
+	paths := []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}
+	both := func(text string, err error) func([]io.Writer) error {
+		return func(to []io.Writer) error {
+			for _, w := range to {
+				if _, err := io.WriteString(w, text); err != nil {
+					return err
+				}
+			}
+			return err
+		}
+	}
+	broken := errors.New("broken")
+	for _, c := range []struct {
+		text string
+		err  error
+		want string
+	}{{"first", nil, "first"}, {"second", broken, "first"}, {"third", nil, "third"}} {
+		if err := replace(paths, both(c.text, c.err)); err != c.err {
+			t.Errorf("%s: %v", c.text, err)
+		}
+		for _, path := range paths {
+			if data, err := os.ReadFile(path); err != nil || string(data) != c.want {
+				t.Errorf("after %s: %s holds %q, %v", c.text, path, data, err)
+			}
+		}
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 2 {
+		t.Errorf("%v is there, %v", files, err)
+	}
+}
+
 func TestSlug(t *testing.T) {
 	for text, want := range map[string]string{
-		"My Net (2)": "my-net-2", "a..b": "a..b", "-x-": "x", "ÄÖ": "", "yolo_v3.1": "yolo_v3.1", strings.Repeat("n", 70): strings.Repeat("n", 64),
+		"My Net (2)": "my-net-2", "a..b": "a.b", "a....b.c": "a.b.c", "-x-": "x", "__x": "x", "ÄÖ": "", "yolo_v3.1": "yolo_v3.1", strings.Repeat("n", 70): strings.Repeat("n", 64),
 	} {
 		if got := Slug(text); got != want {
 			t.Errorf("%q: %q, expected %q", text, got, want)

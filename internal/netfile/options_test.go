@@ -7,8 +7,12 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
+	"dashline/internal/testkit/topology"
 	"dashline/model/darknet"
 	"dashline/model/onnx"
+	"dashline/model/onnx/pb"
 )
 
 const cfg = "[net]\nwidth=32\nheight=32\nchannels=3\n[convolutional]\nbatch_normalize=1\nfilters=4\nsize=3\nstride=2\npad=1\nactivation=leaky\n" +
@@ -75,6 +79,11 @@ classes: [thing]
 		{"mine.yaml", Options{Weights: "x"}, "", "", "are for a .cfg: leave them out"},
 		{"net.onnx", Options{Weights: "x"}, "", "", "are for a .cfg: leave them out"},
 		{"net.onnx", Options{Width: 64, Height: 64}, "", "", "does not fit"},
+		{"net.cfg", Options{Dims: map[string]int{"n": 3}}, "", "", "dimensions are for an .onnx"},
+		{"mine.yaml", Options{Dims: map[string]int{"n": 3}}, "", "", "dimensions are for an .onnx"},
+		{"net.cfg", Options{Width: 64}, "", "", "at 64x0: give width and height"},
+		{"net.onnx", Options{Height: 64}, "", "", "at 0x64: give width and height"},
+		{"mine.yaml", Options{Width: -32, Height: 32}, "", "", "both above 0"},
 		{"none.onnx", Options{}, "", "", "no such file"},
 	} {
 		n, err := LoadWith(filepath.Join(dir, c.file), c.o)
@@ -114,5 +123,51 @@ func TestTopologyIsAsLongAsTheWeights(t *testing.T) {
 	}
 	if with.Bytes != without.Bytes || without.Darknet.Header.Minor != 2 {
 		t.Errorf("%d and %d bytes, version 0.%d", with.Bytes, without.Bytes, without.Darknet.Header.Minor)
+	}
+}
+
+// An ONNX file that leaves its picture's size open has that of the description
+// beside it; one of another size is not the described network.
+func TestONNXAtTheDescribedSize(t *testing.T) {
+	dir := folder(t)
+	description := `name: net
+task: detect
+format: onnx
+files: [{role: model, path: net.onnx}]
+input: {width: 96, height: 64, resize: stretch, color: rgb, scale: [1, 1, 1]}
+decode: {kind: yolo}
+classes: [thing]
+`
+	file := filepath.Join(dir, "net.onnx")
+	if err := os.WriteFile(filepath.Join(dir, "net.yaml"), []byte(description), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(file, false); err == nil || !strings.Contains(err.Error(), "give the description the model's own size") {
+		t.Errorf("a file of another size: %v", err)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m pb.ModelProto
+	if err := proto.Unmarshal(data, &m); err != nil {
+		t.Fatal(err)
+	}
+	dims := m.Graph.Input[0].Type.TensorType.Shape.Dim
+	for i, name := range map[int]string{2: "height", 3: "width"} {
+		dims[i] = &pb.TensorShapeProto_Dimension{DimParam: name}
+	}
+	if err := os.WriteFile(file, topology.Encode(&m), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for o, want := range map[[2]int]string{{0, 0}: "1x3x64x96", {64, 32}: "1x3x32x64"} {
+		n, err := LoadWith(file, Options{Width: o[0], Height: o[1]})
+		if err != nil {
+			t.Errorf("%v: %v", o, err)
+			continue
+		}
+		if got := n.Graph.Layers[0].Shape.String(); got != want {
+			t.Errorf("%v: %s, want %s", o, got, want)
+		}
 	}
 }

@@ -59,7 +59,10 @@ func New(g *model.Graph) (*Runner, error) {
 // plan gives each value a place for as long as it is needed: the smallest free
 // one that is large enough, or else the largest, made larger.
 func (r *Runner) plan() {
-	last := lastReaders(r.g)
+	last := r.g.LastReaders()
+	for _, out := range r.g.Outputs {
+		last[out] = len(r.g.Layers) // outputs keep theirs
+	}
 	r.slot = make([]int, len(r.g.Layers))
 	dies := make([][]int, len(r.g.Layers)) // places that are free after a layer
 	var free []int
@@ -99,22 +102,6 @@ func better(a, b, n int) bool {
 		return a < b
 	}
 	return a > b
-}
-
-// lastReaders is the last layer that needs each value: itself where nobody
-// reads it, and none, len(g.Layers), for outputs.
-func lastReaders(g *model.Graph) []int {
-	last := make([]int, len(g.Layers))
-	for i := range g.Layers {
-		last[i] = i
-		for _, from := range g.Layers[i].From {
-			last[from] = i
-		}
-	}
-	for _, out := range g.Outputs {
-		last[out] = len(g.Layers)
-	}
-	return last
 }
 
 // inPlace says whether a value is where the caller or the network keeps it.

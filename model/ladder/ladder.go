@@ -2,8 +2,9 @@
 // precisions, each with what it costs here and what it is worth.
 //
 // Invariants of a [Ladder] that [Load] returns or [Climb] makes:
-//   - Rungs go from the most accurate to the fastest: each is less accurate than
-//     the one before it, and faster.
+//   - Rungs go from the most accurate to the fastest: each is faster than the one
+//     before it and no more accurate. Two may be equally accurate: the file has
+//     four digits of it.
 //   - Names are unique; paths of descriptions are relative to the ladder's file
 //     and stay below its folder.
 package ladder
@@ -40,7 +41,8 @@ type Rung struct {
 	// P50 and P99 are quantiles of the time from picture to detections.
 	P50 time.Duration `yaml:"p50" min:"0" max:"1h"`
 	P99 time.Duration `yaml:"p99" min:"0" max:"1h"`
-	// Accuracy is 0 to 1, with the 95 % interval from Low to High.
+	// Accuracy is 0 to 1, with the 95 % interval from Low to High, which a bootstrap
+	// may lay a little beside it.
 	Accuracy float64 `yaml:"accuracy" min:"0" max:"1"`
 	Low      float64 `yaml:"low" min:"0" max:"1"`
 	High     float64 `yaml:"high" min:"0" max:"1"`
@@ -98,8 +100,11 @@ func (l *Ladder) Validate() error {
 		if r.P50 <= 0 || r.P99 < r.P50 {
 			wrong("p50 %v and p99 %v are not quantiles of a time", r.P50, r.P99)
 		}
+		if r.Low > r.High {
+			wrong("low %v and high %v are no interval", r.Low, r.High)
+		}
 		if i > 0 && (r.Accuracy > l.Rungs[i-1].Accuracy || r.P50 >= l.Rungs[i-1].P50) {
-			wrong("is not less accurate and faster than %s before it", l.Rungs[i-1].Name)
+			wrong("is more accurate or no faster than %s before it", l.Rungs[i-1].Name)
 		}
 	}
 	return errors.Join(errs...)
@@ -135,9 +140,11 @@ func (l *Ladder) Largest(deadline time.Duration) *Rung {
 }
 
 // Climb orders candidates from the most accurate to the fastest and keeps those
-// that are surely faster than every more accurate one that is kept: faster(a, b) says whether a is
-// surely faster than b. Why says of each candidate that is left out which one is no
-// slower and no less accurate. Of two that are equally accurate the faster stays.
+// that are surely faster than each of those kept before: faster(a, b) says whether a
+// is surely faster than b, which need not be so of a and c where it is of a and b,
+// and of b and c. Why names, for each candidate that is left out, the last kept one
+// that is no less accurate and than which it is not surely faster. Of two that are
+// equally accurate the faster stays.
 func Climb(all []Rung, faster func(a, b *Rung) bool) (kept []Rung, why map[string]string) {
 	order := slices.Clone(all)
 	slices.SortStableFunc(order, func(a, b Rung) int {
@@ -152,8 +159,12 @@ func Climb(all []Rung, faster func(a, b *Rung) bool) (kept []Rung, why map[strin
 	why = map[string]string{}
 	for i := range order {
 		r := &order[i]
-		if n := len(kept); n > 0 && !(r.P50 < kept[n-1].P50 && faster(r, &kept[n-1])) {
-			why[r.Name] = kept[n-1].Name
+		over := len(kept) - 1
+		for over >= 0 && r.P50 < kept[over].P50 && faster(r, &kept[over]) {
+			over--
+		}
+		if over >= 0 {
+			why[r.Name] = kept[over].Name
 			continue
 		}
 		kept = append(kept, *r)

@@ -48,8 +48,9 @@ func TestValidate(t *testing.T) {
 		{"none", func(l *Ladder) { l.Rungs = nil }, "there is none"},
 		{"two of a name", func(l *Ladder) { l.Rungs[1].Name = "full" }, "no name of its own"},
 		{"outside", func(l *Ladder) { l.Rungs[1].Network = "../x.yaml" }, "relative path"},
-		{"slower", func(l *Ladder) { l.Rungs[1].P50, l.Rungs[1].P99 = time.Hour/2, time.Hour }, "not less accurate and faster than full"},
-		{"more accurate", func(l *Ladder) { l.Rungs[1].Accuracy = .95 }, "not less accurate and faster than full"},
+		{"slower", func(l *Ladder) { l.Rungs[1].P50, l.Rungs[1].P99 = time.Hour/2, time.Hour }, "more accurate or no faster than full"},
+		{"more accurate", func(l *Ladder) { l.Rungs[1].Accuracy = .95 }, "more accurate or no faster than full"},
+		{"an interval from above", func(l *Ladder) { l.Rungs[0].Low, l.Rungs[0].High = .9, .8 }, "no interval"},
 		{"no time", func(l *Ladder) { l.Rungs[0].P50 = 0 }, "not quantiles"},
 		{"another engine", func(l *Ladder) { l.Rungs[0].Engine = "tea" }, "engine"},
 	} {
@@ -104,10 +105,22 @@ func TestClimb(t *testing.T) {
 				t.Fatalf("%s is left out for %s", r.Name, over)
 			}
 		}
-		for i := 1; i < len(kept); i++ {
-			if !surely(&kept[i], &kept[i-1]) {
-				t.Fatalf("%s is not surely faster than %s", kept[i].Name, kept[i-1].Name)
+		for i := range kept {
+			for k := range i {
+				if !surely(&kept[i], &kept[k]) {
+					t.Fatalf("%s is not surely faster than %s", kept[i].Name, kept[k].Name)
+				}
 			}
 		}
 	})
+}
+
+// Being surely faster is not handed on: what is so of the last one kept is asked
+// of all before it.
+func TestClimbAsksAll(t *testing.T) {
+	all := []Rung{rung("a", .9, 30*time.Millisecond), rung("b", .8, 20*time.Millisecond), rung("c", .7, 10*time.Millisecond)}
+	kept, why := Climb(all, func(r, than *Rung) bool { return r.Name != "c" || than.Name != "a" })
+	if len(kept) != 2 || why["c"] != "a" {
+		t.Errorf("%d kept, %v; want a and b, and c left out for a", len(kept), why)
+	}
 }

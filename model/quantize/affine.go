@@ -9,15 +9,15 @@ import (
 // codes is the number of steps between the least and the greatest code.
 const codes = 255
 
-// Range is what the codes of a value are spread over; it holds 0.
-type Range struct{ Low, High float64 }
+// interval is what the codes of a value are spread over; it holds 0.
+type interval struct{ low, high float64 }
 
 // least is a range that is too small to matter; values that are always 0 get it.
 const least = 1e-6
 
-// Affine spreads 256 codes over the range, moved so that 0 is one of them.
-func (r Range) Affine() model.Affine {
-	low, high := math.Min(r.Low, 0), math.Max(r.High, 0)
+// affine spreads 256 codes over the range, moved so that 0 is one of them.
+func (r interval) affine() model.Affine {
+	low, high := math.Min(r.low, 0), math.Max(r.high, 0)
 	scale := float32(math.Max(high-low, least) / codes)
 	zero := math.RoundToEven(-low / float64(scale))
 	return model.Affine{Scale: scale, Zero: uint8(min(max(zero, 0), codes))}
@@ -37,8 +37,8 @@ func decode(a model.Affine, q uint8) float32 {
 	return a.Scale * float32(int(q)-int(a.Zero))
 }
 
-// Fake replaces numbers by what their codes stand for.
-func Fake(a model.Affine, x []float32) {
+// fake replaces numbers by what their codes stand for.
+func fake(a model.Affine, x []float32) {
 	if !a.Coded() {
 		return
 	}

@@ -14,8 +14,8 @@ import (
 // which is a value of the network's one input. It goes from layer to layer with
 // the values of all pictures in memory, in float and in codes side by side: the
 // range of each value, and the correction of each bias, is taken from what the
-// codes before it have made of the pictures. progress, unless nil, is told of
-// each layer. Errors name the layer where there is one.
+// codes before it have made of the pictures. progress, unless nil, is told how
+// many layers are done. Errors name the layer where there is one.
 func Calibrate(ctx context.Context, g *model.Graph, pictures [][]float32, o Options, progress func(done, of int)) (*Plan, error) {
 	if len(pictures) == 0 {
 		return nil, errors.New("calibration needs at least one picture")
@@ -32,6 +32,9 @@ func Calibrate(ctx context.Context, g *model.Graph, pictures [][]float32, o Opti
 	if in := g.Inputs(); len(in) != 1 {
 		return nil, fmt.Errorf("network %s has %d inputs: only networks of one can be quantised", g.Name, len(in))
 	}
+	if progress == nil {
+		progress = func(int, int) {}
+	}
 	c := &calibration{ctx: ctx, Options: o, pictures: pictures, progress: progress, g: prepare(g)}
 	if _, err := exec.New(c.g); err != nil { // validates, and says what cannot be run
 		return nil, err
@@ -40,6 +43,7 @@ func Calibrate(ctx context.Context, g *model.Graph, pictures [][]float32, o Opti
 	if err != nil {
 		return nil, fmt.Errorf("network %s: %w", g.Name, err)
 	}
+	progress(0, len(c.g.Layers))
 	if !o.Plain {
 		if err := c.equalize(); err != nil {
 			return nil, err
@@ -61,7 +65,6 @@ type calibration struct {
 	need   []bool // values that get codes
 	last   []int  // reader of each value
 	quant  model.Quant
-	noise  []float64
 }
 
 // pair is a layer's values on all pictures.
@@ -106,23 +109,15 @@ func (c *calibration) plan(conv []bool) (*Plan, error) {
 	n := len(c.g.Layers)
 	c.conv, c.need = conv, coded(c.g, conv)
 	c.quant = model.Quant{Values: make([]model.Affine, n), Weights: make([]model.Codes, n)}
-	c.noise, c.values, c.last = make([]float64, n), make([]pair, n), make([]int, n)
-	for i := range c.g.Layers {
-		c.last[i] = i
-		for _, from := range c.g.Layers[i].From {
-			c.last[from] = i
-		}
-	}
+	c.values, c.last = make([]pair, n), c.g.LastReaders()
 	for i := range c.g.Layers {
 		if err := c.layer(i); err != nil {
 			return nil, err
 		}
 		c.release(i)
-		if c.progress != nil {
-			c.progress(i+1, n)
-		}
+		c.progress(i+1, n)
 	}
-	return &Plan{Graph: c.g, Quant: c.quant, Noise: c.noise}, nil
+	return &Plan{Graph: c.g, Quant: c.quant}, nil
 }
 
 // release lets go of the values that layer i was the last to need.
@@ -188,7 +183,7 @@ func (c *calibration) convolution(i int, o *model.Conv) error {
 		}
 		c.quant.Weights[i] = codes
 		op := *o
-		op.Weight = Weights(codes)
+		op.Weight = decoded(codes)
 		shadow.Op = &op
 	}
 	have, err := c.run(i, &shadow, inCodes)
@@ -258,33 +253,16 @@ func (c *calibration) encode(i int) error {
 	if _, ok := c.g.Layers[i].Op.(*model.Input); ok {
 		method = MinMax // pictures fill their range, or might
 	}
-	r, err := method.Choose(h, c.Percentile, c.reader(i))
+	r, err := method.choose(h, c.Percentile, c.reader(i))
 	if err != nil {
 		return err
 	}
-	a := r.Affine()
+	a := r.affine()
 	c.quant.Values[i] = a
-	noise, power := make([]float64, len(v.code)), make([]float64, len(v.code))
-	err = each(c.ctx, len(v.code), func(p int, _ *exec.Scratch) error {
-		Fake(a, v.code[p])
-		for k, x := range v.float[p] {
-			d := float64(x) - float64(v.code[p][k])
-			noise[p] += d * d
-			power[p] += float64(x) * float64(x)
-		}
+	return each(c.ctx, len(v.code), func(p int, _ *exec.Scratch) error {
+		fake(a, v.code[p])
 		return nil
 	})
-	if all := sum(power); all > 0 {
-		c.noise[i] = sum(noise) / all
-	}
-	return err
-}
-
-func sum(x []float64) (s float64) {
-	for _, v := range x {
-		s += v
-	}
-	return s
 }
 
 // reader is the activation function that alone reads a value.
@@ -302,7 +280,7 @@ func (c *calibration) reader(i int) func(float64) float64 {
 }
 
 // histogram counts a value on all pictures.
-func (c *calibration) histogram(value [][]float32) (*Histogram, error) {
+func (c *calibration) histogram(value [][]float32) (*histogram, error) {
 	low, high := 0.0, 0.0
 	for _, x := range value {
 		a, b := extent(x)
@@ -311,17 +289,17 @@ func (c *calibration) histogram(value [][]float32) (*Histogram, error) {
 	if math.IsInf(high-low, 0) || math.IsNaN(high-low) {
 		return nil, errors.New("a value is not finite on the calibration pictures: the network is damaged, or they are not scaled as it needs them")
 	}
-	parts := make([]*Histogram, len(value))
+	parts := make([]*histogram, len(value))
 	err := each(c.ctx, len(value), func(p int, _ *exec.Scratch) error {
-		parts[p] = NewHistogram(low, high)
-		parts[p].Add(value[p])
+		parts[p] = newHistogram(low, high)
+		parts[p].add(value[p])
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	for _, h := range parts[1:] {
-		parts[0].Merge(h)
+		parts[0].merge(h)
 	}
 	return parts[0], nil
 }

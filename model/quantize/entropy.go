@@ -12,18 +12,18 @@ import (
 // bins than codes are not tried: each of their bins has a code of its own, and
 // they would seem free of loss. 0 is a code in any case, so that its bin, half of
 // all after a ReLU, counts as its neighbours do.
-func (h *Histogram) entropy() Range {
-	best, found := math.Inf(1), Range{h.Low, h.High}
+func (h *histogram) entropy() interval {
+	best, found := math.Inf(1), interval{h.low, h.high}
 	zero := h.bin(0)
-	h = &Histogram{Low: h.Low, High: h.High, Count: slices.Clone(h.Count)}
-	before, after := h.Count[max(zero-1, 0)], h.Count[min(zero+1, bins-1)]
+	h = &histogram{low: h.low, high: h.high, count: slices.Clone(h.count)}
+	before, after := h.count[max(zero-1, 0)], h.count[min(zero+1, bins-1)]
 	switch zero {
 	case 0:
 		before = after
 	case bins - 1:
 		after = before
 	}
-	h.Count[zero] = (before + after) / 2
+	h.count[zero] = (before + after) / 2
 	const tries = 128
 	for k := tries; k > 0; k-- {
 		share := float64(k) / tries
@@ -33,30 +33,34 @@ func (h *Histogram) entropy() Range {
 			break
 		}
 		if d := h.divergence(from, to); d < best {
-			best, found = d, Range{math.Min(h.edge(from), 0), math.Max(h.edge(to), 0)}
+			best, found = d, interval{math.Min(h.edge(from), 0), math.Max(h.edge(to), 0)}
 		}
 	}
 	return found
 }
 
-// divergence is that of bins [from, to).
-func (h *Histogram) divergence(from, to int) float64 {
+// divergence is that of bins [from, to). Of bins that hold nothing it is infinite:
+// no code tells anything of what was counted.
+func (h *histogram) divergence(from, to int) float64 {
 	n := to - from
+	if !slices.ContainsFunc(h.count[from:to], func(c int64) bool { return c > 0 }) {
+		return math.Inf(1)
+	}
 	p, q := make([]float64, n), make([]float64, n)
-	for i, c := range h.Count {
+	for i, c := range h.count {
 		p[min(max(i-from, 0), n-1)] += float64(c)
 	}
 	for s := range codes + 1 { // of each step, what it holds is spread over the bins that are not empty
 		a, b := from+s*n/(codes+1), from+(s+1)*n/(codes+1)
 		sum, used := 0.0, 0
 		for i := a; i < b; i++ {
-			sum += float64(h.Count[i])
-			if h.Count[i] > 0 {
+			sum += float64(h.count[i])
+			if h.count[i] > 0 {
 				used++
 			}
 		}
 		for i := a; i < b; i++ {
-			if h.Count[i] > 0 {
+			if h.count[i] > 0 {
 				q[i-from] = sum / float64(used)
 			}
 		}
@@ -72,7 +76,7 @@ func (h *Histogram) divergence(from, to int) float64 {
 }
 
 // smooth gives each empty bin a little, which the others give, and returns the
-// sum. Counts are at least 1, so that none becomes negative.
+// sum. Counts are at least 1, so that none becomes negative; one at least is there.
 func smooth(p []float64) (sum float64) {
 	const little = 1e-4
 	zeros := 0
@@ -81,9 +85,6 @@ func smooth(p []float64) (sum float64) {
 		if v == 0 {
 			zeros++
 		}
-	}
-	if zeros == len(p) {
-		return 1
 	}
 	give := little * float64(zeros) / float64(len(p)-zeros)
 	for i, v := range p {

@@ -5,12 +5,12 @@ import "math"
 // bins of a histogram.
 const bins = 4096
 
-// Histogram counts numbers in bins of equal width from Low to High. The last
-// bin holds High itself, as NumPy's does.
-type Histogram struct {
-	Low, High float64
-	Count     []int64
-	Total     int64
+// histogram counts numbers in bins of equal width from low to high. The last
+// bin holds high itself, as NumPy's does.
+type histogram struct {
+	low, high float64
+	count     []int64
+	total     int64
 }
 
 // extent is the least and the greatest number of x, with 0.
@@ -22,38 +22,38 @@ func extent(x []float32) (low, high float64) {
 	return float64(a), float64(b)
 }
 
-// NewHistogram is empty. Low is not above 0, High not below.
-func NewHistogram(low, high float64) *Histogram {
+// newHistogram is empty. low is not above 0, high not below.
+func newHistogram(low, high float64) *histogram {
 	if high-low < least {
 		high = low + least
 	}
-	return &Histogram{Low: low, High: high, Count: make([]int64, bins)}
+	return &histogram{low: low, high: high, count: make([]int64, bins)}
 }
 
-// Add counts numbers, which have to be between Low and High.
-func (h *Histogram) Add(x []float32) {
-	scale := bins / (h.High - h.Low)
+// add counts numbers, which have to be between low and high.
+func (h *histogram) add(x []float32) {
+	scale := bins / (h.high - h.low)
 	for _, v := range x {
-		i := int((float64(v) - h.Low) * scale)
-		h.Count[min(max(i, 0), bins-1)]++
+		i := int((float64(v) - h.low) * scale)
+		h.count[min(max(i, 0), bins-1)]++
 	}
-	h.Total += int64(len(x))
+	h.total += int64(len(x))
 }
 
-// Merge adds the counts of a histogram of the same bins.
-func (h *Histogram) Merge(o *Histogram) {
-	for i, n := range o.Count {
-		h.Count[i] += n
+// merge adds the counts of a histogram of the same bins.
+func (h *histogram) merge(o *histogram) {
+	for i, n := range o.count {
+		h.count[i] += n
 	}
-	h.Total += o.Total
+	h.total += o.total
 }
 
-func (h *Histogram) width() float64 { return (h.High - h.Low) / bins }
+func (h *histogram) width() float64 { return (h.high - h.low) / bins }
 
 // edge is where bin i begins.
-func (h *Histogram) edge(i int) float64 { return h.Low + float64(i)*h.width() }
+func (h *histogram) edge(i int) float64 { return h.low + float64(i)*h.width() }
 
 // bin is the one of x.
-func (h *Histogram) bin(x float64) int {
-	return min(max(int(math.Floor((x-h.Low)/h.width())), 0), bins-1)
+func (h *histogram) bin(x float64) int {
+	return min(max(int(math.Floor((x-h.low)/h.width())), 0), bins-1)
 }

@@ -30,11 +30,13 @@ var ErrDrop = errors.New("the drop is too large whatever is left in float")
 // Hold plans codes such that the judge's drop on the pictures judged is at most
 // maxDrop. Where that of [Calibrate] is more, convolutions are left in float, the
 // most sensitive first and twice as many each time, then as few of the last as
-// suffice. judged are best not those that calibrate. An error that wraps ErrDrop
-// comes with the best plan.
-func Hold(ctx context.Context, g *model.Graph, calibrate, judged [][]float32, o Options, maxDrop float64, judge Judge, report func(string)) (*Plan, []Trial, error) {
+// suffice. judged are best not those that calibrate. report, unless nil, is told what
+// is being done and how far it has come, by one goroutine at a time, and of each
+// plan what came of it; of is then 0. An error that wraps ErrDrop comes with the
+// best plan.
+func Hold(ctx context.Context, g *model.Graph, calibrate, judged [][]float32, o Options, maxDrop float64, judge Judge, report func(what string, done, of int)) (*Plan, []Trial, error) {
 	if report == nil {
-		report = func(string) {}
+		report = func(string, int, int) {}
 	}
 	h := &holder{ctx: ctx, g: g, calibrate: calibrate, judged: judged, options: o, judge: judge, report: report}
 	if len(judged) == 0 {
@@ -57,7 +59,7 @@ type holder struct {
 	calibrate, judged [][]float32
 	options           Options
 	judge             Judge
-	report            func(string)
+	report            func(what string, done, of int)
 
 	want   Outputs
 	trials []Trial
@@ -65,7 +67,6 @@ type holder struct {
 
 // search leaves more and more in float.
 func (h *holder) search(best *Plan, bestDrop, maxDrop float64) (*Plan, []Trial, error) {
-	h.report("measuring the sensitivity of each convolution")
 	order, err := h.order(best)
 	if err != nil {
 		return nil, h.trials, err
@@ -104,10 +105,15 @@ func (h *holder) search(best *Plan, bestDrop, maxDrop float64) (*Plan, []Trial, 
 	return best, h.trials, nil
 }
 
+// doing reports how far one thing has come.
+func (h *holder) doing(what string) func(done, of int) {
+	return func(done, of int) { h.report(what, done, of) }
+}
+
 // order names the convolutions in codes, the most sensitive first.
 func (h *holder) order(p *Plan) ([]string, error) {
 	const few = 4 // pictures: each counts the outputs' every number
-	s, err := p.Sensitivity(h.ctx, h.judged[:min(few, len(h.judged))], nil)
+	s, err := p.Sensitivity(h.ctx, h.judged[:min(few, len(h.judged))], h.doing("measuring the sensitivity of each convolution"))
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +143,7 @@ func (h *holder) order(p *Plan) ([]string, error) {
 func (h *holder) try(float []string) (*Plan, float64, error) {
 	o := h.options
 	o.Float = append(slices.Clone(o.Float), float...)
-	p, err := Calibrate(h.ctx, h.g, h.calibrate, o, nil)
+	p, err := Calibrate(h.ctx, h.g, h.calibrate, o, h.doing("calibrating"))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -155,7 +161,7 @@ func (h *holder) try(float []string) (*Plan, float64, error) {
 		return nil, 0, err
 	}
 	h.trials = append(h.trials, Trial{len(p.Float()), drop})
-	h.report(fmt.Sprintf("%d convolutions in 8 bits, %d in float: %.2f points lost", len(p.Coded()), len(p.Float()), drop))
+	h.report(fmt.Sprintf("%d convolutions in 8 bits, %d in float: %.2f points lost", len(p.Coded()), len(p.Float()), drop), 0, 0)
 	return p, drop, nil
 }
 

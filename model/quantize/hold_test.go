@@ -61,14 +61,29 @@ func TestHold(t *testing.T) {
 	ctx := context.Background()
 	all := calibrated(t, g, images[:3], Options{})
 	whole := simulated(t, all, images[3:], g)
-	order, err := (&holder{ctx: ctx, judged: images[3:]}).order(all)
+	order, err := (&holder{ctx: ctx, judged: images[3:], report: func(string, int, int) {}}).order(all)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, most := range []float64{2 * whole, whole / 2, whole / 5} {
-		plan, trials, err := Hold(ctx, g, images[:3], images[3:], Options{}, most, judge, nil)
+		told := map[string][]int{} // how far each phase has come
+		report := func(what string, done, of int) {
+			if n := len(told[what]); n > 0 && done > 0 && done != told[what][n-1]+1 {
+				t.Errorf("%s: %d of %d after %d", what, done, of, told[what][n-1])
+			}
+			told[what] = append(told[what], done)
+		}
+		plan, trials, err := Hold(ctx, g, images[:3], images[3:], Options{}, most, judge, report)
 		if err != nil {
 			t.Fatal(err)
+		}
+		layers, convolutions := len(plan.Graph.Layers), len(all.Coded())*len(images[3:])
+		last := func(what string) int { return append(told[what], -1)[max(len(told[what])-1, 0)] }
+		if last("calibrating") != layers || len(told["calibrating"]) != len(trials)*(layers+1) {
+			t.Errorf("%d layers are told of as %d", layers, told["calibrating"])
+		}
+		if measured := last("measuring the sensitivity of each convolution"); most > whole && measured != -1 || most < whole && measured != convolutions {
+			t.Errorf("%d of %d convolutions are told of", measured, convolutions)
 		}
 		if have := simulated(t, plan, images[3:], g); have > most {
 			t.Errorf("%v are lost; want at most %v", have, most)

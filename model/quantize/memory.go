@@ -3,15 +3,11 @@ package quantize
 import "dashline/model"
 
 // Memory is how many bytes [Calibrate] holds for each picture: the values that are
-// needed at once, where they are most, in float and in codes. g has its shapes set.
+// needed at once, where they are most, in float and in codes. An activation function
+// that engines do not merge has a value beside its convolution's. g has its shapes set.
 func Memory(g *model.Graph) int64 {
-	last := make([]int, len(g.Layers))
-	for i := range g.Layers {
-		last[i] = i
-		for _, from := range g.Layers[i].From {
-			last[from] = i
-		}
-	}
+	g = prepare(g)
+	last := g.LastReaders()
 	ends := make([]int64, len(g.Layers)) // numbers that are let go of after a layer
 	for i := range g.Layers {
 		ends[last[i]] += int64(g.Layers[i].Shape.Elements())

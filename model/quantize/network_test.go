@@ -295,7 +295,7 @@ func TestReducedDoesNotSaturate(t *testing.T) {
 	for _, tt := range []struct {
 		reduced bool
 		limit   int
-	}{{true, Reduced}, {false, Full}} {
+	}{{true, reduced}, {false, full}} {
 		g := network(2)
 		p := calibrated(t, g, pictures(g, 2, 2), Options{Reduced: tt.reduced})
 		largest := 0
@@ -316,10 +316,10 @@ func TestReducedDoesNotSaturate(t *testing.T) {
 // TestBiasFits: a filter of next to nothing with a large bias gets a step with
 // which the bias is a whole number of 32 bits.
 func TestBiasFits(t *testing.T) {
-	in := Range{0, 1}.Affine()
+	in := interval{0, 1}.affine()
 	for _, bias := range []float32{1e6, -1e6, 1, 0} {
 		o := &model.Conv{Filters: 1, Weight: []float32{1e-12, 0}, Bias: []float32{bias}}
-		c := nearest(o.Weight, filterScales(o, Full, in), Full)
+		c := nearest(o.Weight, filterScales(o, full, in), full)
 		b := slices.Clone(o.Bias)
 		roundBias(b, c, in)
 		if steps := float64(bias) / (float64(c.Scale[0]) * float64(in.Scale)); math.Abs(steps) > math.MaxInt32 {
@@ -445,5 +445,24 @@ func TestMeansAreKept(t *testing.T) {
 				t.Errorf("head %d, channel %d: mean %v; want %v", o, c, have[c], want[c])
 			}
 		}
+	}
+}
+
+// TestSimulatorStays: a simulator is that of the plan as it was when it was made.
+func TestSimulatorStays(t *testing.T) {
+	g := network(2)
+	images := pictures(g, 2, 2)
+	p := calibrated(t, g, images, Options{})
+	s := p.Simulator()
+	want, err := s.Run(&exec.Scratch{}, images[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range p.Quant.Values {
+		p.Quant.Values[i].Scale *= 3
+	}
+	got, err := s.Run(&exec.Scratch{}, images[0])
+	if err != nil || apart(want, got) != 0 {
+		t.Errorf("outputs are %v apart after the plan was changed, %v", apart(want, got), err)
 	}
 }

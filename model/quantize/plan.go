@@ -26,9 +26,9 @@ type Options struct {
 
 func (o Options) limit() int {
 	if o.Reduced {
-		return Reduced
+		return reduced
 	}
-	return Full
+	return full
 }
 
 // Plan is a network and its codes.
@@ -38,9 +38,6 @@ type Plan struct {
 	// of the given one, which some of its activation functions got.
 	Graph *model.Graph
 	Quant model.Quant
-	// Noise is, for each layer that has codes, the mean squared error that those of
-	// its own value, and of all before it, make, in parts of the value's mean square.
-	Noise []float64
 }
 
 // Coded are the names of the convolutions that compute in codes, in order.

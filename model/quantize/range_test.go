@@ -13,25 +13,25 @@ import (
 // stands for, 0 is exact, and what lies outside gets the nearest end.
 func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := Range{rapid.Float64Range(-1e3, 0).Draw(t, "low"), rapid.Float64Range(0, 1e3).Draw(t, "high")}
-		a := r.Affine()
+		r := interval{rapid.Float64Range(-1e3, 0).Draw(t, "low"), rapid.Float64Range(0, 1e3).Draw(t, "high")}
+		a := r.affine()
 		step := float64(a.Scale)
-		x := rapid.Float32Range(float32(r.Low), float32(r.High)).Draw(t, "x")
+		x := rapid.Float32Range(float32(r.low), float32(r.high)).Draw(t, "x")
 		// The zero is rounded to a code, so that either end may move by half a step.
 		if got := decode(a, encode(a, x)); math.Abs(float64(got-x)) > 1.001*step {
 			t.Fatalf("%v comes back as %v; a step is %v", x, got, step)
 		}
-		inner := float64(x) > r.Low+step && float64(x) < r.High-step
+		inner := float64(x) > r.low+step && float64(x) < r.high-step
 		if got := decode(a, encode(a, x)); inner && math.Abs(float64(got-x)) > 0.5001*step {
 			t.Fatalf("%v comes back as %v; a step is %v", x, got, step)
 		}
 		if got := decode(a, encode(a, 0)); got != 0 {
 			t.Fatalf("0 comes back as %v", got)
 		}
-		if encode(a, float32(r.High)*2+1) != codes || encode(a, float32(r.Low)*2-1) != 0 {
+		if encode(a, float32(r.high)*2+1) != codes || encode(a, float32(r.low)*2-1) != 0 {
 			t.Fatal("what is outside of the range does not get its ends")
 		}
-		y := rapid.Float32Range(float32(r.Low), float32(r.High)).Draw(t, "y")
+		y := rapid.Float32Range(float32(r.low), float32(r.high)).Draw(t, "y")
 		if (x < y) && encode(a, x) > encode(a, y) {
 			t.Fatalf("%v has code %d, %v has %d", x, encode(a, x), y, encode(a, y))
 		}
@@ -39,7 +39,7 @@ func TestRoundTrip(t *testing.T) {
 }
 
 func TestEncodeNotANumber(t *testing.T) {
-	if q := encode(Range{-1, 1}.Affine(), float32(math.NaN())); q != 0 {
+	if q := encode(interval{-1, 1}.affine(), float32(math.NaN())); q != 0 {
 		t.Errorf("not a number has code %d; want 0", q)
 	}
 }
@@ -59,15 +59,15 @@ type counted struct {
 	}
 	Divergence []struct {
 		From, To int
-		Is       float64
+		Is       *float64 // nil: infinite
 	}
 }
 
-func (c *counted) histogram() *Histogram {
-	h := NewHistogram(c.Low, c.High)
+func (c *counted) histogram() *histogram {
+	h := newHistogram(c.Low, c.High)
 	for i, n := range c.Counts {
-		h.Count[i] = n
-		h.Total += n
+		h.count[i] = n
+		h.total += n
 	}
 	return h
 }
@@ -86,8 +86,8 @@ func TestRangesOracle(t *testing.T) {
 	for _, c := range cases {
 		h := c.histogram()
 		for _, p := range c.Percentile {
-			r, err := Percentile.Choose(h, p.P, nil)
-			if err != nil || !near(r.Low, p.Range[0], c.High-c.Low) || !near(r.High, p.Range[1], c.High-c.Low) {
+			r, err := Percentile.choose(h, p.P, nil)
+			if err != nil || !near(r.low, p.Range[0], c.High-c.Low) || !near(r.high, p.Range[1], c.High-c.Low) {
 				t.Errorf("%s: percentile %v is %v, %v; want %v", c.Name, p.P, r, err, p.Range)
 			}
 		}
@@ -96,26 +96,33 @@ func TestRangesOracle(t *testing.T) {
 				f    func(float64) float64
 				want float64
 			}{{func(x float64) float64 { return x }, s.Linear}, {leaky, s.Leaky}} {
-				if got := h.error(Range{s.Range[0], s.Range[1]}, act.f); !near(got, act.want, act.want) {
+				if got := h.error(interval{s.Range[0], s.Range[1]}, act.f); !near(got, act.want, act.want) {
 					t.Errorf("%s: squared error of %v is %v; want %v", c.Name, s.Range, got, act.want)
 				}
 			}
 		}
 		for _, d := range c.Divergence {
-			if got := h.divergence(d.From, d.To); !near(got, d.Is, 1+d.Is) {
-				t.Errorf("%s: divergence of bins %d to %d is %v; want %v", c.Name, d.From, d.To, got, d.Is)
+			want := math.Inf(1)
+			if d.Is != nil {
+				want = *d.Is
+			}
+			if got := h.divergence(d.From, d.To); math.IsInf(got, 1) != math.IsInf(want, 1) || d.Is != nil && !near(got, want, 1+want) {
+				t.Errorf("%s: divergence of bins %d to %d is %v; want %v", c.Name, d.From, d.To, got, want)
 			}
 		}
 	}
 }
 
+// methods are all there are.
+func methods() []Method { return []Method{MinMax, Percentile, Entropy, MSE} }
+
 func leaky(x float64) float64 { return math.Max(x, 0.1*x) }
 
 // error is the squared error of a range alone.
-func (h *Histogram) error(r Range, act func(float64) float64) float64 {
+func (h *histogram) error(r interval, act func(float64) float64) float64 {
 	var used []int
 	want := make([]float64, bins)
-	for i, n := range h.Count {
+	for i, n := range h.count {
 		if n > 0 {
 			used = append(used, i)
 			want[i] = act(h.edge(i) + h.width()/2)
@@ -146,15 +153,32 @@ func TestOutlier(t *testing.T) {
 		{MSE, even, least - 4, least + 4},
 		{Entropy, peaked, 6.2, 50}, // 256 bins are 6.25
 	} {
-		h := NewHistogram(0, 100)
-		h.Add(tt.x)
-		r, err := tt.method.Choose(h, DefaultPercentile, nil)
-		if err != nil || r.Low != 0 || r.High < tt.low || r.High > tt.high {
+		h := newHistogram(0, 100)
+		h.add(tt.x)
+		r, err := tt.method.choose(h, DefaultPercentile, nil)
+		if err != nil || r.low != 0 || r.high < tt.low || r.high > tt.high {
 			t.Errorf("%s: %v, %v; want 0 to between %v and %v", tt.method, r, err, tt.low, tt.high)
 		}
 	}
-	if _, err := Method("best").Choose(NewHistogram(0, 1), 0, nil); err == nil {
+	if _, err := Method("best").choose(newHistogram(0, 1), 0, nil); err == nil {
 		t.Error("an unknown method was taken")
+	}
+}
+
+// TestFarFromZero: values that are all between 4 and 5 are inside what is chosen,
+// whatever the method: no range of which nothing was seen is the best.
+func TestFarFromZero(t *testing.T) {
+	x := make([]float32, 10_000)
+	for i := range x {
+		x[i] = 4 + float32(i)/float32(len(x))
+	}
+	low, high := extent(x)
+	h := newHistogram(low, high)
+	h.add(x)
+	for _, m := range methods() {
+		if r, err := m.choose(h, DefaultPercentile, nil); err != nil || r.low != 0 || r.high < 4.5 {
+			t.Errorf("%s: %v, %v; want 0 to about 5", m, r, err)
+		}
 	}
 }
 
@@ -163,15 +187,15 @@ func TestMSEIsBest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := rapid.SliceOfN(rapid.Float32Range(-50, 50), 10, 300).Draw(t, "x")
 		low, high := extent(x)
-		h := NewHistogram(low, high)
-		h.Add(x)
+		h := newHistogram(low, high)
+		h.add(x)
 		for _, act := range []func(float64) float64{leaky, func(x float64) float64 { return x }} {
-			best, err := MSE.Choose(h, 0, act)
+			best, err := MSE.choose(h, 0, act)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, share := range []float64{1, 0.9, 0.5} {
-				r := Range{h.Low * share, h.High * share}
+				r := interval{h.low * share, h.high * share}
 				if h.error(best, act) > h.error(r, act)*(1+1e-12) {
 					t.Fatalf("%v has error %v; %v has %v", best, h.error(best, act), r, h.error(r, act))
 				}
@@ -181,14 +205,14 @@ func TestMSEIsBest(t *testing.T) {
 }
 
 func TestHistogramOfNothing(t *testing.T) {
-	h := NewHistogram(0, 0)
-	h.Add(make([]float32, 7))
-	for _, m := range Methods() {
-		r, err := m.Choose(h, DefaultPercentile, nil)
+	h := newHistogram(0, 0)
+	h.add(make([]float32, 7))
+	for _, m := range methods() {
+		r, err := m.choose(h, DefaultPercentile, nil)
 		if err != nil {
 			t.Errorf("%s: %v", m, err)
 		}
-		if a := r.Affine(); !a.Coded() || decode(a, encode(a, 0)) != 0 {
+		if a := r.affine(); !a.Coded() || decode(a, encode(a, 0)) != 0 {
 			t.Errorf("%s: zeros get %v", m, a)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"sync"
 
 	"dashline/model"
 	"dashline/model/exec"
@@ -11,7 +12,8 @@ import (
 
 // Sensitivity says, for each convolution that computes in codes, how far the
 // outputs move on pictures when it alone does: the sum of [Distance] over the
-// pictures, by layer of p.Graph. All others are 0.
+// pictures, by layer of p.Graph. All others are 0. progress, unless nil, is told how
+// many convolutions are done, those of every picture, by one goroutine at a time.
 func (p *Plan) Sensitivity(ctx context.Context, pictures [][]float32, progress func(done, of int)) ([]float64, error) {
 	var layers []int
 	for i := range p.Graph.Layers {
@@ -27,7 +29,8 @@ func (p *Plan) Sensitivity(ctx context.Context, pictures [][]float32, progress f
 	if err != nil {
 		return nil, err
 	}
-	for n, picture := range pictures {
+	tell := teller(len(layers)*len(pictures), progress)
+	for _, picture := range pictures {
 		values := make([][]float32, len(p.Graph.Layers))
 		_, err := r.Run(&exec.Scratch{}, [][]float32{picture}, func(i int, value []float32) error {
 			values[i] = append([]float32(nil), value...)
@@ -40,6 +43,7 @@ func (p *Plan) Sensitivity(ctx context.Context, pictures [][]float32, progress f
 		err = each(ctx, len(layers), func(k int, s *exec.Scratch) error {
 			var err error
 			moved[k], err = p.alone(s, layers[k], values)
+			tell()
 			return err
 		})
 		if err != nil {
@@ -48,11 +52,24 @@ func (p *Plan) Sensitivity(ctx context.Context, pictures [][]float32, progress f
 		for k, i := range layers {
 			total[i] += moved[k]
 		}
-		if progress != nil {
-			progress(n+1, len(pictures))
-		}
 	}
 	return total, nil
+}
+
+// teller counts calls from several goroutines to of.
+func teller(of int, progress func(done, of int)) func() {
+	if progress == nil {
+		return func() {}
+	}
+	progress(0, of)
+	var one sync.Mutex
+	done := 0
+	return func() {
+		one.Lock()
+		defer one.Unlock()
+		done++
+		progress(done, of)
+	}
 }
 
 // alone is how far the outputs move when convolution c alone computes in codes.
@@ -83,7 +100,7 @@ func (p *Plan) alone(s *exec.Scratch, c int, values [][]float32) (float64, error
 		case *model.Conv:
 			if i == c {
 				op := *o
-				op.Weight, op.Bias = Weights(p.Quant.Weights[i]), slices.Clone(o.Bias)
+				op.Weight, op.Bias = decoded(p.Quant.Weights[i]), slices.Clone(o.Bias)
 				roundBias(op.Bias, p.Quant.Weights[i], p.Quant.Values[l.From[0]])
 				l.Op = &op
 			}
@@ -94,7 +111,7 @@ func (p *Plan) alone(s *exec.Scratch, c int, values [][]float32) (float64, error
 			}
 		}
 		if need[i] && !p.Graph.IsOutput(i) {
-			Fake(p.Quant.Values[i], changed[i])
+			fake(p.Quant.Values[i], changed[i])
 		}
 	}
 	d := 0.0

@@ -18,16 +18,12 @@ type Simulator struct {
 
 // Simulator is that of the plan as it is now.
 func (p *Plan) Simulator() *Simulator {
-	s := &Simulator{g: p.Graph.Clone(), values: p.Quant.Values, last: make([]int, len(p.Graph.Layers))}
+	s := &Simulator{g: p.Graph.Clone(), values: slices.Clone(p.Quant.Values), last: p.Graph.LastReaders()}
 	for i := range s.g.Layers {
 		l := &s.g.Layers[i]
-		s.last[i] = i
-		for _, from := range l.From {
-			s.last[from] = i
-		}
 		codes := p.Quant.Weights[i]
 		if o, ok := l.Op.(*model.Conv); ok && codes.Coded() {
-			o.Weight = Weights(codes)
+			o.Weight = decoded(codes)
 			roundBias(o.Bias, codes, p.Quant.Values[l.From[0]])
 		}
 	}
@@ -51,7 +47,7 @@ func (s *Simulator) Run(scratch *exec.Scratch, picture []float32) ([][]float32, 
 		if s.g.IsOutput(i) { // which is given before it is made codes
 			given[i] = slices.Clone(values[i])
 		}
-		Fake(s.values[i], values[i])
+		fake(s.values[i], values[i])
 		for _, from := range l.From {
 			if s.last[from] == i {
 				values[from] = nil

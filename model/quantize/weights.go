@@ -8,8 +8,8 @@ import (
 
 // Limits of a weight's code.
 const (
-	Full    = 127
-	Reduced = 64
+	full    = 127
+	reduced = 64
 )
 
 // filterScales are steps of the filters of a convolution: those with which the
@@ -68,8 +68,8 @@ func step(w, scale float64, limit int) int8 {
 	return int8(min(max(q, float64(-limit)), float64(limit)))
 }
 
-// Weights are what codes stand for.
-func Weights(c model.Codes) []float32 {
+// decoded is what codes stand for.
+func decoded(c model.Codes) []float32 {
 	out := make([]float32, len(c.Values))
 	each := len(out) / len(c.Scale)
 	for i, q := range c.Values {

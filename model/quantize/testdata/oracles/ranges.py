@@ -33,6 +33,8 @@ def squared(counts, edges, low, high, act):
 
 
 def divergence(counts, start, end):
+    if not counts[start:end].any():
+        return None  # infinite: no code tells anything
     p = counts[start:end].astype(float)
     inner = p.copy()
     p[0] += counts[:start].sum()
@@ -64,6 +66,7 @@ def main():
         "relu of normal with outliers": np.concatenate([np.maximum(rng.normal(0, 1, 20000), 0), [30, 42.5]]),
         "laplace moved up": rng.laplace(2, 1, 20000),
         "mostly one value": np.concatenate([np.full(5000, 0.25), rng.normal(0, 0.01, 500)]),
+        "all far from 0": rng.uniform(4, 5, 2000),
     }
     cases = []
     for name, x in samples.items():
