@@ -20,10 +20,8 @@ func (t Timer) Race(ctx context.Context, files ...[]byte) (medians []time.Durati
 		}
 		defer func() { err = errors.Join(err, nets[i].Close()) }()
 	}
-	if t.Forwards == 0 {
-		t.Forwards = 30
-	}
-	for range t.Forwards {
+	const forwards = 30
+	for range forwards {
 		for i, net := range nets {
 			if err := ctx.Err(); err != nil {
 				return nil, err

@@ -24,13 +24,11 @@ type flow struct {
 
 func newFlow(g *model.Graph, images [][]float32) *flow {
 	f := &flow{
-		g: g, in: make([][]model.Shape, len(g.Layers)), last: make([]int, len(g.Layers)),
+		g: g, in: make([][]model.Shape, len(g.Layers)), last: g.LastReaders(),
 		values: make([][][]float32, len(g.Layers)), scratch: make([]exec.Scratch, workers()),
 	}
 	for i := range g.Layers {
-		f.last[i] = i
 		for _, from := range g.Layers[i].From {
-			f.last[from] = i
 			f.in[i] = append(f.in[i], g.Layers[from].Shape)
 		}
 		if _, ok := g.Layers[i].Op.(*model.Input); ok {

@@ -17,14 +17,7 @@ const (
 // there, as it is and without its mean.
 func each(g *model.Graph, places int) int64 {
 	dies := make([][]int, len(g.Layers)) // values that a layer reads last
-	last := make([]int, len(g.Layers))
-	for i := range g.Layers {
-		last[i] = i
-		for _, from := range g.Layers[i].From {
-			last[from] = i
-		}
-	}
-	for i, at := range last {
+	for i, at := range g.LastReaders() {
 		dies[at] = append(dies[at], i)
 	}
 	var alive, most, kept, patches int64
