@@ -95,7 +95,7 @@ func (c *modelLadderCmd) Run(ctx context.Context, out streams) error {
 		return err
 	}
 	study, err := ladder.Run(ctx, all, ladder.Options{
-		Dir: c.Out, Threads: c.Threads, Deadline: c.Deadline, Pictures: c.Calibrate, Validate: c.Validate, Every: c.Every, Labelled: !c.Unlabelled,
+		Network: n.Described.Name, Dir: c.Out, Threads: c.Threads, Deadline: c.Deadline, Pictures: c.Calibrate, Validate: c.Validate, Every: c.Every, Labelled: !c.Unlabelled,
 		Rounds: c.Rounds, Seed: c.Seed, Progress: p.show,
 	})
 	p.end()
@@ -141,18 +141,12 @@ func (c *modelLadderCmd) tune(n *netfile.Net, p *phases) func(context.Context, s
 const finetunePictures = 300
 
 func writeStudy(dir string, s *ladder.Study) error {
-	page, err := os.Create(filepath.Join(dir, "report.html"))
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(s.WriteHTML(page), page.Close()); err != nil {
-		return err
-	}
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
 	return errors.Join(
+		netfile.Write(filepath.Join(dir, "report.html"), s.WriteHTML),
 		netfile.Replace(filepath.Join(dir, "study.json"), append(data, '\n')),
 		netfile.Replace(filepath.Join(dir, "ladder.yaml"), []byte(s.Ladder.Text())),
 	)
@@ -160,10 +154,10 @@ func writeStudy(dir string, s *ladder.Study) error {
 
 func printStudy(to io.Writer, dir string, s *ladder.Study) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "RUNG\tP50 MS\tP99 MS\tTIME\t%s\t95 %%\tAGREES\tMB\tGZIP MB\tGMACS\tLEFT OUT FOR\n", strings.ToUpper(s.Ladder.Accuracy))
+	fmt.Fprintf(w, "RUNG\tP50 MS\tP99 MS\tP50, %s = 1\t%s\t95 %%\tAGREES\tMB\tGZIP MB\tGMACS\tLEFT OUT FOR\n", s.Rows[0].Name, strings.ToUpper(s.Ladder.Accuracy))
 	row := func(r ladder.Row, over string) {
-		fmt.Fprintf(w, "%s\t%.2f\t%.2f\tx%.2f\t%.3f\t%.3f to %.3f\t%.3f\t%.2f\t%.2f\t%.3f\t%s\n", r.Name, r.P50.Seconds()*1e3, r.P99.Seconds()*1e3, r.Ratio,
-			r.Accuracy, r.Low, r.High, r.Agreement, float64(r.FileBytes)/1e6, float64(r.Zipped)/1e6, float64(r.MACs)/1e9, over)
+		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.2f\t%.3f\t%s\t%.3f\t%.2f\t%.2f\t%.3f\t%s\n", r.Name, r.P50MS, r.P99MS, r.Ratio,
+			r.Accuracy, r.Between(), r.Agreement, float64(r.FileBytes)/1e6, float64(r.Zipped)/1e6, float64(r.MACs)/1e9, over)
 	}
 	for _, r := range s.Rows {
 		row(r, r.Over)
@@ -176,7 +170,7 @@ func printStudy(to io.Writer, dir string, s *ladder.Study) error {
 	}
 	fmt.Fprintf(w, "\n%d rungs in %s; the report is %s\n", len(s.Ladder.Rungs), filepath.Join(dir, "ladder.yaml"), filepath.Join(dir, "report.html"))
 	if s.Largest != "" {
-		fmt.Fprintf(w, "the largest that makes %v is %s\n", s.Ladder.Deadline, s.Largest)
+		fmt.Fprintf(w, "the largest that makes %v ms is %s\n", s.Ladder.DeadlineMS, s.Largest)
 	}
 	return w.Flush()
 }

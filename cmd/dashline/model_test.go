@@ -298,7 +298,7 @@ func TestModelLadderLargeNetworks(t *testing.T) {
 	names := map[string]bool{}
 	for _, r := range s.Rows {
 		names[r.Candidate] = true
-		if r.Agreement < 0 || r.Agreement > 1 || r.Candidate == "full" && r.Agreement != 1 || r.P50 <= 0 || r.MACs <= 0 {
+		if r.Agreement < 0 || r.Agreement > 1 || r.Candidate == "full" && r.Agreement != 1 || r.P50MS <= 0 || r.MACs <= 0 {
 			t.Errorf("%+v", r)
 		}
 	}
