@@ -206,7 +206,7 @@ func conclude(all []Candidate, worth []value, open []*contestant, refused map[st
 		}
 		r := ladder.Rung{
 			Name: from.Name + "-" + c.engine, Network: filepath.ToSlash(path), Engine: c.engine,
-			P50MS: ladder.MS(c.quantile(.5)), P99MS: ladder.MS(c.quantile(.99)), Accuracy: v.accuracy,
+			P50MS: ladder.MS(c.quantile(.5).Round(time.Microsecond)), P99MS: ladder.MS(c.quantile(.99).Round(time.Microsecond)), Accuracy: v.accuracy,
 			Parameters: from.Parameters, FileBytes: from.FileBytes, MACs: from.MACs,
 		}
 		if v.interval.Known {

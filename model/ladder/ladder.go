@@ -62,8 +62,8 @@ func (r Rung) Between() string {
 	return fmt.Sprintf("%.3f to %.3f", r.Interval[0], r.Interval[1])
 }
 
-// MS is a time in milliseconds, to the microsecond.
-func MS(d time.Duration) float64 { return float64(d.Round(time.Microsecond)/time.Microsecond) / 1e3 }
+// MS is a time in milliseconds.
+func MS(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 const maxFile = 1 << 20
 

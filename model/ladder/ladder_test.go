@@ -65,8 +65,8 @@ func TestValidate(t *testing.T) {
 }
 
 func TestMS(t *testing.T) {
-	if got := MS(12_345_678 * time.Nanosecond); got != 12.346 {
-		t.Errorf("%v ms, want 12.346", got)
+	if got := MS(12_345_678 * time.Nanosecond); got != 12.345678 {
+		t.Errorf("%v ms, want 12.345678", got)
 	}
 }
 
