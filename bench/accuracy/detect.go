@@ -70,12 +70,17 @@ func (s *seer) look(v *view) (img ap.Image, err error) {
 	if s.items, _, err = s.Detect(v.image, s.items[:0]); err != nil {
 		return img, err
 	}
-	img.Found = make([]ap.Detection, 0, len(s.items))
-	for _, i := range s.items {
+	return ap.Image{Found: detections(s.items)}, nil
+}
+
+// detections are what a network found as ap has it.
+func detections(items []msg.Detection) []ap.Detection {
+	out := make([]ap.Detection, 0, len(items))
+	for _, i := range items {
 		b := ap.Corners(float64(i.Box.X0), float64(i.Box.Y0), float64(i.Box.X1), float64(i.Box.Y1))
-		img.Found = append(img.Found, ap.Detection{Class: i.Class, Box: b, Score: float64(i.Score)})
+		out = append(out, ap.Detection{Class: i.Class, Box: b, Score: float64(i.Score)})
 	}
-	return img, nil
+	return out
 }
 
 // keep notes what was found in a picture.
