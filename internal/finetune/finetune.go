@@ -57,9 +57,10 @@ type Step struct {
 }
 
 // Measured is how well a network does on what was held out. Without labels Loss
-// is what is trained on, and AP50 is held against the teacher's confident boxes.
+// is what is trained on, and AP50 is held against the teacher's confident boxes,
+// nil where it has none there.
 type Measured struct {
-	AP50 float64 `json:"ap50"`
+	AP50 *float64 `json:"ap50,omitempty"`
 	Loss float64 `json:"loss,omitempty"`
 }
 
