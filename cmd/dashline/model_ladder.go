@@ -53,7 +53,7 @@ func (modelLadderCmd) Help() string {
 
 The whole study in one command: the network as it is, in float16 and int8, pruned at several strengths and int8 forms of these; each on both engines measured for size, time and accuracy. What is not faster, beyond chance, than something at least as accurate is left out; the rest is the ladder. With pruned networks come two baselines, 50 and 80 % of the single weights set to zero: measured on one engine, never a rung. Open report.html in a browser.
 
-Exit codes: 0 done; 1 files are missing or damaged, or a share cannot be removed; 2 the command line is wrong; 3 no rung makes the deadline, or stopped while training, and can go on.
+Exit codes: 0 done; 1 files or Python's modules are missing or damaged, or a share cannot be removed; 2 the command line is wrong; 3 no rung makes the deadline, or stopped while training, and can go on.
 
 The same command goes on after a stop: in pruning, where it was; in training, from the checkpoint of the network that was being trained, for which the shares are pruned and those before it trained once more, to the same networks.`
 }
