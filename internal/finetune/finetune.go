@@ -61,7 +61,7 @@ type Step struct {
 // nil where it has none there.
 type Measured struct {
 	AP50 *float64 `json:"ap50,omitempty"`
-	Loss float64 `json:"loss,omitempty"`
+	Loss float64  `json:"loss,omitempty"`
 }
 
 // Result is what came of a run.
