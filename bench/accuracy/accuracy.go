@@ -5,8 +5,10 @@
 //   - A network runs through the code that a pipeline runs it through; only the
 //     score threshold is lower, and 100 detections a picture are kept, as COCO's
 //     average precision wants it.
-//   - A picture that cannot be read, or is not of the size that its labels say,
-//     ends the measurement: figures are of all pictures or there are none.
+//   - A labelled picture that cannot be read, or is not of the size that its labels
+//     say, ends the measurement: figures are of all pictures or there are none. Of
+//     data without labels ([Options.Plain]) such pictures are passed over, and
+//     [Agreement].Pictures is how many there were.
 //   - What is left out (classes that the network does not know, frames that were
 //     not asked for) is in the report.
 //   - The same network, engine and data give the same report.

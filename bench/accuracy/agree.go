@@ -34,7 +34,7 @@ func (f *Found) Agree(like *Found, b ap.Bootstrap) (Agreement, error) {
 		return a, fmt.Errorf("networks %s and %s ran on %d and %d pictures", a.Network, a.Like, len(f.images), len(like.images))
 	}
 	names := labels.NewClasses(f.Classes)
-	class := map[int]int{}
+	class := make([]int, len(like.Classes)) // of like as those of f
 	for i, name := range like.Classes {
 		k, known := names.Find(name)
 		if !known {
@@ -44,24 +44,41 @@ func (f *Found) Agree(like *Found, b ap.Bootstrap) (Agreement, error) {
 	}
 	images := make([]ap.Image, len(f.images))
 	for i := range images {
-		images[i].Found = f.images[i].Found
-		for _, d := range like.images[i].Found {
-			if d.Score >= Confident {
-				images[i].Truth = append(images[i].Truth, ap.Truth{Class: class[d.Class], Box: d.Box, Area: d.Box.W * d.Box.H})
-				a.Boxes++
-			}
-		}
+		images[i] = ap.Image{Found: f.images[i].Found, Truth: confident(like.images[i].Found, class)}
 	}
-	if a.Boxes == 0 {
-		return a, fmt.Errorf("network %s finds nothing in these pictures: give some that show what it knows", a.Like)
-	}
-	m, err := ap.Match(images, len(f.Classes))
+	m, boxes, err := match(images, len(f.Classes), a.Like)
 	if err != nil {
 		return a, err
 	}
+	a.Boxes = boxes
 	r := m.Summary(nil)
 	a.AP, a.AP50 = r.AP, r.AP50
 	b.Blocks = slices.Clone(f.blocks())
 	a.Intervals, err = m.Intervals(b)
 	return a, err
+}
+
+// confident are the confident boxes among what a network found, as truth; class says
+// what its classes are in the network that is held against them.
+func confident(found []ap.Detection, class []int) []ap.Truth {
+	var truth []ap.Truth
+	for _, d := range found {
+		if d.Score >= Confident {
+			truth = append(truth, ap.Truth{Class: class[d.Class], Box: d.Box, Area: d.Box.W * d.Box.H})
+		}
+	}
+	return truth
+}
+
+// match matches pictures whose truth is the boxes of the network like, and counts
+// these: there have to be some.
+func match(images []ap.Image, classes int, like string) (m *ap.Matched, boxes int, err error) {
+	for i := range images {
+		boxes += len(images[i].Truth)
+	}
+	if boxes == 0 {
+		return nil, 0, fmt.Errorf("network %s finds nothing in these pictures: give some that show what it knows", like)
+	}
+	m, err = ap.Match(images, classes)
+	return m, boxes, err
 }

@@ -70,17 +70,51 @@ func (s *seer) look(v *view) (img ap.Image, err error) {
 	if s.items, _, err = s.Detect(v.image, s.items[:0]); err != nil {
 		return img, err
 	}
-	img.Found = make([]ap.Detection, 0, len(s.items))
-	for _, i := range s.items {
+	return ap.Image{Found: detections(s.items)}, nil
+}
+
+// detections are what a network found as ap has it.
+func detections(items []msg.Detection) []ap.Detection {
+	out := make([]ap.Detection, 0, len(items))
+	for _, i := range items {
 		b := ap.Corners(float64(i.Box.X0), float64(i.Box.Y0), float64(i.Box.X1), float64(i.Box.Y1))
-		img.Found = append(img.Found, ap.Detection{Class: i.Class, Box: b, Score: float64(i.Score)})
+		out = append(out, ap.Detection{Class: i.Class, Box: b, Score: float64(i.Score)})
 	}
-	return img, nil
+	return out
 }
 
 // keep notes what was found in a picture.
 func (s *seer) keep(img ap.Image, from origin) {
 	s.found.images, s.found.of = append(s.found.images, img), append(s.found.of, from)
+}
+
+// Readable says whether Data can be read for a network of those classes, as
+// [Detect] will, without looking at pictures. It is for telling early that a path
+// is wrong.
+func (o Options) Readable(ctx context.Context, classes []string) error {
+	_, _, err := o.sources(ctx, classes, map[string]int{})
+	return err
+}
+
+// sources opens all data, with the category of each class in labelled data, and
+// counts in left what the network does not know.
+func (o Options) sources(ctx context.Context, classes []string, left map[string]int) (all []source, categories [][]int, err error) {
+	for _, path := range o.Data {
+		if o.Plain {
+			s, err := openPlain(ctx, path)
+			if err != nil {
+				return nil, nil, err
+			}
+			all, categories = append(all, s), append(categories, nil)
+			continue
+		}
+		s, category, err := openLabelled(path, classes, left)
+		if err != nil {
+			return nil, nil, err
+		}
+		all, categories = append(all, s), append(categories, category)
+	}
+	return all, categories, nil
 }
 
 // Detect runs a detector over all data.
@@ -93,22 +127,9 @@ func Detect(ctx context.Context, o Options) (_ *Found, err error) {
 
 	found := det.found
 	inDrives := labels.NewClasses(found.Classes)
-	var all []source
-	var categories [][]int
-	for _, path := range o.Data {
-		if o.Plain {
-			s, err := openPlain(ctx, path)
-			if err != nil {
-				return nil, err
-			}
-			all, categories = append(all, s), append(categories, nil)
-			continue
-		}
-		s, category, err := openLabelled(path, found.Classes, found.Left)
-		if err != nil {
-			return nil, err
-		}
-		all, categories = append(all, s), append(categories, category)
+	all, categories, err := o.sources(ctx, found.Classes, found.Left)
+	if err != nil {
+		return nil, err
 	}
 	var together blocks
 	err = o.each(ctx, all, func(v *view) error {

@@ -34,34 +34,27 @@ func Drop(d *catalog.Network, g *model.Graph, want, have [][][]float32) (points 
 	blank := gocv.NewMatWithSize(d.Input.Height, d.Input.Width, gocv.MatTypeCV8UC3)
 	defer func() { err = errors.Join(err, det.Close(), blank.Close()) }()
 
+	look := func(values [][]float32) ([]ap.Detection, error) {
+		given.values = values
+		found, _, err := det.Detect(blank, nil)
+		return detections(found), err
+	}
+	class := make([]int, len(d.Classes)) // each is its own
+	for i := range class {
+		class[i] = i
+	}
 	images := make([]ap.Image, len(want))
-	boxes := 0
 	for i := range images {
-		for _, of := range []struct {
-			values [][]float32
-			truth  bool
-		}{{want[i], true}, {have[i], false}} {
-			given.values = of.values
-			found, _, err := det.Detect(blank, nil)
-			if err != nil {
-				return 0, err
-			}
-			for _, f := range found {
-				box := ap.Corners(float64(f.Box.X0), float64(f.Box.Y0), float64(f.Box.X1), float64(f.Box.Y1))
-				switch {
-				case !of.truth:
-					images[i].Found = append(images[i].Found, ap.Detection{Class: f.Class, Box: box, Score: float64(f.Score)})
-				case f.Score >= Confident:
-					images[i].Truth = append(images[i].Truth, ap.Truth{Class: f.Class, Box: box, Area: box.W * box.H})
-					boxes++
-				}
-			}
+		whole, err := look(want[i])
+		if err != nil {
+			return 0, err
+		}
+		images[i].Truth = confident(whole, class)
+		if images[i].Found, err = look(have[i]); err != nil {
+			return 0, err
 		}
 	}
-	if boxes == 0 {
-		return 0, fmt.Errorf("network %s finds nothing in these pictures: give some that show what it knows", d.Name)
-	}
-	m, err := ap.Match(images, len(d.Classes))
+	m, _, err := match(images, len(d.Classes), d.Name)
 	if err != nil {
 		return 0, err
 	}

@@ -110,7 +110,7 @@ func TestBaselinesInAStudy(t *testing.T) {
 		t.Fatalf("%+v", s.Baselines)
 	}
 	b := s.Baselines[0]
-	if b.P50 <= 0 || b.P99 < b.P50 || b.Agreement <= 0 || b.Agreement >= 1 || b.Zipped >= all[0].Zipped || b.FileBytes != all[0].FileBytes {
+	if b.P50MS <= 0 || b.P99MS < b.P50MS || b.Agreement <= 0 || b.Agreement >= 1 || b.Zipped >= all[0].Zipped || b.FileBytes != all[0].FileBytes {
 		t.Errorf("%+v", b)
 	}
 	for _, r := range s.Rows {

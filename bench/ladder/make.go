@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	"dashline/bench/accuracy"
-	"dashline/internal/doctor"
 	"dashline/internal/netfile"
 	"dashline/internal/shrink"
 	"dashline/model"
@@ -24,6 +23,7 @@ type MakeOptions struct {
 	Remove   []float64 // shares of the operations, rising; none: no pruned ones
 	Sparse   []float64 // parts of the weights that are zero in baselines, 0 to 1; none: no baselines
 	Int8     bool
+	Reduced  bool // weights of int8 forms have 7 bits, which a processor without VNNI needs
 	Half     bool
 	Seed     uint64
 	Progress func(what string, done, total int)
@@ -144,17 +144,8 @@ func (m *maker) forms(ctx context.Context, name string, g *model.Graph, how stri
 const maxDrop = 1
 
 func (m *maker) codes(ctx context.Context, name string, g *model.Graph) (*quantize.Plan, error) {
-	const memory = 3 << 30 // bytes, of all calibration pictures' values at once
-	most := max(int(memory/quantize.Memory(g)), 1)
-	var calibrate, judged [][]float32
-	for i, x := range m.images {
-		if i%3 == 0 && len(calibrate) < most {
-			calibrate = append(calibrate, x)
-		} else {
-			judged = append(judged, x)
-		}
-	}
-	o := quantize.Options{Reduced: !doctor.ReadMachine().VNNI()}
+	calibrate, judged := quantize.Split(g, m.images)
+	o := quantize.Options{Reduced: m.o.Reduced}
 	judge := func(want, have quantize.Outputs) (float64, error) { return accuracy.Drop(m.n.Described, g, want, have) }
 	plan, _, err := quantize.Hold(ctx, g, calibrate, judged, o, maxDrop, judge, func(what string, done, of int) {
 		m.o.Progress("int8 form of "+name+": "+what, done, of)

@@ -100,6 +100,30 @@ func TestMakeTunes(t *testing.T) {
 	}
 }
 
+// Weights of 7 bits make another file, whatever this processor needs; the same
+// options make the same one.
+func TestMakeReduced(t *testing.T) {
+	n := tiny(t)
+	var files []string
+	for _, reduced := range []bool{false, true, true} {
+		dir := t.TempDir()
+		if _, err := Make(t.Context(), n, tinynet.Inputs(6), MakeOptions{Dir: dir, Int8: true, Reduced: reduced, Progress: quiet}); err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(filepath.Join(dir, "full-int8.onnx"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, string(data))
+	}
+	if files[0] == files[1] {
+		t.Error("weights of 7 and 8 bits make the same file")
+	}
+	if files[1] != files[2] {
+		t.Error("the same options make different files")
+	}
+}
+
 func TestMakeRefuses(t *testing.T) {
 	n := tiny(t)
 	if _, err := Make(t.Context(), n, tinynet.Inputs(6), MakeOptions{Dir: t.TempDir(), Remove: []float64{.999}, Progress: quiet}); !errors.Is(err, prune.ErrTarget) {

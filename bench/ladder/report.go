@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"strings"
-	"time"
 )
 
 //go:embed report.html
@@ -17,8 +16,11 @@ var page string
 // measured, on what, the rungs, plots of accuracy over time, size and work, and the
 // baselines, which are in none of the plots.
 func (s *Study) WriteHTML(w io.Writer) error {
+	axis := "AP50"
+	if s.Ladder.Accuracy != "ap50" {
+		axis = "agreement, AP50"
+	}
 	t, err := template.New("report").Funcs(template.FuncMap{
-		"ms":   func(d time.Duration) string { return fmt.Sprintf("%.2f", d.Seconds()*1e3) },
 		"mega": func(n int64) string { return fmt.Sprintf("%.2f", float64(n)/1e6) },
 		"zipped": func(n int64) string {
 			if n == 0 {
@@ -38,9 +40,11 @@ func (s *Study) WriteHTML(w io.Writer) error {
 	}
 	return t.Execute(w, struct {
 		*Study
+		Axis  string // what y axes show
+		First string // the row that Ratio is over
 		Plots []plot
-	}{s, []plot{
-		of(func(r *Row) float64 { return r.P50.Seconds() * 1e3 }, "Accuracy and time", "median time from picture to detections, ms"),
+	}{s, axis, s.Rows[0].Name, []plot{
+		of(func(r *Row) float64 { return r.P50MS }, "Accuracy and time", "median time from picture to detections, ms"),
 		of(func(r *Row) float64 { return float64(r.FileBytes) / 1e6 }, "Accuracy and size", "file, MB"),
 		of(func(r *Row) float64 { return float64(r.MACs) / 1e9 }, "Accuracy and work", "multiply-accumulates, billions"),
 	}})
@@ -48,11 +52,10 @@ func (s *Study) WriteHTML(w io.Writer) error {
 
 // plot is points in a box of plotWidth x plotHeight pixels; x is logarithmic.
 type plot struct {
-	Title, Unit    string
+	Title, Unit    string // Unit is what the x axis shows
 	Points         []point
 	XTicks, YTicks []tick
 	Line           string // through the rungs that are kept
-	Limit          float64
 }
 
 type point struct {
@@ -103,7 +106,11 @@ func (s *Study) plot(p plot, of func(*Row) float64) plot {
 		if of(r) <= 0 {
 			continue
 		}
-		p.Points = append(p.Points, point{x(of(r)), y(r.Accuracy), y(r.Low), y(r.High), r.Name, r.Kept, r.Engine})
+		drawn := point{x(of(r)), y(r.Accuracy), y(r.Accuracy), y(r.Accuracy), r.Name, r.Kept, r.Engine}
+		if len(r.Interval) == 2 {
+			drawn.Low, drawn.High = y(r.Interval[0]), y(r.Interval[1])
+		}
+		p.Points = append(p.Points, drawn)
 	}
 	for _, rung := range s.Ladder.Rungs {
 		for i := range s.Rows {

@@ -9,21 +9,26 @@
 //   - Times are from picture to detections: what a frame's deadline pays for.
 //   - Accuracy is of the validation data, which nothing was chosen on; without
 //     labels it is agreement with the first candidate, and said to be.
-//   - What an engine cannot run is in the study with its reason.
+//   - What an engine cannot run is in the study with its reason. Accuracy is
+//     measured on the last engine that runs a candidate, as engines differ by
+//     rounding only.
 //   - Baselines are measured like all others and are never rungs; nothing is left
 //     out for one.
 package ladder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"dashline/bench/accuracy"
 	"dashline/detect/ap"
+	"dashline/infer"
 	"dashline/internal/doctor"
 	"dashline/model/ladder"
 )
@@ -35,7 +40,6 @@ type Candidate struct {
 	How     string // it was made, in words
 	// Size as model.Profile counts it.
 	Parameters, FileBytes, MACs int64
-	Memory                      int64 // bytes; 0: not measured
 	Zipped                      int64 // bytes of the file after gzip; 0: not known
 	// Baseline: it is there to compare with. To keep its part of a study small it
 	// is timed on one engine only, the last of Options.Engines that runs it.
@@ -44,6 +48,7 @@ type Candidate struct {
 
 // Options say how to measure.
 type Options struct {
+	Network  string   // name of what the candidates were made of; "": that of the first one
 	Dir      string   // where the ladder's file will be: descriptions are below it
 	Engines  []string // "opencv", "ort"
 	Threads  int      // of each engine; 0: one per core
@@ -63,7 +68,7 @@ func (o Options) defaults() Options {
 		o.Engines = []string{"opencv", "ort"}
 	}
 	if o.Threads == 0 {
-		o.Threads = runtime.GOMAXPROCS(0)
+		o.Threads = min(runtime.GOMAXPROCS(0), infer.MaxThreads)
 	}
 	if o.Stills == 0 {
 		o.Stills = 8
@@ -82,8 +87,8 @@ type Row struct {
 	ladder.Rung
 	Candidate string `json:"candidate"`
 	How       string `json:"how"`
-	// Ratio is the median time over that of the first candidate on OpenCV, or on
-	// its only engine.
+	// Ratio is the median time over that of the first row: the first candidate on
+	// the first engine that runs it.
 	Ratio float64 `json:"ratio"`
 	// Agreement is the AP50 that Found.Agree measures against the first candidate.
 	Agreement float64 `json:"agreement"`
@@ -108,10 +113,6 @@ func Run(ctx context.Context, all []Candidate, o Options) (study *Study, err err
 	if len(all) == 0 || all[0].Baseline {
 		return nil, errors.New("no networks to measure: the first is what the others are held against, and no baseline")
 	}
-	worth, err := judge(ctx, all, o)
-	if err != nil {
-		return nil, err
-	}
 	pictures, err := stills(ctx, o.Pictures, o.Stills)
 	if err != nil {
 		return nil, err
@@ -126,7 +127,11 @@ func Run(ctx context.Context, all []Candidate, o Options) (study *Study, err err
 	if err != nil {
 		return nil, err
 	}
-	err = race(ctx, open, pictures, o.Rounds, func(done, total int) { o.Progress("timing", done, total) })
+	worth, err := judge(ctx, all, open, o)
+	if err != nil {
+		return nil, err
+	}
+	err = race(ctx, open, pictures, o.Rounds, o.Seed, func(done, total int) { o.Progress("timing", done, total) })
 	if err != nil {
 		return nil, err
 	}
@@ -135,18 +140,27 @@ func Run(ctx context.Context, all []Candidate, o Options) (study *Study, err err
 
 // value is how right a candidate is.
 type value struct {
-	accuracy, low, high float64
-	agreement           float64
+	accuracy  float64
+	interval  ap.Interval
+	agreement float64
 }
 
-// judge measures the accuracy of each candidate, once: engines differ by rounding.
-func judge(ctx context.Context, all []Candidate, o Options) ([]value, error) {
+// judge measures the accuracy of each candidate that is open, on its last engine.
+func judge(ctx context.Context, all []Candidate, open []*contestant, o Options) ([]value, error) {
+	engines := map[int]string{}
+	for _, c := range open {
+		engines[c.candidate] = c.engine
+	}
 	worth := make([]value, len(all))
 	b := ap.Bootstrap{Resamples: 500, Seed: o.Seed}
 	var first *accuracy.Found
 	for i, c := range all {
+		engine, runs := engines[i]
+		if !runs {
+			continue
+		}
 		found, err := accuracy.Detect(ctx, accuracy.Options{
-			Network: c.Network, Data: o.Validate, Every: o.Every, Plain: !o.Labelled,
+			Network: c.Network, Engine: engine, Data: o.Validate, Every: o.Every, Plain: !o.Labelled,
 			Progress: func(done, total int) { o.Progress("accuracy of "+c.Name, done, total) },
 		})
 		if err != nil {
@@ -159,13 +173,17 @@ func judge(ctx context.Context, all []Candidate, o Options) ([]value, error) {
 		if err != nil {
 			return nil, err
 		}
-		v := value{accuracy: agree.AP50, low: agree.AP50Interval.Low, high: agree.AP50Interval.High, agreement: agree.AP50}
+		v := value{agree.AP50, agree.AP50Interval, agree.AP50}
 		if o.Labelled {
 			r, err := found.Report(b)
 			if err != nil {
 				return nil, err
 			}
-			v.accuracy, v.low, v.high = max(0, r.AP50), r.AP50Interval.Low, r.AP50Interval.High
+			if r.AP50 < 0 {
+				return nil, fmt.Errorf("validation data %s: its labels have no object of a class that network %s knows: give data whose labels do, or measure agreement on it (--unlabelled)",
+					strings.Join(o.Validate, ", "), c.Name)
+			}
+			v.accuracy, v.interval = r.AP50, r.AP50Interval
 		}
 		worth[i] = v
 	}
@@ -188,9 +206,11 @@ func conclude(all []Candidate, worth []value, open []*contestant, refused map[st
 		}
 		r := ladder.Rung{
 			Name: from.Name + "-" + c.engine, Network: filepath.ToSlash(path), Engine: c.engine,
-			P50: c.quantile(.5).Round(time.Microsecond), P99: c.quantile(.99).Round(time.Microsecond),
-			Accuracy: v.accuracy, Low: v.low, High: v.high,
-			Parameters: from.Parameters, FileBytes: from.FileBytes, MACs: from.MACs, Memory: from.Memory,
+			P50MS: ladder.MS(c.quantile(.5).Round(time.Microsecond)), P99MS: ladder.MS(c.quantile(.99).Round(time.Microsecond)), Accuracy: v.accuracy,
+			Parameters: from.Parameters, FileBytes: from.FileBytes, MACs: from.MACs,
+		}
+		if v.interval.Known {
+			r.Interval = []float64{v.interval.Low, v.interval.High}
 		}
 		row := Row{Rung: r, Candidate: from.Name, How: from.How, Ratio: float64(c.quantile(.5)) / float64(base), Agreement: v.agreement, Zipped: from.Zipped}
 		if from.Baseline {
@@ -211,9 +231,9 @@ func conclude(all []Candidate, worth []value, open []*contestant, refused map[st
 	if o.Labelled {
 		measure = "ap50"
 	}
-	s.Ladder = ladder.Ladder{Network: all[0].Name, Deadline: o.Deadline, Machine: doctor.ReadMachine().String(), Threads: o.Threads, Accuracy: measure, Rungs: kept}
+	s.Ladder = ladder.Ladder{Network: cmp.Or(o.Network, all[0].Name), DeadlineMS: ladder.MS(o.Deadline), Machine: doctor.ReadMachine().String(), Threads: o.Threads, Accuracy: measure, Rungs: kept}
 	if o.Deadline > 0 {
-		if r := s.Ladder.Largest(o.Deadline); r != nil {
+		if r := s.Ladder.Largest(s.Ladder.DeadlineMS); r != nil {
 			s.Largest = r.Name
 		}
 	}

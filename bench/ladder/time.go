@@ -51,8 +51,8 @@ func openAll(all []Candidate, engines []string, threads int) (open []*contestant
 			}
 		}
 	}
-	if len(open) == 0 {
-		return nil, refused, fmt.Errorf("no engine runs any of the networks: %w", errors.Join(inOrder(refused)...))
+	if len(open) == 0 || open[0].candidate != 0 {
+		return open, refused, fmt.Errorf("no engine here runs network %s, which the others are held against: %w", all[0].Name, errors.Join(inOrder(refused)...))
 	}
 	return open, refused, nil
 }
@@ -68,7 +68,7 @@ func inOrder(refused map[string]error) []error {
 
 // race runs all contestants on the same pictures, by turns and round after
 // round, so that whatever else the machine does is the same for all.
-func race(ctx context.Context, all []*contestant, pictures []gocv.Mat, rounds int, progress func(done, total int)) error {
+func race(ctx context.Context, all []*contestant, pictures []gocv.Mat, rounds int, seed uint64, progress func(done, total int)) error {
 	var items []msg.Detection
 	turn := func(c *contestant) ([]time.Duration, error) {
 		times := make([]time.Duration, len(pictures))
@@ -82,10 +82,9 @@ func race(ctx context.Context, all []*contestant, pictures []gocv.Mat, rounds in
 		}
 		return times, nil
 	}
-	for round := range rounds {
-		for k := range all {
-			// The next starts where the last one did not, so that none always runs after the same.
-			c := all[(k+round)%len(all)]
+	for round, order := range orders(len(all), rounds, seed) {
+		for k, i := range order {
+			c := all[i]
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -104,6 +103,17 @@ func race(ctx context.Context, all []*contestant, pictures []gocv.Mat, rounds in
 		}
 	}
 	return nil
+}
+
+// orders are those in which n contestants run, one for each round: drawn, so that
+// none always runs after the same.
+func orders(n, rounds int, seed uint64) [][]int {
+	random := rand.New(rand.NewPCG(seed, 1))
+	out := make([][]int, rounds)
+	for i := range out {
+		out[i] = random.Perm(n)
+	}
+	return out
 }
 
 // quantile is the q-quantile of all rounds, by the nearest rank.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"time"
@@ -63,12 +64,19 @@ func (c *modelFinetuneCmd) Run(ctx context.Context, out streams) error {
 	if c.JSON {
 		return json.NewEncoder(out.Out).Encode(r)
 	}
+	return printFinetuned(out.Out, r, c.Labels)
+}
+
+func printFinetuned(to io.Writer, r *finetune.Result, labels bool) error {
 	what := "agreement with the teacher, AP50"
-	if c.Labels {
+	if labels {
 		what = "AP50"
 	}
-	_, err = fmt.Fprintf(out.Out, "%s: %s %.3f, before %.3f, on what was held out; %d pictures in %.1f min\n",
-		r.Network, what, r.After.AP50, r.Before.AP50, r.Samples, r.Seconds/60)
+	found := fmt.Sprintf("loss %.3f, before %.3f, on what was held out, where the teacher finds nothing to agree on: give pictures that show what it knows", r.After.Loss, r.Before.Loss)
+	if r.After.AP50 != nil && r.Before.AP50 != nil {
+		found = fmt.Sprintf("%s %.3f, before %.3f, on what was held out", what, *r.After.AP50, *r.Before.AP50)
+	}
+	_, err := fmt.Fprintf(to, "%s: %s; %d pictures in %.1f min\n", r.Network, found, r.Samples, r.Seconds/60)
 	return err
 }
 

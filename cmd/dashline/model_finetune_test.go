@@ -4,7 +4,26 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"dashline/internal/finetune"
 )
+
+// A teacher that finds nothing is no agreement of 0.
+func TestPrintFinetuned(t *testing.T) {
+	before, after := .5, .75
+	for want, r := range map[string]finetune.Result{
+		"t.yaml: agreement with the teacher, AP50 0.750, before 0.500, on what was held out; 64 pictures in 2.0 min\n": {
+			Before: finetune.Measured{AP50: &before, Loss: 2}, After: finetune.Measured{AP50: &after, Loss: 1}},
+		"t.yaml: loss 1.000, before 2.000, on what was held out, where the teacher finds nothing to agree on: give pictures that show what it knows; 64 pictures in 2.0 min\n": {
+			Before: finetune.Measured{Loss: 2}, After: finetune.Measured{Loss: 1}},
+	} {
+		r.Network, r.Samples, r.Seconds = "t.yaml", 64, 120
+		var out bytes.Buffer
+		if err := printFinetuned(&out, &r, false); err != nil || out.String() != want {
+			t.Errorf("%v: %q, want %q", err, out.String(), want)
+		}
+	}
+}
 
 func TestModelFinetuneRefuses(t *testing.T) {
 	for args, want := range map[string]string{

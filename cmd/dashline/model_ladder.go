@@ -14,30 +14,34 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"dashline/bench/accuracy"
 	"dashline/bench/ladder"
+	"dashline/infer"
 	"dashline/internal/calib"
 	"dashline/internal/finetune"
 	"dashline/internal/netfile"
 	"dashline/model/catalog"
+	rungs "dashline/model/ladder"
 )
 
 type modelLadderCmd struct {
-	Net        string        `arg:"" name:"NET" help:"Name of a detector, or its description (.yaml)."`
-	Deadline   time.Duration `placeholder:"50ms" help:"Say which rung is the largest that finishes a picture in this time, in 99 of 100."`
-	Calibrate  []string      `required:"" sep:"none" placeholder:"PATH" help:"Pictures as the network will see them, without labels: a folder of images, a video, a recording. Several are pooled."`
-	Validate   []string      `required:"" sep:"none" placeholder:"PATH" help:"Other data to measure accuracy on: labelled (a YOLO or KITTI folder, a COCO file, a video with its truth beside it), or with --unlabelled any pictures."`
-	Unlabelled bool          `help:"Measure agreement with NET instead of accuracy."`
-	Every      int           `default:"1" placeholder:"N" help:"Every Nth frame of a validation drive (default: ${default})."`
-	Remove     string        `default:"30%,50%,70%" placeholder:"SHARES" help:"Shares of the operations to remove, a network for each; 0 for none (default: ${default})."`
-	Pictures   int           `default:"64" placeholder:"N" help:"How many pictures to calibrate with (default: ${default})."`
-	NoInt8     bool          `name:"no-int8" help:"Leave out int8 forms."`
-	Finetune   int           `placeholder:"N" help:"Also train each pruned network on, on N pictures of --calibrate (repeats counted), by what NET says of them: see dashline model finetune."`
-	Threads    int           `placeholder:"N" help:"Of each engine (default: one per core)."`
-	Rounds     int           `default:"15" placeholder:"N" help:"Rounds of timing, all networks by turns in each (default: ${default})."`
-	Out        string        `short:"o" default:"out/ladder" placeholder:"DIR" help:"Write networks, ladder.yaml, report.html and study.json there (default: ${default})."`
-	Seed       uint64        `default:"1" help:"Of everything that is drawn (default: ${default})."`
-	JSON       bool          `name:"json" help:"Print one JSON object."`
-	Quiet      bool          `short:"q" help:"Show no progress."`
+	Net         string        `arg:"" name:"NET" help:"Name of a detector, or its description (.yaml)."`
+	Deadline    time.Duration `placeholder:"50ms" help:"Say which rung is the largest that finishes a picture in this time, in 99 of 100."`
+	Calibrate   []string      `required:"" sep:"none" placeholder:"PATH" help:"Pictures as the network will see them, without labels: a folder of images, a video, a recording. Several are pooled."`
+	Validate    []string      `required:"" sep:"none" placeholder:"PATH" help:"Other data to measure accuracy on: labelled (a YOLO or KITTI folder, a COCO file, a video with its truth beside it), or with --unlabelled any pictures."`
+	Unlabelled  bool          `help:"Measure agreement with NET instead of accuracy."`
+	Every       int           `default:"1" placeholder:"N" help:"Every Nth frame of a validation drive (default: ${default})."`
+	Remove      string        `default:"30%,50%,70%" placeholder:"SHARES" help:"Shares of the operations to remove, a network for each; 0 for none (default: ${default})."`
+	Pictures    int           `default:"64" placeholder:"N" help:"How many pictures to calibrate with (default: ${default})."`
+	NoInt8      bool          `name:"no-int8" help:"Leave out int8 forms."`
+	ReduceRange string        `default:"auto" enum:"auto,on,off" help:"Weights of int8 forms have 7 bits, which a CPU without VNNI needs: auto looks at this one (default: ${default})."`
+	Finetune    int           `placeholder:"N" help:"Also train each pruned network on, on N pictures of --calibrate (repeats counted), by what NET says of them: see dashline model finetune."`
+	Threads     int           `placeholder:"N" help:"Of each engine (default: one per core)."`
+	Rounds      int           `default:"15" placeholder:"N" help:"Rounds of timing, all networks by turns in each (default: ${default})."`
+	Out         string        `short:"o" default:"out/ladder" placeholder:"DIR" help:"Write networks, ladder.yaml, report.html and study.json there (default: ${default})."`
+	Seed        uint64        `default:"1" help:"Of everything that is drawn (default: ${default})."`
+	JSON        bool          `name:"json" help:"Print one JSON object."`
+	Quiet       bool          `short:"q" help:"Show no progress."`
 }
 
 func (modelLadderCmd) Help() string {
@@ -49,7 +53,9 @@ func (modelLadderCmd) Help() string {
 
 The whole study in one command: the network as it is, in float16 and int8, pruned at several strengths and int8 forms of these; each on both engines measured for size, time and accuracy. What is not faster, beyond chance, than something at least as accurate is left out; the rest is the ladder. With pruned networks come two baselines, 50 and 80 % of the single weights set to zero: measured on one engine, never a rung. Open report.html in a browser.
 
-Exit codes: 0 done; 1 files are missing or damaged, or a share cannot be removed; 2 the command line is wrong; 3 no rung makes the deadline.`
+Exit codes: 0 done; 1 files or Python's modules are missing or damaged, or a share cannot be removed; 2 the command line is wrong; 3 no rung makes the deadline, or stopped while training, and can go on.
+
+The same command goes on after a stop: in pruning, where it was; in training, from the checkpoint of the network that was being trained, for which the shares are pruned and those before it trained once more, to the same networks.`
 }
 
 // Run makes, measures and writes.
@@ -61,14 +67,14 @@ func (c *modelLadderCmd) Run(ctx context.Context, out streams) error {
 			return &exit{exitUsage, err}
 		}
 	}
-	if c.Every < 1 || c.Rounds < 5 || c.Rounds > 1000 || c.Deadline < 0 || c.Threads < 0 || c.Finetune < 0 {
-		return &exit{exitUsage, errors.New("--every takes 1 and more, --rounds 5 to 1000, --deadline, --threads and --finetune nothing below 0")}
-	}
-	if c.Finetune > 0 && len(shares) == 0 {
-		return &exit{exitUsage, errors.New("--finetune trains pruned networks: give --remove a share above 0")}
+	if err := c.check(len(shares)); err != nil {
+		return &exit{exitUsage, err}
 	}
 	n, err := netfile.Detector(c.Net)
 	if err != nil {
+		return err
+	}
+	if err := c.early(ctx, n); err != nil {
 		return err
 	}
 	p := newPhases(out.Err, c.Quiet)
@@ -85,17 +91,20 @@ func (c *modelLadderCmd) Run(ctx context.Context, out streams) error {
 		sparse = []float64{.5, .8}
 	}
 	making := ladder.MakeOptions{
-		Dir: c.Out, Remove: shares, Sparse: sparse, Int8: !c.NoInt8, Half: true, Seed: c.Seed, Progress: p.show,
+		Dir: c.Out, Remove: shares, Sparse: sparse, Int8: !c.NoInt8, Reduced: reduced(c.ReduceRange), Half: true, Seed: c.Seed, Progress: p.show,
 	}
 	if c.Finetune > 0 {
 		making.Tune = c.tune(n, p)
 	}
 	all, err := ladder.Make(ctx, n, calib.Inputs(pictures), making)
+	if errors.Is(err, finetune.ErrStopped) {
+		return &exit{exitPartly, err}
+	}
 	if err != nil {
 		return err
 	}
 	study, err := ladder.Run(ctx, all, ladder.Options{
-		Dir: c.Out, Threads: c.Threads, Deadline: c.Deadline, Pictures: c.Calibrate, Validate: c.Validate, Every: c.Every, Labelled: !c.Unlabelled,
+		Network: n.Described.Name, Dir: c.Out, Threads: c.Threads, Deadline: c.Deadline, Pictures: c.Calibrate, Validate: c.Validate, Every: c.Every, Labelled: !c.Unlabelled,
 		Rounds: c.Rounds, Seed: c.Seed, Progress: p.show,
 	})
 	p.end()
@@ -114,6 +123,33 @@ func (c *modelLadderCmd) Run(ctx context.Context, out streams) error {
 		err = &exit{exitPartly, fmt.Errorf("no rung takes at most %v in 99 of 100 pictures: remove more (--remove 90%%), or give it a smaller input", c.Deadline)}
 	}
 	return err
+}
+
+// check holds the flags against their ranges.
+func (c *modelLadderCmd) check(shares int) error {
+	switch {
+	case c.Every < 1 || c.Rounds < 5 || c.Rounds > 1000 || c.Finetune < 0:
+		return errors.New("--every takes 1 and more, --rounds 5 to 1000, --finetune nothing below 0")
+	case c.Deadline < 0 || c.Deadline > rungs.MaxDeadline:
+		return fmt.Errorf("--deadline %v: give a time above 0, at most %v", c.Deadline, rungs.MaxDeadline)
+	case c.Threads < 0 || c.Threads > infer.MaxThreads:
+		return fmt.Errorf("--threads %d: give 1 to %d", c.Threads, infer.MaxThreads)
+	case c.Finetune > 0 && shares == 0:
+		return errors.New("--finetune trains pruned networks: give --remove a share above 0")
+	case c.Finetune > 0 && c.Seed > 1<<31:
+		return fmt.Errorf("--seed %d: with --finetune give at most %d", c.Seed, 1<<31)
+	}
+	return nil
+}
+
+// early finds what would end the study only after hours.
+func (c *modelLadderCmd) early(ctx context.Context, n *netfile.Net) error {
+	if c.Finetune > 0 {
+		if err := finetune.Check(ctx, n.Described); err != nil {
+			return err
+		}
+	}
+	return accuracy.Options{Data: c.Validate, Plain: c.Unlabelled}.Readable(ctx, n.Described.Classes)
 }
 
 // tune trains a pruned network on, on the pictures that it was fitted to.
@@ -141,18 +177,12 @@ func (c *modelLadderCmd) tune(n *netfile.Net, p *phases) func(context.Context, s
 const finetunePictures = 300
 
 func writeStudy(dir string, s *ladder.Study) error {
-	page, err := os.Create(filepath.Join(dir, "report.html"))
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(s.WriteHTML(page), page.Close()); err != nil {
-		return err
-	}
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
 	return errors.Join(
+		netfile.Write(filepath.Join(dir, "report.html"), s.WriteHTML),
 		netfile.Replace(filepath.Join(dir, "study.json"), append(data, '\n')),
 		netfile.Replace(filepath.Join(dir, "ladder.yaml"), []byte(s.Ladder.Text())),
 	)
@@ -160,10 +190,10 @@ func writeStudy(dir string, s *ladder.Study) error {
 
 func printStudy(to io.Writer, dir string, s *ladder.Study) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "RUNG\tP50 MS\tP99 MS\tTIME\t%s\t95 %%\tAGREES\tMB\tGZIP MB\tGMACS\tLEFT OUT FOR\n", strings.ToUpper(s.Ladder.Accuracy))
+	fmt.Fprintf(w, "RUNG\tP50 MS\tP99 MS\tP50, %s = 1\t%s\t95 %%\tAGREES\tMB\tGZIP MB\tGMACS\tLEFT OUT FOR\n", s.Rows[0].Name, strings.ToUpper(s.Ladder.Accuracy))
 	row := func(r ladder.Row, over string) {
-		fmt.Fprintf(w, "%s\t%.2f\t%.2f\tx%.2f\t%.3f\t%.3f to %.3f\t%.3f\t%.2f\t%.2f\t%.3f\t%s\n", r.Name, r.P50.Seconds()*1e3, r.P99.Seconds()*1e3, r.Ratio,
-			r.Accuracy, r.Low, r.High, r.Agreement, float64(r.FileBytes)/1e6, float64(r.Zipped)/1e6, float64(r.MACs)/1e9, over)
+		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.2f\t%.3f\t%s\t%.3f\t%.2f\t%.2f\t%.3f\t%s\n", r.Name, r.P50MS, r.P99MS, r.Ratio,
+			r.Accuracy, r.Between(), r.Agreement, float64(r.FileBytes)/1e6, float64(r.Zipped)/1e6, float64(r.MACs)/1e9, over)
 	}
 	for _, r := range s.Rows {
 		row(r, r.Over)
@@ -176,7 +206,7 @@ func printStudy(to io.Writer, dir string, s *ladder.Study) error {
 	}
 	fmt.Fprintf(w, "\n%d rungs in %s; the report is %s\n", len(s.Ladder.Rungs), filepath.Join(dir, "ladder.yaml"), filepath.Join(dir, "report.html"))
 	if s.Largest != "" {
-		fmt.Fprintf(w, "the largest that makes %v is %s\n", s.Ladder.Deadline, s.Largest)
+		fmt.Fprintf(w, "the largest that makes %v ms is %s\n", s.Ladder.DeadlineMS, s.Largest)
 	}
 	return w.Flush()
 }

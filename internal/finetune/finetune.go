@@ -57,10 +57,11 @@ type Step struct {
 }
 
 // Measured is how well a network does on what was held out. Without labels Loss
-// is what is trained on, and AP50 is held against the teacher's confident boxes.
+// is what is trained on, and AP50 is held against the teacher's confident boxes,
+// nil where it has none there.
 type Measured struct {
-	AP50 float64 `json:"ap50"`
-	Loss float64 `json:"loss,omitempty"`
+	AP50 *float64 `json:"ap50,omitempty"`
+	Loss float64  `json:"loss,omitempty"`
 }
 
 // Result is what came of a run.
@@ -136,6 +137,17 @@ func (o *Options) check() error {
 	return nil
 }
 
+// Check says whether networks like n, of its input and format, can be trained here:
+// [Run] would refuse them, or find no Python with what the recipe needs. It is for
+// telling before other long work.
+func Check(ctx context.Context, n *catalog.Network) error {
+	if err := trainable(n); err != nil {
+		return fmt.Errorf("fine-tune %s: %w", n.Name, err)
+	}
+	_, err := findPython(ctx)
+	return err
+}
+
 // trainable says whether the recipe can train the network: it knows one way of
 // preparing pictures.
 func trainable(n *catalog.Network) error {
@@ -168,10 +180,11 @@ func (o *Options) claim(dir string) error {
 	if err == nil && bytes.Equal(was, asked) {
 		return nil
 	}
-	if err == nil { // what is there is a run's, not somebody's own
+	switch {
+	case err == nil: // what is there is a run's
 		err = forget(dir)
-	} else if errors.Is(err, fs.ErrNotExist) {
-		err = nil
+	case errors.Is(err, fs.ErrNotExist):
+		err = unused(dir)
 	}
 	if err = errors.Join(err, os.MkdirAll(dir, 0o755)); err == nil {
 		err = os.WriteFile(file, asked, 0o644)
@@ -180,6 +193,19 @@ func (o *Options) claim(dir string) error {
 		return fmt.Errorf("fine-tune: %w", err)
 	}
 	return nil
+}
+
+// unused says whether a folder is missing or empty: what else has no record of a run
+// is somebody's own, and would be deleted at the run's end.
+func unused(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil && len(entries) > 0 {
+		err = fmt.Errorf("%s is there and no run's folder: give another output, or move it away", dir)
+	}
+	return err
 }
 
 // forget removes a run that has no checkpoint.

@@ -252,6 +252,54 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// A folder without the record of a run is somebody's own, and stays.
+func TestSomebodysFolder(t *testing.T) {
+	o := options(t)
+	dir := o.Out + ".finetune"
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.claim(dir); err != nil {
+		t.Errorf("an empty folder: %v", err)
+	}
+	if err := o.claim(dir); err != nil {
+		t.Errorf("the run's own: %v", err)
+	}
+	for _, name := range []string{"asked.json", "photo.png"} {
+		file := filepath.Join(dir, name)
+		if name == "photo.png" {
+			if err := os.WriteFile(file, nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := o.claim(dir); err == nil || !strings.Contains(err.Error(), "no run's folder") {
+		t.Errorf("somebody's own: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "asked.json")); err == nil {
+		t.Error("it was taken")
+	}
+}
+
+func TestCheck(t *testing.T) {
+	n := network(t, "net", 1)
+	n.Format = "onnx"
+	if err := Check(t.Context(), &n); err == nil || !strings.Contains(err.Error(), "fine-tune net: ") {
+		t.Error(err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "python3"), []byte("#!/bin/sh\nexit 0\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	n.Format = "darknet"
+	if err := Check(t.Context(), &n); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestReadStep(t *testing.T) {
 	for line, want := range map[string]Step{
 		"tuned  step 20/1000  loss 0.723  12.2 samples/s  21.5 min left": {20, 1000, 0.723, 12.2, 21.5},

@@ -23,35 +23,49 @@ import (
 	"dashline/internal/strictyaml"
 )
 
-// Ladder is what ladder.yaml holds.
+// MaxDeadline bounds Ladder.DeadlineMS.
+const MaxDeadline = time.Hour
+
+// Ladder is what ladder.yaml holds. Times are in milliseconds.
 type Ladder struct {
-	Network  string        `yaml:"network"`                          // that it is of
-	Deadline time.Duration `yaml:"deadline" min:"0" max:"1h"`        // that it was made for; 0: none
-	Machine  string        `yaml:"machine"`                          // on which the times were measured, in words
-	Threads  int           `yaml:"threads" min:"1" max:"256"`        // of the engine
-	Accuracy string        `yaml:"accuracy" enum:"ap50,agreement50"` // what Rung.Accuracy is
-	Rungs    []Rung        `yaml:"rungs"`
+	Network    string  `yaml:"network" json:"network"`                                         // that it is of
+	DeadlineMS float64 `yaml:"deadline_ms" json:"deadline_ms,omitempty" min:"0" max:"3600000"` // that it was made for; 0: none
+	Machine    string  `yaml:"machine" json:"machine"`                                         // on which the times were measured, in words
+	Threads    int     `yaml:"threads" json:"threads" min:"1" max:"256"`                       // of the engine
+	Accuracy   string  `yaml:"accuracy" json:"accuracy" enum:"ap50,agreement50"`               // what Rung.Accuracy is
+	Rungs      []Rung  `yaml:"rungs" json:"rungs"`
 }
 
 // Rung is one network at one size and precision on one engine.
 type Rung struct {
-	Name    string `yaml:"name"`
-	Network string `yaml:"network"` // path of its description
-	Engine  string `yaml:"engine" enum:"opencv,ort"`
-	// P50 and P99 are quantiles of the time from picture to detections.
-	P50 time.Duration `yaml:"p50" min:"0" max:"1h"`
-	P99 time.Duration `yaml:"p99" min:"0" max:"1h"`
-	// Accuracy is 0 to 1, with the 95 % interval from Low to High, which a bootstrap
-	// may lay a little beside it.
-	Accuracy float64 `yaml:"accuracy" min:"0" max:"1"`
-	Low      float64 `yaml:"low" min:"0" max:"1"`
-	High     float64 `yaml:"high" min:"0" max:"1"`
+	Name    string `yaml:"name" json:"name"`
+	Network string `yaml:"network" json:"network"` // path of its description
+	Engine  string `yaml:"engine" json:"engine" enum:"opencv,ort"`
+	// P50MS and P99MS are quantiles of the time from picture to detections, in
+	// milliseconds.
+	P50MS float64 `yaml:"p50_ms" json:"p50_ms" min:"0" max:"3600000"`
+	P99MS float64 `yaml:"p99_ms" json:"p99_ms" min:"0" max:"3600000"`
+	// Accuracy is 0 to 1. Interval is its 95 % interval, from low to high, which a
+	// bootstrap may lay a little beside it; empty where it is not known, as of one
+	// picture.
+	Accuracy float64   `yaml:"accuracy" json:"accuracy" min:"0" max:"1"`
+	Interval []float64 `yaml:"interval" json:"interval,omitempty" min:"0" max:"1"`
 	// Size.
-	Parameters int64 `yaml:"parameters" min:"0"`
-	FileBytes  int64 `yaml:"file_bytes" min:"0"`
-	MACs       int64 `yaml:"macs" min:"0"`
-	Memory     int64 `yaml:"memory_bytes" min:"0"` // resident memory that it adds; 0: not measured
+	Parameters int64 `yaml:"parameters" json:"parameters" min:"0"`
+	FileBytes  int64 `yaml:"file_bytes" json:"file_bytes" min:"0"`
+	MACs       int64 `yaml:"macs" json:"macs" min:"0"`
 }
+
+// Between is the interval in words; - where it is not known.
+func (r Rung) Between() string {
+	if len(r.Interval) != 2 {
+		return "-"
+	}
+	return fmt.Sprintf("%.3f to %.3f", r.Interval[0], r.Interval[1])
+}
+
+// MS is a time in milliseconds.
+func MS(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 const maxFile = 1 << 20
 
@@ -97,13 +111,13 @@ func (l *Ladder) Validate() error {
 		if !filepath.IsLocal(filepath.FromSlash(r.Network)) {
 			wrong("network: %q is not a relative path inside the ladder's folder", r.Network)
 		}
-		if r.P50 <= 0 || r.P99 < r.P50 {
-			wrong("p50 %v and p99 %v are not quantiles of a time", r.P50, r.P99)
+		if r.P50MS <= 0 || r.P99MS < r.P50MS {
+			wrong("p50 %v ms and p99 %v ms are not quantiles of a time", r.P50MS, r.P99MS)
 		}
-		if r.Low > r.High {
-			wrong("low %v and high %v are no interval", r.Low, r.High)
+		if n := len(r.Interval); n != 0 && n != 2 || n == 2 && r.Interval[0] > r.Interval[1] {
+			wrong("interval: %v is not from low to high", r.Interval)
 		}
-		if i > 0 && (r.Accuracy > l.Rungs[i-1].Accuracy || r.P50 >= l.Rungs[i-1].P50) {
+		if i > 0 && (r.Accuracy > l.Rungs[i-1].Accuracy || r.P50MS >= l.Rungs[i-1].P50MS) {
 			wrong("is more accurate or no faster than %s before it", l.Rungs[i-1].Name)
 		}
 	}
@@ -114,25 +128,26 @@ func (l *Ladder) Validate() error {
 func (l *Ladder) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "network: %q\n", l.Network)
-	if l.Deadline > 0 {
-		fmt.Fprintf(&b, "deadline: %v\n", l.Deadline)
+	if l.DeadlineMS > 0 {
+		fmt.Fprintf(&b, "deadline_ms: %v\n", l.DeadlineMS)
 	}
 	fmt.Fprintf(&b, "machine: %q\nthreads: %d\naccuracy: %s\nrungs:\n", l.Machine, l.Threads, l.Accuracy)
 	for _, r := range l.Rungs {
-		fmt.Fprintf(&b, "  - name: %q\n    network: %q\n    engine: %s\n    p50: %v\n    p99: %v\n", r.Name, r.Network, r.Engine, r.P50, r.P99)
-		fmt.Fprintf(&b, "    accuracy: %.4f\n    low: %.4f\n    high: %.4f\n", r.Accuracy, r.Low, r.High)
-		fmt.Fprintf(&b, "    parameters: %d\n    file_bytes: %d\n    macs: %d\n", r.Parameters, r.FileBytes, r.MACs)
-		if r.Memory > 0 {
-			fmt.Fprintf(&b, "    memory_bytes: %d\n", r.Memory)
+		fmt.Fprintf(&b, "  - name: %q\n    network: %q\n    engine: %s\n    p50_ms: %.3f\n    p99_ms: %.3f\n", r.Name, r.Network, r.Engine, r.P50MS, r.P99MS)
+		fmt.Fprintf(&b, "    accuracy: %.4f\n", r.Accuracy)
+		if len(r.Interval) == 2 {
+			fmt.Fprintf(&b, "    interval: [%.4f, %.4f]\n", r.Interval[0], r.Interval[1])
 		}
+		fmt.Fprintf(&b, "    parameters: %d\n    file_bytes: %d\n    macs: %d\n", r.Parameters, r.FileBytes, r.MACs)
 	}
 	return b.String()
 }
 
-// Largest is the most accurate rung whose P99 is within the deadline, or nil.
-func (l *Ladder) Largest(deadline time.Duration) *Rung {
+// Largest is the most accurate rung whose P99MS is within a deadline in
+// milliseconds, or nil.
+func (l *Ladder) Largest(deadline float64) *Rung {
 	for i := range l.Rungs {
-		if l.Rungs[i].P99 <= deadline {
+		if l.Rungs[i].P99MS <= deadline {
 			return &l.Rungs[i]
 		}
 	}
@@ -151,8 +166,8 @@ func Climb(all []Rung, faster func(a, b *Rung) bool) (kept []Rung, why map[strin
 		switch {
 		case a.Accuracy != b.Accuracy:
 			return cmp.Compare(b.Accuracy, a.Accuracy)
-		case a.P50 != b.P50:
-			return cmp.Compare(a.P50, b.P50)
+		case a.P50MS != b.P50MS:
+			return cmp.Compare(a.P50MS, b.P50MS)
 		}
 		return strings.Compare(a.Name, b.Name)
 	})
@@ -160,7 +175,7 @@ func Climb(all []Rung, faster func(a, b *Rung) bool) (kept []Rung, why map[strin
 	for i := range order {
 		r := &order[i]
 		over := len(kept) - 1
-		for over >= 0 && r.P50 < kept[over].P50 && faster(r, &kept[over]) {
+		for over >= 0 && r.P50MS < kept[over].P50MS && faster(r, &kept[over]) {
 			over--
 		}
 		if over >= 0 {

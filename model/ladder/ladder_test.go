@@ -12,20 +12,20 @@ import (
 	"pgregory.net/rapid"
 )
 
-func rung(name string, accuracy float64, p50 time.Duration) Rung {
-	return Rung{Name: name, Network: name + ".yaml", Engine: "ort", P50: p50, P99: 2 * p50, Accuracy: accuracy, Low: accuracy, High: accuracy}
+func rung(name string, accuracy float64, p50 float64) Rung {
+	return Rung{Name: name, Network: name + ".yaml", Engine: "ort", P50MS: p50, P99MS: 2 * p50, Accuracy: accuracy, Interval: []float64{accuracy, accuracy}}
 }
 
 func ladder() *Ladder {
 	return &Ladder{
-		Network: "it", Deadline: 50 * time.Millisecond, Machine: "2 cores, \"AVX2\"", Threads: 2, Accuracy: "ap50",
-		Rungs: []Rung{rung("full", .9, 30*time.Millisecond), rung("half", .8, 20*time.Millisecond), rung("small", .8, 1500*time.Microsecond)},
+		Network: "it", DeadlineMS: 50.5, Machine: "2 cores, \"AVX2\"", Threads: 2, Accuracy: "ap50",
+		Rungs: []Rung{rung("full", .9, 30), rung("half", .8, 20), rung("small", .8, 1.501)},
 	}
 }
 
 func TestTextLoads(t *testing.T) {
 	want := ladder()
-	want.Rungs[0].Parameters, want.Rungs[0].FileBytes, want.Rungs[0].MACs, want.Rungs[0].Memory = 1, 2, 3, 4
+	want.Rungs[0].Parameters, want.Rungs[0].FileBytes, want.Rungs[0].MACs, want.Rungs[1].Interval = 1, 2, 3, nil
 	file := filepath.Join(t.TempDir(), "ladder.yaml")
 	if err := os.WriteFile(file, []byte(want.Text()), 0o600); err != nil {
 		t.Fatal(err)
@@ -48,10 +48,12 @@ func TestValidate(t *testing.T) {
 		{"none", func(l *Ladder) { l.Rungs = nil }, "there is none"},
 		{"two of a name", func(l *Ladder) { l.Rungs[1].Name = "full" }, "no name of its own"},
 		{"outside", func(l *Ladder) { l.Rungs[1].Network = "../x.yaml" }, "relative path"},
-		{"slower", func(l *Ladder) { l.Rungs[1].P50, l.Rungs[1].P99 = time.Hour/2, time.Hour }, "more accurate or no faster than full"},
+		{"slower", func(l *Ladder) { l.Rungs[1].P50MS, l.Rungs[1].P99MS = 1e6, 2e6 }, "more accurate or no faster than full"},
 		{"more accurate", func(l *Ladder) { l.Rungs[1].Accuracy = .95 }, "more accurate or no faster than full"},
-		{"an interval from above", func(l *Ladder) { l.Rungs[0].Low, l.Rungs[0].High = .9, .8 }, "no interval"},
-		{"no time", func(l *Ladder) { l.Rungs[0].P50 = 0 }, "not quantiles"},
+		{"no time", func(l *Ladder) { l.Rungs[0].P50MS = 0 }, "not quantiles"},
+		{"a day", func(l *Ladder) { l.Rungs[0].P50MS, l.Rungs[0].P99MS = 864e5, 864e5 }, "p50_ms"},
+		{"half an interval", func(l *Ladder) { l.Rungs[0].Interval = []float64{.5} }, "from low to high"},
+		{"an interval turned", func(l *Ladder) { l.Rungs[0].Interval = []float64{.5, .4} }, "from low to high"},
 		{"another engine", func(l *Ladder) { l.Rungs[0].Engine = "tea" }, "engine"},
 	} {
 		l := ladder()
@@ -62,14 +64,31 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+func TestMS(t *testing.T) {
+	if got := MS(12_345_678 * time.Nanosecond); got != 12.345678 {
+		t.Errorf("%v ms, want 12.345678", got)
+	}
+}
+
+// What is not known is no interval from 0 to 0.
+func TestBetween(t *testing.T) {
+	r := rung("it", .5, 1)
+	if got := r.Between(); got != "0.500 to 0.500" {
+		t.Error(got)
+	}
+	if r.Interval = nil; r.Between() != "-" {
+		t.Error(r.Between())
+	}
+}
+
 func TestLargest(t *testing.T) {
 	l := ladder()
-	for deadline, want := range map[time.Duration]string{time.Second: "full", 59 * time.Millisecond: "half", 3 * time.Millisecond: "small"} {
+	for deadline, want := range map[float64]string{1000: "full", 59: "half", 3.002: "small"} {
 		if r := l.Largest(deadline); r == nil || r.Name != want {
-			t.Errorf("%v: %+v, want %s", deadline, r, want)
+			t.Errorf("%v ms: %+v, want %s", deadline, r, want)
 		}
 	}
-	if r := l.Largest(time.Millisecond); r != nil {
+	if r := l.Largest(1); r != nil {
 		t.Errorf("a rung for 1 ms: %+v", r)
 	}
 }
@@ -77,11 +96,11 @@ func TestLargest(t *testing.T) {
 // What is kept is in order, and each rung that is left out has one kept that is
 // at least as accurate and not surely slower.
 func TestClimb(t *testing.T) {
-	surely := func(a, b *Rung) bool { return float64(a.P50) < .95*float64(b.P50) }
+	surely := func(a, b *Rung) bool { return a.P50MS < .95*b.P50MS }
 	rapid.Check(t, func(t *rapid.T) {
 		var all []Rung
 		for i := range rapid.IntRange(1, 12).Draw(t, "rungs") {
-			all = append(all, rung(string(rune('a'+i)), float64(rapid.IntRange(0, 5).Draw(t, "accuracy"))/5, time.Duration(rapid.IntRange(1, 40).Draw(t, "p50"))*time.Millisecond))
+			all = append(all, rung(string(rune('a'+i)), float64(rapid.IntRange(0, 5).Draw(t, "accuracy"))/5, float64(rapid.IntRange(1, 40).Draw(t, "p50"))))
 		}
 		before := slices.Clone(all)
 		kept, why := Climb(all, surely)
@@ -118,7 +137,7 @@ func TestClimb(t *testing.T) {
 // Being surely faster is not handed on: what is so of the last one kept is asked
 // of all before it.
 func TestClimbAsksAll(t *testing.T) {
-	all := []Rung{rung("a", .9, 30*time.Millisecond), rung("b", .8, 20*time.Millisecond), rung("c", .7, 10*time.Millisecond)}
+	all := []Rung{rung("a", .9, 30), rung("b", .8, 20), rung("c", .7, 10)}
 	kept, why := Climb(all, func(r, than *Rung) bool { return r.Name != "c" || than.Name != "a" })
 	if len(kept) != 2 || why["c"] != "a" {
 		t.Errorf("%d kept, %v; want a and b, and c left out for a", len(kept), why)

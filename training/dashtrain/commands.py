@@ -153,8 +153,10 @@ def finetune(args: Namespace) -> int:
     prepare(args)
     task, s = (told if args.unlabelled else labelled)(args)
     net = task.net
+    if s.precision == "auto":  # not by timing, which would make the result depend on how busy the machine is
+        s.precision = "bf16" if loop.has_bf16() else "fp32"
     task.details["before"] = task.accuracy(net)
-    print("before: " + report.accuracy(task.details["before"]), flush=True)
+    print("before: " + (report.accuracy(task.details["before"]) or "what is held out has nothing to agree on"), flush=True)
     folder = folder_of(args)
     if not run(folder, task, s, args.fresh):
         return STOPPED
@@ -202,8 +204,6 @@ def told(args: Namespace) -> tuple[loop.Task, loop.Settings]:
     }  # fmt: skip
     s = settings(args)
     s.relative, s.decay = True, 0.0
-    if s.precision == "auto":  # not by timing, which would make the result depend on how busy the machine is
-        s.precision = "bf16" if loop.has_bf16() else "fp32"
     return task, s
 
 

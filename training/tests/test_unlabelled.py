@@ -3,6 +3,8 @@
 import tempfile
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import common
 import cv2
@@ -231,6 +233,19 @@ class Run(Scratch):
             commands.same_heads(depthwise(), other, Path("t.cfg"))
         with self.assertRaisesRegex(ValueError, "must be alike"):
             commands.same_heads(depthwise(), darknet.Network(DEPTHWISE.replace("width=64", "width=96")), Path("t.cfg"))
+
+    def test_precision_is_not_timed(self):
+        """With labels and without: what is timed depends on what else runs."""
+        for way in ("told", "labelled"):
+            task = SimpleNamespace(net=None, details={}, accuracy=lambda net: {"loss": 1.0})
+            s = loop.Settings(24, 3, 0.01)
+            with (
+                mock.patch.object(commands, "prepare"), mock.patch.object(commands, way, return_value=(task, s)),
+                mock.patch.object(commands, "run", return_value=False) as run,
+            ):  # fmt: skip
+                args = SimpleNamespace(unlabelled=way == "told", out=self.here, name=way, fresh=True)
+                self.assertEqual(commands.STOPPED, commands.finetune(args))
+            self.assertEqual("bf16" if loop.has_bf16() else "fp32", run.call_args.args[2].precision)
 
 
 if __name__ == "__main__":
