@@ -15,7 +15,7 @@ type modelConvertCmd struct {
 	FP16      bool   `name:"fp16" help:"Weights and computation in float16: half the file; faster only where the engine computes in it."`
 	KeepNorm  bool   `help:"Leave batch normalisations as operators, for a program that goes on training (default: folded into convolutions)."`
 	RawHeads  bool   `help:"End with what the heads read, for a program that decodes them itself (default: boxes are decoded in the graph)."`
-	OnnxOpset int    `name:"opset" default:"13" help:"Version of the operators, 11 to 22 (default: ${default}, which OpenCV 4.6 reads)."`
+	OnnxOpset int    `name:"opset" placeholder:"N" help:"Version of the operators, 11 to 22 (default: 13, which OpenCV 4.6 reads; of an ONNX network whose operators need it their own)."`
 }
 
 func (modelConvertCmd) Help() string {
@@ -31,7 +31,7 @@ Exit codes: 0 written; 1 files are missing or damaged, or a weight does not fit 
 
 // Run converts.
 func (c *modelConvertCmd) Run(out streams) error {
-	if c.OnnxOpset < onnx.MinOpset || c.OnnxOpset > onnx.MaxOpset {
+	if c.OnnxOpset != 0 && (c.OnnxOpset < onnx.MinOpset || c.OnnxOpset > onnx.MaxOpset) {
 		return &exit{exitUsage, fmt.Errorf("--opset %d: give %d to %d", c.OnnxOpset, onnx.MinOpset, onnx.MaxOpset)}
 	}
 	if c.FP16 && c.KeepNorm {
@@ -47,6 +47,9 @@ func (c *modelConvertCmd) Run(out streams) error {
 		summary += ", float16"
 	}
 	path, err := n.SaveONNX(base(c.Out, n, c.Net, "onnx"), n.Graph, o, summary)
+	if _, changed := errors.AsType[*onnx.OpsetError](err); changed && c.OnnxOpset != 0 {
+		return &exit{exitUsage, fmt.Errorf("%w: leave --opset out", err)}
+	}
 	if err != nil {
 		return err
 	}
