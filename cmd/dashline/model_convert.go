@@ -37,9 +37,12 @@ func (c *modelConvertCmd) Run(out streams) error {
 	if c.FP16 && c.KeepNorm {
 		return &exit{exitUsage, errors.New("--fp16 folds batch normalisations, whose variances do not fit into float16: leave --keep-norm out")}
 	}
-	n, err := netfile.Load(c.Net, false)
+	n, err := known(netfile.Load(c.Net, false))
 	if err != nil {
 		return err
+	}
+	if c.RawHeads && n.Darknet == nil {
+		return &exit{exitUsage, fmt.Errorf("--raw-heads is for darknet networks, and %s is an ONNX file, which ends where it ends: leave it out", c.Net)}
 	}
 	o := onnx.Options{Fold: !c.KeepNorm, Decode: !c.RawHeads, Half: c.FP16, Opset: c.OnnxOpset}
 	summary := named(n, c.Net) + " as ONNX"

@@ -61,13 +61,16 @@ func (c *modelLadderCmd) Run(ctx context.Context, out streams) error {
 			return &exit{exitUsage, err}
 		}
 	}
+	if c.Pictures < 1 {
+		return &exit{exitUsage, fmt.Errorf("--pictures %d: give 1 and more", c.Pictures)}
+	}
 	if c.Every < 1 || c.Rounds < 5 || c.Rounds > 1000 || c.Deadline < 0 || c.Threads < 0 || c.Finetune < 0 {
 		return &exit{exitUsage, errors.New("--every takes 1 and more, --rounds 5 to 1000, --deadline, --threads and --finetune nothing below 0")}
 	}
 	if c.Finetune > 0 && len(shares) == 0 {
 		return &exit{exitUsage, errors.New("--finetune trains pruned networks: give --remove a share above 0")}
 	}
-	n, err := netfile.Detector(c.Net)
+	n, err := known(netfile.Detector(c.Net))
 	if err != nil {
 		return err
 	}

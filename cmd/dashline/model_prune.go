@@ -52,7 +52,7 @@ func (c *modelPruneCmd) Run(ctx context.Context, out streams) error {
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	n, err := netfile.Detector(c.Net)
+	n, err := known(netfile.Detector(c.Net))
 	if err != nil {
 		return err
 	}
@@ -102,6 +102,9 @@ func (c *modelPruneCmd) shares() ([]float64, error) {
 	}
 	if c.Views < 1 || c.Views > 16 {
 		return nil, fmt.Errorf("--views %d: give 1 to 16", c.Views)
+	}
+	if c.Pictures < 1 {
+		return nil, fmt.Errorf("--pictures %d: give 1 and more", c.Pictures)
 	}
 	if c.Multiple < 1 || c.Multiple > 256 {
 		return nil, fmt.Errorf("--multiple %d: give 1 to 256", c.Multiple)
