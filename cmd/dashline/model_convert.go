@@ -20,7 +20,7 @@ type modelConvertCmd struct {
 
 func (modelConvertCmd) Help() string {
 	return `Examples:
-  dashline model convert yolo-fastest-1.1-xl -o out/xl && dashline run drive.mp4 --network out/xl.yaml
+  dashline model convert yolo-fastest-1.1-xl -o out/xl && dashline run drive.mp4 --detect-network out/xl.yaml
   dashline model convert my.cfg --fp16
   dashline model convert dashline-full --keep-norm --raw-heads -o for-training
 
