@@ -66,7 +66,7 @@ func TestForeignNamesakes(t *testing.T) {
 }
 
 // Nothing takes more time than the bytes that are given.
-func TestClaimsTakeNoTime(t *testing.T) {
+func TestAllocOfManyOfNothing(t *testing.T) {
 	const many = 3000
 	empty := reals("z", nil, 1<<20, 1, 0)
 	taken, branches := []string{}, []string{}
