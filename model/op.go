@@ -160,6 +160,9 @@ type Generic struct {
 	Value  Shape   // of its first result
 	More   []Shape // of its other results
 	Source any     // what the format's writer needs to write it again; never changed
+	// Version is that of the format's operators which the source is one of, as
+	// ONNX's opset; 0: it is the same in all.
+	Version int
 }
 
 // Result is another result of a [Generic] than its first; Index counts from 1.

@@ -85,7 +85,6 @@ func untilSignal() context.Context {
 
 // run is the program without the process around it.
 func run(ctx context.Context, args []string, s streams) (code int) {
-	var c cli
 	// kong ends the process after --help; here it only leaves run.
 	type leave struct{ code int }
 	defer func() {
@@ -97,18 +96,7 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 			code = l.code
 		}
 	}()
-	parser, err := kong.New(&c,
-		kong.Name("dashline"),
-		kong.Description(description),
-		kong.Writers(s.Out, s.Err),
-		kong.Exit(func(code int) { panic(leave{code}) }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(s),
-	)
-	if err != nil {
-		panic(err) // the struct above is wrong: a bug
-	}
+	parser := newParser(ctx, s, func(code int) { panic(leave{code}) })
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
@@ -122,6 +110,19 @@ func run(ctx context.Context, args []string, s streams) (code int) {
 		return exitUsage
 	}
 	return report(s, k.Run())
+}
+
+// newParser is that of the command line. Its help ends with a call of leave.
+func newParser(ctx context.Context, s streams, leave func(code int)) *kong.Kong {
+	return kong.Must(&cli{},
+		kong.Name("dashline"),
+		kong.Description(description),
+		kong.Writers(s.Out, s.Err),
+		kong.Exit(leave),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(s),
+	)
 }
 
 // command is what was being parsed, as far as it was understood.

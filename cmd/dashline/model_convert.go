@@ -15,12 +15,12 @@ type modelConvertCmd struct {
 	FP16      bool   `name:"fp16" help:"Weights and computation in float16: half the file; faster only where the engine computes in it."`
 	KeepNorm  bool   `help:"Leave batch normalisations as operators, for a program that goes on training (default: folded into convolutions)."`
 	RawHeads  bool   `help:"End with what the heads read, for a program that decodes them itself (default: boxes are decoded in the graph)."`
-	OnnxOpset int    `name:"opset" default:"13" help:"Version of the operators, 11 to 22 (default: ${default}, which OpenCV 4.6 reads)."`
+	OnnxOpset int    `name:"opset" placeholder:"N" help:"Version of the operators, 11 to 22 (default: 13, which OpenCV 4.6 reads; of an ONNX network whose operators need it their own)."`
 }
 
 func (modelConvertCmd) Help() string {
 	return `Examples:
-  dashline model convert yolo-fastest-1.1-xl -o out/xl && dashline run drive.mp4 --network out/xl.yaml
+  dashline model convert yolo-fastest-1.1-xl -o out/xl && dashline run drive.mp4 --detect-network out/xl.yaml
   dashline model convert my.cfg --fp16
   dashline model convert dashline-full --keep-norm --raw-heads -o for-training
 
@@ -31,15 +31,18 @@ Exit codes: 0 written; 1 files are missing or damaged, or a weight does not fit 
 
 // Run converts.
 func (c *modelConvertCmd) Run(out streams) error {
-	if c.OnnxOpset < onnx.MinOpset || c.OnnxOpset > onnx.MaxOpset {
+	if c.OnnxOpset != 0 && (c.OnnxOpset < onnx.MinOpset || c.OnnxOpset > onnx.MaxOpset) {
 		return &exit{exitUsage, fmt.Errorf("--opset %d: give %d to %d", c.OnnxOpset, onnx.MinOpset, onnx.MaxOpset)}
 	}
 	if c.FP16 && c.KeepNorm {
 		return &exit{exitUsage, errors.New("--fp16 folds batch normalisations, whose variances do not fit into float16: leave --keep-norm out")}
 	}
-	n, err := netfile.Load(c.Net, false)
+	n, err := known(netfile.Load(c.Net, false))
 	if err != nil {
 		return err
+	}
+	if c.RawHeads && n.Darknet == nil {
+		return &exit{exitUsage, fmt.Errorf("--raw-heads is for darknet networks, and %s is an ONNX file, which ends where it ends: leave it out", c.Net)}
 	}
 	o := onnx.Options{Fold: !c.KeepNorm, Decode: !c.RawHeads, Half: c.FP16, Opset: c.OnnxOpset}
 	summary := named(n, c.Net) + " as ONNX"
@@ -47,6 +50,9 @@ func (c *modelConvertCmd) Run(out streams) error {
 		summary += ", float16"
 	}
 	path, err := n.SaveONNX(base(c.Out, n, c.Net, "onnx"), n.Graph, o, summary)
+	if _, changed := errors.AsType[*onnx.OpsetError](err); changed && c.OnnxOpset != 0 {
+		return &exit{exitUsage, fmt.Errorf("%w: leave --opset out", err)}
+	}
 	if err != nil {
 		return err
 	}

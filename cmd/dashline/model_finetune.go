@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"dashline/internal/finetune"
 	"dashline/model/catalog"
 )
@@ -42,7 +44,12 @@ Exit codes: 0 written; 1 files or Python's modules are missing or damaged; 2 the
 }
 
 // Run fine-tunes.
-func (c *modelFinetuneCmd) Run(ctx context.Context, out streams) error {
+func (c *modelFinetuneCmd) Run(ctx context.Context, k *kong.Context, out streams) error {
+	if c.Labels {
+		if err := unread(k, "is for pictures without labels: with --labels all are taken", "pictures"); err != nil {
+			return err
+		}
+	}
 	o, err := c.options()
 	if err != nil {
 		return err
@@ -103,7 +110,7 @@ func (c *modelFinetuneCmd) options() (finetune.Options, error) {
 			return wrong("-o %s: leave out %s, it is added", c.Out, suffix)
 		}
 	}
-	n, err := catalog.Resolve(c.Net)
+	n, err := known(catalog.Resolve(c.Net))
 	if err != nil {
 		return finetune.Options{}, err
 	}
@@ -115,7 +122,7 @@ func (c *modelFinetuneCmd) options() (finetune.Options, error) {
 		o.Samples, o.Minutes = c.Samples, 0
 	}
 	if c.Teacher != "" {
-		t, err := catalog.Resolve(c.Teacher)
+		t, err := known(catalog.Resolve(c.Teacher))
 		if err != nil {
 			return finetune.Options{}, err
 		}

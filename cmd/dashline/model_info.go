@@ -29,11 +29,15 @@ func (l *loading) load(ref string) (*netfile.Net, error) {
 			return nil, &exit{exitUsage, fmt.Errorf("--size %s: give width and height in pixels, as in 416x416", l.Size)}
 		}
 	}
-	return known(netfile.LoadWith(ref, o))
+	n, err := known(netfile.LoadWith(ref, o))
+	if err == nil && n.Darknet != nil && len(l.Dim) > 0 {
+		err = &exit{exitUsage, fmt.Errorf("--dim is for ONNX files, and %s is a darknet network: use --size", ref)}
+	}
+	return n, err
 }
 
 // known makes a name that no network has a mistake of the command line.
-func known(n *netfile.Net, err error) (*netfile.Net, error) {
+func known[T any](n T, err error) (T, error) {
 	if _, unknown := errors.AsType[*catalog.UnknownError](err); unknown {
 		err = &exit{exitUsage, err}
 	}

@@ -75,6 +75,7 @@ func TestModelInfo(t *testing.T) {
 		{exitUsage, "--threads 1000: give 1 to 256", []string{file, "--threads", "1000"}},
 		{exitBroken, "no such file", []string{filepath.Join(t.TempDir(), "none.onnx")}},
 		{exitUsage, "did you mean yolov3?", []string{"yolov33"}},
+		{exitUsage, "--dim is for ONNX files", []string{file, "--dim", "x=1"}},
 		{exitBroken, "this is not a weights file", []string{file, "--weights", file}},
 	} {
 		if code, _, errs := say(t, append([]string{"model", "info"}, tt.args...)...); code != tt.code || !strings.Contains(errs, tt.want) {

@@ -70,7 +70,7 @@ func (c *modelLadderCmd) Run(ctx context.Context, out streams) error {
 	if err := c.check(len(shares)); err != nil {
 		return &exit{exitUsage, err}
 	}
-	n, err := netfile.Detector(c.Net)
+	n, err := known(netfile.Detector(c.Net))
 	if err != nil {
 		return err
 	}
@@ -128,6 +128,8 @@ func (c *modelLadderCmd) Run(ctx context.Context, out streams) error {
 // check holds the flags against their ranges.
 func (c *modelLadderCmd) check(shares int) error {
 	switch {
+	case c.Pictures < 1:
+		return fmt.Errorf("--pictures %d: give 1 and more", c.Pictures)
 	case c.Every < 1 || c.Rounds < 5 || c.Rounds > 1000 || c.Finetune < 0:
 		return errors.New("--every takes 1 and more, --rounds 5 to 1000, --finetune nothing below 0")
 	case c.Deadline < 0 || c.Deadline > rungs.MaxDeadline:

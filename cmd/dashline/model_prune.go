@@ -51,7 +51,7 @@ func (c *modelPruneCmd) Run(ctx context.Context, out streams) error {
 	if err != nil {
 		return &exit{exitUsage, err}
 	}
-	n, err := netfile.Detector(c.Net)
+	n, err := known(netfile.Detector(c.Net))
 	if err != nil {
 		return err
 	}
@@ -98,6 +98,9 @@ func (c *modelPruneCmd) shares() ([]float64, error) {
 	}
 	if c.Latency < 0 {
 		return nil, fmt.Errorf("--latency %v: give a time above 0", c.Latency)
+	}
+	if c.Pictures < 1 {
+		return nil, fmt.Errorf("--pictures %d: give 1 and more", c.Pictures)
 	}
 	if c.Multiple < 1 || c.Multiple > 256 {
 		return nil, fmt.Errorf("--multiple %d: give 1 to 256", c.Multiple)

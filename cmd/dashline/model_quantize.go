@@ -10,6 +10,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"dashline/bench/accuracy"
 	"dashline/internal/calib"
 	"dashline/internal/doctor"
@@ -67,14 +69,27 @@ func reduced(flag string) bool {
 }
 
 // Run quantises.
-func (c *modelQuantizeCmd) Run(ctx context.Context, out streams) error {
+func (c *modelQuantizeCmd) Run(ctx context.Context, k *kong.Context, out streams) error {
 	if c.INT8 && len(c.Calibrate) == 0 {
 		return &exit{exitUsage, errors.New("--int8 needs pictures: --calibrate PATH, as the network will see them")}
+	}
+	if c.FP16 {
+		if err := unread(k, "is for --int8", "calibrate", "pictures", "range", "percentile", "max-drop", "reduce-range"); err != nil {
+			return err
+		}
+	}
+	if c.Range != "percentile" {
+		if err := unread(k, "is for --range percentile", "percentile"); err != nil {
+			return err
+		}
+	}
+	if c.Pictures < 2 {
+		return &exit{exitUsage, fmt.Errorf("--pictures %d: give 2 and more, for some calibrate and others judge", c.Pictures)}
 	}
 	if !(c.MaxDrop >= 0 && c.MaxDrop <= 100) {
 		return &exit{exitUsage, fmt.Errorf("--max-drop %v: give 0 to 100 points", c.MaxDrop)}
 	}
-	n, err := netfile.Detector(c.Net)
+	n, err := known(netfile.Detector(c.Net))
 	if err != nil {
 		return err
 	}

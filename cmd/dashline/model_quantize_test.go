@@ -70,6 +70,16 @@ func TestModelQuantizeRefuses(t *testing.T) {
 		{[]string{}, exitUsage, "--int8"},
 		{[]string{"--int8", "--fp16"}, exitUsage, "together"},
 		{[]string{"--int8", "--calibrate", ".", "--max-drop", "-1"}, exitUsage, "--max-drop"},
+		{[]string{"--int8", "--calibrate", ".", "--pictures", "0"}, exitUsage, "--pictures 0"},
+		{[]string{"--int8", "--calibrate", ".", "--percentile", "99"}, exitUsage, "--percentile is for --range percentile"},
+		{[]string{"--int8", "--calibrate", ".", "--range", "mse", "--percentile", "99.999"}, exitUsage, "--percentile is for --range percentile"},
+		{[]string{"--fp16", "--calibrate", "."}, exitUsage, "--calibrate is for --int8"},
+		{[]string{"--fp16", "--pictures", "96"}, exitUsage, "--pictures is for --int8"},
+		{[]string{"--fp16", "--max-drop", "1"}, exitUsage, "--max-drop is for --int8"},
+		{[]string{"--fp16", "--range", "mse"}, exitUsage, "--range is for --int8"},
+		{[]string{"--fp16", "--range", "percentile", "--percentile", "99"}, exitUsage, "is for --int8"},
+		{[]string{"--fp16", "--reduce-range", "auto"}, exitUsage, "--reduce-range is for --int8"},
+		{[]string{"--int8", "--calibrate", t.TempDir(), "--range", "percentile", "--percentile", "99"}, exitBroken, "calibration"},
 		{[]string{"--int8", "--calibrate", t.TempDir()}, exitBroken, "calibration"},
 	} {
 		code, _, errs := say(t, append([]string{"model", "quantize", "dashline-tiny", "-q"}, tt.args...)...)

@@ -30,16 +30,13 @@ type column struct {
 
 // SVG draws a bar for each layer's parameters and FLOPs and, where it was
 // measured, its time on each engine. Layers with nothing in any column are left
-// out. The background is the page's; text is text, in a colour that can be read
+// out, and so are the last of more than 400; it says how many of each. The background is the page's; text is text, in a colour that can be read
 // on light and dark.
 func (r *Report) SVG(to io.Writer) error {
 	columns := r.columns()
 	rows := r.rows(columns)
-	left := len(r.Layers) - len(rows)
-	if len(rows) > maxRows {
-		left += len(rows) - maxRows
-		rows = rows[:maxRows]
-	}
+	left, beyond := len(r.Layers)-len(rows), max(len(rows)-maxRows, 0)
+	rows = rows[:len(rows)-beyond]
 	width := nameWidth + len(columns)*(barSpace+valueSpace) + 10
 	height := heading + rowHeight*len(rows) + 24
 	var b strings.Builder
@@ -51,6 +48,9 @@ func (r *Report) SVG(to io.Writer) error {
 	note := "from the first layer to the last"
 	if left > 0 {
 		note += fmt.Sprintf("; %d that cost next to nothing are left out", left)
+	}
+	if beyond > 0 {
+		note += fmt.Sprintf("; the last %d that cost something are not drawn either, for want of room", beyond)
 	}
 	text(&b, 10, 40, "", note)
 	for k, c := range columns {

@@ -17,7 +17,7 @@ var folders = map[string]folder{
 	"Cast": foldCast, "Transpose": foldTranspose,
 	"Concat": foldConcat, "Slice": foldSlice, "Split": foldSplit, "Gather": foldGather, "GatherElements": foldGatherElements,
 	"Expand": foldExpand, "Tile": foldTile, "Where": foldWhere, "Range": foldRange, "ConstantOfShape": foldConstantOfShape,
-	"ScatterND": foldScatterND, "NonZero": foldNonZero, "Not": foldNot,
+	"ScatterND": foldScatterND, "NonZero": foldNonZero, "Not": foldNot, "Mod": foldMod,
 	"ReduceProd": foldReduce, "ReduceSum": foldReduce, "ReduceMax": foldReduce, "ReduceMin": foldReduce,
 }
 

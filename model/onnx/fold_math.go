@@ -20,7 +20,6 @@ var operations = map[string]operation{
 	"Sub": {whole: func(a, b int64) int64 { return a - b }, real: func(a, b float64) float64 { return a - b }},
 	"Mul": {whole: func(a, b int64) int64 { return a * b }, real: func(a, b float64) float64 { return a * b }},
 	"Div": {whole: func(a, b int64) int64 { return a / b }, real: func(a, b float64) float64 { return a / b }},
-	"Mod": {whole: func(a, b int64) int64 { return ((a % b) + b) % b }},
 	"Min": {whole: func(a, b int64) int64 { return min(a, b) }, real: math.Min},
 	"Max": {whole: func(a, b int64) int64 { return max(a, b) }, real: math.Max},
 	"Pow": {whole: power, real: math.Pow},
@@ -84,6 +83,11 @@ func power(a, b int64) int64 {
 	return out
 }
 
+// exact are functions of whole numbers, which float64 does not hold beyond 2^53.
+var exact = map[string]func(int64) int64{
+	"Neg": func(x int64) int64 { return -x }, "Abs": func(x int64) int64 { return max(x, -x) },
+}
+
 var functions = map[string]func(float64) float64{
 	"Neg": func(x float64) float64 { return -x }, "Abs": math.Abs, "Sqrt": math.Sqrt, "Floor": math.Floor,
 	"Ceil": math.Ceil, "Round": math.RoundToEven, "Reciprocal": func(x float64) float64 { return 1 / x },
@@ -107,8 +111,27 @@ func (n *operator) apply(f func(float64) float64) []*literal {
 		of := func(x float32) float32 { return rounded(v.kind, float32(f(float64(x)))) }
 		return n.result(v.kind, v.shape, converted(v.floats, of), nil)
 	}
-	of := func(x int64) int64 { return narrowed(v.kind, int64(f(float64(x)))) }
+	whole := exact[n.proto.OpType]
+	if whole == nil {
+		whole = func(x int64) int64 { return int64(f(float64(x))) }
+	}
+	of := func(x int64) int64 { return narrowed(v.kind, whole(x)) }
 	return n.result(v.kind, v.shape, nil, converted(v.ints, of))
+}
+
+// foldMod gives remainders of the divisor's sign, or, with fmod, of the dividend's
+// as in C, which alone there are of floats.
+func foldMod(n *operator) []*literal {
+	if n.attrInt("fmod", 0) != 0 {
+		return n.operate(operation{whole: func(a, b int64) int64 { return a % b }, real: math.Mod})
+	}
+	return n.operate(operation{whole: func(a, b int64) int64 {
+		rest := a % b
+		if rest != 0 && (rest < 0) != (b < 0) {
+			rest += b
+		}
+		return rest
+	}})
 }
 
 // operate combines all inputs, which are two but for Min and Max.
@@ -153,7 +176,10 @@ func (n *operator) combined(o operation, a, b *literal) *literal {
 
 func foldNot(n *operator) []*literal {
 	v := n.literal(0)
-	return n.result(v.kind, v.shape, nil, converted(v.ints, func(x int64) int64 { return x&1 ^ 1 }))
+	if floats(v.kind) {
+		return nil
+	}
+	return n.result(pb.TensorProto_BOOL, v.shape, nil, converted(v.ints, func(x int64) int64 { return x&1 ^ 1 }))
 }
 
 // foldReduce reduces whole numbers over all dimensions, or a list over its one.

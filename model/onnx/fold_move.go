@@ -23,15 +23,22 @@ func foldConcat(n *operator) []*literal {
 	if !n.roomy(shape) {
 		return nil
 	}
-	axis := n.axis(n.attrInt("axis", 0), len(shape))
 	out := newLiteral(n.input(0).kind, shape)
-	outer := shape[:axis].Elements()
-	for o := range outer {
-		for _, in := range n.in {
-			v := in.data
-			if v.kind != out.kind {
-				n.fail("joins values of the types %v and %v", out.kind, v.kind)
-			}
+	var parts []*literal // that hold anything: the others would cost time for nothing
+	for _, in := range n.in {
+		if in.data.kind != out.kind {
+			n.fail("joins values of the types %v and %v", out.kind, in.data.kind)
+		}
+		if in.data.count() > 0 {
+			parts = append(parts, in.data)
+		}
+	}
+	if len(parts) == 0 {
+		return []*literal{out}
+	}
+	axis := n.axis(n.attrInt("axis", 1), len(shape)) // as in concatRule
+	for o := range shape[:axis].Elements() {
+		for _, v := range parts {
 			each := v.shape[axis:].Elements()
 			if floats(v.kind) {
 				out.floats = append(out.floats, v.floats[o*each:][:each]...)
@@ -77,6 +84,9 @@ func foldGather(n *operator) []*literal {
 	shape := gatherRule(n)[0]
 	if !n.roomy(shape) {
 		return nil
+	}
+	if shape.Elements() == 0 {
+		return n.picked(v, shape, nil)
 	}
 	axis := n.axis(n.attrInt("axis", 0), len(v.shape))
 	length, each := v.shape[axis], v.shape[axis+1:].Elements()
@@ -211,7 +221,7 @@ func foldScatterND(n *operator) []*literal {
 	v, indices, updates := n.literal(0), n.numbers(1), n.literal(2)
 	at := n.rank(1, 1)
 	depth := at[len(at)-1]
-	if floats(v.kind) != floats(updates.kind) || depth > len(v.shape) || n.attrText("reduction", "none") != "none" {
+	if floats(v.kind) != floats(updates.kind) || depth < 1 || depth > len(v.shape) || n.attrText("reduction", "none") != "none" {
 		return nil
 	}
 	each, stride := v.shape[depth:].Elements(), strides(v.shape)

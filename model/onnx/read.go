@@ -79,6 +79,7 @@ type reader struct {
 
 	layers     []model.Layer
 	layerNames map[string]bool       // true: a layer's; false: a value's in the file
+	tried      map[string]int        // how many names like one were looked at
 	constants  map[model.Op]*literal // by the layers that stand for them
 
 	folding int // numbers that may still be computed from constants
@@ -88,7 +89,7 @@ type reader struct {
 func newReader(opset int64, size int) *reader {
 	return &reader{
 		opset:  opset,
-		values: newNames(nil), uses: map[string]int{}, layerNames: map[string]bool{}, stated: map[string]message{},
+		values: newNames(nil), uses: map[string]int{}, layerNames: map[string]bool{}, tried: map[string]int{}, stated: map[string]message{},
 		folding: 1<<20 + size, copying: 1<<20 + size/2,
 		constants: map[model.Op]*literal{},
 	}
@@ -282,20 +283,23 @@ func possible(s model.Shape) error {
 
 // add appends a layer and returns its place.
 func (r *reader) add(name string, op model.Op, shape model.Shape, from ...int) int {
-	for r.layerNames[name] {
-		name += "_"
+	if r.layerNames[name] {
+		name = r.fresh(name)
 	}
 	r.layerNames[name] = true
 	r.layers = append(r.layers, model.Layer{Name: name, Op: op, From: from, Shape: shape})
 	return len(r.layers) - 1
 }
 
-// fresh is a name like wish that no value of the file has.
+// fresh is a name like wish that no value of the file has and no layer. No name
+// is looked at twice, so that a file of many equal ones costs no more than others.
 func (r *reader) fresh(wish string) string {
-	for _, taken := r.layerNames[wish]; taken; _, taken = r.layerNames[wish] {
-		wish += "_"
+	name := wish
+	for _, taken := r.layerNames[name]; taken; _, taken = r.layerNames[name] {
+		r.tried[wish]++
+		name = fmt.Sprintf("%s_%d", wish, r.tried[wish]+1)
 	}
-	return wish
+	return name
 }
 
 // finish makes the network of what was read.

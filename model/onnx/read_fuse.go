@@ -70,14 +70,24 @@ func (f *fuser) scalar(i int, x float64) bool {
 	return c != nil && len(c.floats) == 1 && math.Abs(float64(c.floats[0])-x) <= 1e-3*math.Abs(x)
 }
 
-// source is the node of a generic layer of that type, or nil.
+// source is the node of a generic layer of that type of ONNX's own, or nil. An
+// operator of another domain may have its name and read nothing.
 func (f *fuser) source(i int, kind string) *pb.NodeProto {
-	if o, ok := f.g.Layers[i].Op.(*model.Generic); ok && o.Type == kind {
-		if n, ok := o.Source.(*pb.NodeProto); ok {
+	if o, ok := f.g.Layers[i].Op.(*model.Generic); ok {
+		if n, ok := o.Source.(*pb.NodeProto); ok && (&operator{proto: n}).op() == kind {
 			return n
 		}
 	}
 	return nil
+}
+
+// divided says whether layer i is a value divided by the number x, and which.
+func (f *fuser) divided(i int, x float64) (value int, ok bool) {
+	from := f.g.Layers[i].From
+	if f.source(i, "Div") == nil || len(from) != 2 || !f.scalar(from[1], x) { // a file may leave the divisor out
+		return 0, false
+	}
+	return from[0], true
 }
 
 // activated says whether layer i is such an activation, and of which layer.
@@ -140,7 +150,7 @@ func (f *fuser) gate(i, x int) model.ActKind {
 			return model.HardSwish
 		}
 	}
-	if f.source(i, "Div") != nil && f.scalar(f.g.Layers[i].From[1], 6) && f.raised(f.g.Layers[i].From[0], x) {
+	if sum, ok := f.divided(i, 6); ok && f.raised(sum, x) {
 		return model.HardSwish
 	}
 	return model.Linear
@@ -179,10 +189,11 @@ func (f *fuser) sixfold(i int) (x int, ok bool) {
 
 // quotient knows x*relu6(x+3)/6.
 func (f *fuser) quotient(i int) {
-	if f.source(i, "Div") == nil || !f.scalar(f.g.Layers[i].From[1], 6) {
+	product, ok := f.divided(i, 6)
+	if !ok {
 		return
 	}
-	if x, ok := f.sixfold(f.g.Layers[i].From[0]); ok {
+	if x, ok := f.sixfold(product); ok {
 		f.activation(i, model.HardSwish, x)
 	}
 }
@@ -231,10 +242,10 @@ func (f *fuser) errorOf(i, x int) bool {
 	if f.readers[arg] != 1 {
 		return false
 	}
-	from := f.g.Layers[arg].From
-	if f.source(arg, "Div") != nil {
-		return from[0] == x && f.scalar(from[1], math.Sqrt2)
+	if of, ok := f.divided(arg, math.Sqrt2); ok {
+		return of == x
 	}
+	from := f.g.Layers[arg].From
 	_, product := f.g.Layers[arg].Op.(*model.Mul)
 	return product && (from[0] == x && f.scalar(from[1], math.Sqrt2/2) || from[1] == x && f.scalar(from[0], math.Sqrt2/2))
 }

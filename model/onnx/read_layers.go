@@ -34,6 +34,9 @@ func (n *operator) emit(shapes []model.Shape) {
 		name = n.r.fresh(fmt.Sprintf("%s_%d", n.proto.OpType, len(n.r.layers)))
 	}
 	g := &model.Generic{Type: n.proto.OpType, Value: shapes[0], More: shapes[1:], Source: n.proto}
+	if n.op() == n.proto.OpType { // other domains count by themselves
+		g.Version = int(n.opset())
+	}
 	first := n.r.add(name, g, shapes[0], n.layers(reads)...)
 	n.publish(0, first, shapes[0])
 	for i, s := range shapes {

@@ -559,6 +559,9 @@ func FuzzRead(f *testing.F) {
 	f.Add(graphOf(9, []string{"MaxPool x > y"}, attrInts("kernel_shape", 3, 3), attrInts("strides", 2, 2)))
 	f.Add(graphOf(11, []string{"Resize x,,k > y"}, reals("k", []float32{1, 1, 2, 2}, 4)))
 	f.Add(graphOf(13, []string{"Split x > a,b", "Add a,b > y"}, attrInt("axis", 2)))
+	f.Add(graphOf(13, []string{"Div x > y"}))
+	f.Add(graphOf(13, []string{"Not h > n", "Add n,h > a", "Add a,x > y"}, reals("h", []float32{1}, 1)))
+	f.Add(graphOf(13, []string{"Resize e,,,s > r", "Add r,x > y"}, reals("e", nil, 1, 3, 0, 5), wholes("s", 1, 3, 8, 8)))
 	var cases []struct{ Model []byte }
 	oracle(f, "onnx_operators.json.gz", &cases)
 	for _, c := range cases {

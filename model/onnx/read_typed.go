@@ -115,7 +115,7 @@ func (n *operator) turned(i int) []float32 {
 // upscale is by how much an image is enlarged if that repeats its pixels, else 0.
 func (n *operator) upscale() int {
 	x, out := n.shape(0), resizeRule(n)[0]
-	if len(x) != 4 || n.attrText("mode", "nearest") != "nearest" || x[0] != out[0] || x[1] != out[1] {
+	if len(x) != 4 || x.Elements() == 0 || n.attrText("mode", "nearest") != "nearest" || x[0] != out[0] || x[1] != out[1] {
 		return 0
 	}
 	s := out[2] / x[2]

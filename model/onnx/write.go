@@ -41,9 +41,9 @@ type Options struct {
 	// Engines merge these with the operators between them. Heads and what has no
 	// codes compute in float32; not with Half.
 	Quant *model.Quant
-	// Opset is the version of the operators, [MinOpset] to [MaxOpset]; 0 means
-	// [DefaultOpset]. A network with a [model.Generic] needs the one that it was
-	// read with.
+	// Opset is the version of the operators, [MinOpset] to [MaxOpset]; 0 means the
+	// one that its [model.Generic] layers were read in, or the next that can be
+	// written; [DefaultOpset] where there are none.
 	Opset int
 	// Metadata are the file's key-value pairs.
 	Metadata map[string]string
@@ -56,13 +56,11 @@ type Options struct {
 //
 // It fails, with a [*model.Error] that names the layer, where a weight does not
 // fit into the format (a float16 ends at 65504: a weight cut down to it would
-// silently be another network's), and where options and network do not fit.
+// silently be another network's), and where options and network do not fit: with
+// an [*OpsetError] in it where a generic layer would be another operator's.
 func Write(w io.Writer, g *model.Graph, o Options) error {
-	if o.Opset == 0 {
-		o.Opset = DefaultOpset
-	}
-	if o.Opset < MinOpset || o.Opset > MaxOpset {
-		return fmt.Errorf("model: opset %d: use %d to %d", o.Opset, MinOpset, MaxOpset)
+	if err := o.settle(g); err != nil {
+		return err
 	}
 	if err := o.quantizable(g); err != nil {
 		return err

@@ -9,12 +9,15 @@ import (
 	"dashline/model/onnx/pb"
 )
 
+// quantOpset is the first in which DequantizeLinear has an axis.
+const quantOpset = 13
+
 // quantizable says whether Quant fits the network and the other options.
 func (o *Options) quantizable(g *model.Graph) error {
 	if o.Quant == nil {
 		return nil
 	}
-	if o.Half || o.Opset < 13 { // DequantizeLinear has an axis since then
+	if o.Half || o.Opset < quantOpset {
 		return errors.New("model: a network in 8 bits is written with float32 and opset 13 or more")
 	}
 	if len(o.Quant.Values) != len(g.Layers) || len(o.Quant.Weights) != len(g.Layers) {
