@@ -33,16 +33,6 @@ func headsOf(g *model.Graph) []head {
 	return out
 }
 
-// allYolo says whether every head is one whose numbers are understood.
-func allYolo(heads []head) bool {
-	for _, h := range heads {
-		if !h.yolo {
-			return false
-		}
-	}
-	return true
-}
-
 // lossOf is how far got is from want, what the heads of one image gave. Of a
 // Yolo head it is the divergence of its probabilities and the error of its boxes,
 // each in the measure in which the original network sees an object there, see
