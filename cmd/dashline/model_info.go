@@ -30,7 +30,7 @@ func (l *loading) load(ref string) (*netfile.Net, error) {
 		}
 	}
 	n, err := known(netfile.LoadWith(ref, o))
-	if err == nil && n.Darknet != nil && len(l.Dim) > 0 {
+	if errors.Is(err, netfile.ErrDims) {
 		err = &exit{exitUsage, fmt.Errorf("--dim is for ONNX files, and %s is a darknet network: use --size", ref)}
 	}
 	return n, err

@@ -45,6 +45,10 @@ type Net struct {
 	Bytes     int64    // of weights, or of the ONNX file
 }
 
+// ErrDims says that sizes of dimensions were given for a network that is no ONNX
+// file.
+var ErrDims = errors.New("sizes of dimensions are for an .onnx: leave them out, or give a width and a height")
+
 // Options say what the files of a network leave open.
 type Options struct {
 	// Topology takes a cfg whose weights are not there: they are then zero.
@@ -188,7 +192,7 @@ func (o Options) picture(data []byte) (map[string]model.Shape, error) {
 
 func (n *Net) darknet(cfg string, o Options) error {
 	if len(o.Dims) > 0 {
-		return fmt.Errorf("open network %s: sizes of dimensions are for an .onnx: leave them out, or give a width and a height", cfg)
+		return fmt.Errorf("open network %s: %w", cfg, ErrDims)
 	}
 	text, err := read(cfg)
 	if err != nil {
