@@ -4,13 +4,14 @@ import (
 	"encoding/json"
 	"image"
 	"image/color"
-	"image/png"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"dashline/internal/testkit"
 )
 
 // folder is a YOLO folder of pictures of squares, with no object in its labels.
@@ -32,16 +33,7 @@ func folder(t *testing.T, count int) string {
 				img.SetGray(x, y, color.Gray{Y: uint8((x/12*(n+3) + y/10*(2*n+5)) * 29)})
 			}
 		}
-		f, err := os.Create(filepath.Join(dir, "images", string(rune('a'+n))+".png"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := png.Encode(f, img); err != nil {
-			t.Fatal(err)
-		}
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
-		}
+		testkit.WritePNG(t, filepath.Join(dir, "images", string(rune('a'+n))+".png"), img)
 	}
 	return dir
 }

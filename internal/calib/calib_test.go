@@ -3,12 +3,12 @@ package calib
 import (
 	"image"
 	"image/color"
-	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"dashline/internal/testkit"
 	"dashline/model/catalog"
 )
 
@@ -23,16 +23,7 @@ func folder(t *testing.T, n int) string {
 		for p := range 16 * 8 {
 			img.SetRGBA(p%16, p/16, color.RGBA{uint8(i), uint8(i), uint8(i), 255})
 		}
-		f, err := os.Create(filepath.Join(dir, string(rune('a'+i))+".png"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := png.Encode(f, img); err != nil {
-			t.Fatal(err)
-		}
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
-		}
+		testkit.WritePNG(t, filepath.Join(dir, string(rune('a'+i))+".png"), img)
 	}
 	return dir
 }

@@ -1,14 +1,12 @@
 package finetune
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
-	"image/png"
 	"math"
 	"os"
 	"path/filepath"
@@ -107,13 +105,7 @@ func pictures(t *testing.T, count int) string {
 				p.Set(x, y, color.RGBA{uint8(40 * (x / (8 + i) % 6)), uint8(40 * (y / (9 + i) % 6)), uint8(20 * i), 255})
 			}
 		}
-		var b bytes.Buffer
-		if err := png.Encode(&b, p); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d.png", i)), b.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testkit.WritePNG(t, filepath.Join(dir, fmt.Sprintf("%02d.png", i)), p)
 	}
 	return dir
 }

@@ -63,17 +63,17 @@ func Run(ctx context.Context, n *netfile.Net, images [][]float32, o Options) ([]
 			fastest = min(fastest, took)
 			return took <= o.Latency, nil
 		}
-		made, err := run(ctx, n, images, o, func() time.Duration { return took })
+		made, err := run(ctx, n, images, o, &took)
 		if errors.Is(err, prune.ErrTarget) {
 			err = fmt.Errorf("%w: the fastest took %v, %v was asked for", err, fastest.Round(time.Microsecond), o.Latency)
 		}
 		return made, err
 	}
-	return run(ctx, n, images, o, func() time.Duration { return 0 })
+	return run(ctx, n, images, o, &took)
 }
 
-// run prunes. took is the time of the network that was found last; 0: not known.
-func run(ctx context.Context, n *netfile.Net, images [][]float32, o Options, took func() time.Duration) ([]Made, error) {
+// run prunes. took is the time of the network that was looked at last; 0: not known.
+func run(ctx context.Context, n *netfile.Net, images [][]float32, o Options, took *time.Duration) ([]Made, error) {
 	of, err := fingerprint(n, images, o)
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func run(ctx context.Context, n *netfile.Net, images [][]float32, o Options, too
 		if err != nil {
 			return err
 		}
-		m.LatencyMS = took().Seconds() * 1e3
+		m.LatencyMS = took.Seconds() * 1e3
 		s.Made = append(s.Made, m)
 		return s.save(file)
 	}
@@ -199,12 +199,12 @@ func load(file, of string) (state, bool) {
 	return s, err == nil && s.Of == of && len(s.Keep) > 0
 }
 
-// fingerprint tells runs apart whose results may differ.
 // version of what is done with a question: a run that a program with another one
 // left is not gone on with.
 const version = 2
 
-// fingerprint is of all that a result depends on but times.
+// fingerprint tells runs apart whose results may differ for other reasons than
+// times.
 func fingerprint(n *netfile.Net, images [][]float32, o Options) (string, error) {
 	if n.Darknet == nil {
 		return "", errors.New("only darknet networks can be pruned: give the .cfg and .weights that this one was made of")
