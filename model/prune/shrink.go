@@ -85,6 +85,18 @@ type shrinking struct {
 // channels, and the rest make up for any of them by heart.
 const holdOut = 6
 
+// apart are the images that are held out, and the rest.
+func apart(images [][]float32) (held, rest [][]float32) {
+	for n, x := range images {
+		if n%holdOut == 0 {
+			held = append(held, x)
+		} else {
+			rest = append(rest, x)
+		}
+	}
+	return held, rest
+}
+
 func (w *shrinking) prepare(ctx context.Context, images [][]float32) error {
 	g := w.was.Clone()
 	g.Fold()
@@ -102,15 +114,8 @@ func (w *shrinking) prepare(ctx context.Context, images [][]float32) error {
 		return fmt.Errorf("%d calibration pictures of this network do not fit into %d GiB of memory: prune it at a smaller input size",
 			fewest, memory>>30)
 	}
-	var rest [][]float32
-	for n, x := range images {
-		if n%holdOut == 0 {
-			w.held = append(w.held, x)
-		} else {
-			rest = append(rest, x)
-		}
-	}
-	var fit [][]float32
+	var rest, fit [][]float32
+	w.held, rest = apart(images)
 	for _, x := range thinned(rest, most) {
 		fit = append(fit, x, mirrored(x, g.Layers[g.Inputs()[0]].Shape))
 	}

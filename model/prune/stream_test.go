@@ -418,6 +418,20 @@ func TestThinned(t *testing.T) {
 	}
 }
 
+// No image is both held out and fitted to, and none is lost.
+func TestApart(t *testing.T) {
+	for _, n := range []int{1, fewest, holdOut, holdOut + 1, 50} {
+		held, rest := apart(noise(1, n, 1))
+		seen := map[float32]bool{}
+		for _, x := range slices.Concat(held, rest) {
+			seen[x[0]] = true
+		}
+		if len(seen) != n || len(held)+len(rest) != n || len(held) != (n+holdOut-1)/holdOut {
+			t.Errorf("of %d images %d are held out and %d are not, %d in all", n, len(held), len(rest), len(seen))
+		}
+	}
+}
+
 func TestMirrored(t *testing.T) {
 	got := mirrored([]float32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, model.Shape{1, 2, 2, 3})
 	if !slices.Equal(got, []float32{3, 2, 1, 6, 5, 4, 9, 8, 7, 12, 11, 10}) {
