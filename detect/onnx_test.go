@@ -185,11 +185,11 @@ func decodeYOLO(raw []float32, o *model.Yolo, height, width int) []float32 {
 	return rows
 }
 
-// TestWrittenNetworksAgree compares what engines make of a network written as
+// TestWrittenLargeNetworksAgree compares what engines make of a network written as
 // ONNX with what OpenCV makes of the darknet files: every number of every head
 // of a real picture, to a share of the head's largest, and the boxes. OpenCV 4.6
 // reads no float16.
-func TestWrittenNetworksAgree(t *testing.T) {
+func TestWrittenLargeNetworksAgree(t *testing.T) {
 	dog := gocv.IMRead(testkit.Asset(t, "drives/darknet_dog.jpg"), gocv.IMReadColor)
 	defer dog.Close()
 	const exact, rounded = 1e-4, 0.02 // rounded: float16 has 11 bits, lost again in every layer

@@ -85,7 +85,7 @@ func TestModelInfo(t *testing.T) {
 }
 
 // What the issue and darknet itself say of the full network, without its weights.
-func TestModelInfoOfYOLOv3(t *testing.T) {
+func TestModelInfoOfLargeNetworks(t *testing.T) {
 	testkit.UseAssets(t)
 	r := info(t, "yolov3")
 	if r.Parameters != 62_001_757 || r.FileBytes != 248_007_048 || r.FLOPs != 65_864_075_264 || !r.Topology {

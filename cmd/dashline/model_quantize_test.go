@@ -13,7 +13,7 @@ import (
 	"dashline/internal/testkit/tinynet"
 )
 
-func TestModelQuantize(t *testing.T) {
+func TestModelQuantizeNumerics(t *testing.T) {
 	needsORT(t)
 	drive := filepath.Join(testkit.Root(), "testdata", "drives", "default.mp4")
 	for _, args := range [][]string{

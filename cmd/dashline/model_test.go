@@ -167,7 +167,7 @@ func TestPrintVerification(t *testing.T) {
 
 // Shares are networks of their own, which find most of what the first finds; given
 // the same arguments again, the same comes out.
-func TestModelPrune(t *testing.T) {
+func TestModelPruneNumerics(t *testing.T) {
 	net, images, base := tinynet.Detector(t, "net", 1), pictures(t, 8), filepath.Join(t.TempDir(), "small")
 	args := []string{"model", "prune", net, "--flops", "20%,40%", "--calibrate", images, "--multiple", "4", "-o", base, "-q"}
 	var made []shrink.Made
@@ -207,7 +207,7 @@ func TestModelPrune(t *testing.T) {
 }
 
 // Criteria, allocations and a latency target are taken from the command line.
-func TestModelPruneHow(t *testing.T) {
+func TestModelPruneHowNumerics(t *testing.T) {
 	net, images := tinynet.Detector(t, "net", 1), pictures(t, 6)
 	for _, args := range [][]string{
 		{"--flops", "0.2", "--criterion", "magnitude", "--allocation", "uniform", "--no-fit"},
@@ -224,7 +224,7 @@ func TestModelPruneHow(t *testing.T) {
 	}
 }
 
-func TestModelRefuses(t *testing.T) {
+func TestModelRefusesNumerics(t *testing.T) {
 	net, images := tinynet.Detector(t, "net", 1), pictures(t, 6)
 	unreadable := t.TempDir()
 	if err := os.WriteFile(filepath.Join(unreadable, "a.png"), []byte("no picture"), 0o644); err != nil {

@@ -164,7 +164,7 @@ func TestSynthPage(t *testing.T) {
 	}
 }
 
-func TestSynthSheet(t *testing.T) {
+func TestSynthSheetNumerics(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it drives through every scenario")
 	}

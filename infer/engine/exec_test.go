@@ -12,9 +12,9 @@ import (
 	"dashline/model/exec"
 )
 
-// TestExecAgainstOpenCV: the network as data, run in Go, gives OpenCV's numbers,
+// TestExecAgainstOpenCVNumerics: the network as data, run in Go, gives OpenCV's numbers,
 // as it is and with its normalisation folded.
-func TestExecAgainstOpenCV(t *testing.T) {
+func TestExecAgainstOpenCVNumerics(t *testing.T) {
 	for _, name := range []string{"yolo-fastest-1.1", "yolo-fastest-1.1-xl", "mobilenetv2-yolov3-nano-coco",
 		"mobilenetv2-yolov3-nano-voc", "dashline-full", "dashline-tiny"} {
 		t.Run(name, func(t *testing.T) {

@@ -15,10 +15,10 @@ import (
 	"dashline/model/prune"
 )
 
-// TestMaskedIsRemoved: a network with half of its channels set to zero and one
+// TestMaskedIsRemovedNumerics: a network with half of its channels set to zero and one
 // without them give the same, whichever engine runs it from whichever format,
 // and neither gives what the whole network does.
-func TestMaskedIsRemoved(t *testing.T) {
+func TestMaskedIsRemovedNumerics(t *testing.T) {
 	for _, name := range []string{"dashline-full", "dashline-tiny", "mobilenetv2-yolov3-nano-coco", "yolo-fastest-1.1"} {
 		t.Run(name, func(t *testing.T) {
 			d, err := catalog.Get(name)

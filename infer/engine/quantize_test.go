@@ -15,10 +15,10 @@ import (
 	"dashline/model/quantize"
 )
 
-// TestQuantizedRuns: a network in 8 bits is a valid file of about a quarter of the
+// TestQuantizedRunsNumerics: a network in 8 bits is a valid file of about a quarter of the
 // size, and ONNX Runtime computes what the simulation does: much nearer to it
 // than either is to the network in float.
-func TestQuantizedRuns(t *testing.T) {
+func TestQuantizedRunsNumerics(t *testing.T) {
 	needORT(t)
 	for _, name := range []string{"dashline-tiny", "yolo-fastest-1.1", "mobilenetv2-yolov3-nano-coco"} {
 		t.Run(name, func(t *testing.T) {

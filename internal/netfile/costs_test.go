@@ -16,7 +16,7 @@ import (
 // Counts of real networks, exact. Parameters, bytes and BFLOPs of the yolov3
 // family are those that darknet itself names; the others are this package's
 // own, held so that they do not change unseen.
-func TestCostsOfRealNetworks(t *testing.T) {
+func TestCostsOfRealNetworksNumerics(t *testing.T) {
 	for _, c := range []struct {
 		file                                  string
 		side                                  int
@@ -58,7 +58,7 @@ func TestCostsOfRealNetworks(t *testing.T) {
 }
 
 // A classifier and an encoder as their papers and torchvision have them.
-func TestCostsOfOtherNetworks(t *testing.T) {
+func TestCostsOfOtherNetworksNumerics(t *testing.T) {
 	// Of each layer of an encoder: four projections, queries by keys and weights by
 	// values, and two layers of feed-forward.
 	encoder := func(e topology.Transformer, length int64) int64 {

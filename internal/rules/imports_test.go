@@ -27,10 +27,11 @@ var mayImport = map[string][]string{
 	"bench/...": {"...", "!cmd/..."},
 
 	// The pipeline knows stages only as its own small interfaces.
-	"pipeline":         {"pipeline/msg", "pipeline/frame", "internal/obs"},
-	"pipeline/msg":     {},
-	"pipeline/frame":   {"pipeline/msg"},
-	"pipeline/bus/...": {"pipeline/msg", "pipeline/bus/...", "internal/..."},
+	"pipeline":          {"pipeline/msg", "pipeline/frame", "pipeline/schedule", "internal/obs"},
+	"pipeline/msg":      {},
+	"pipeline/schedule": {},
+	"pipeline/frame":    {"pipeline/msg"},
+	"pipeline/bus/...":  {"pipeline/msg", "pipeline/bus/...", "internal/..."},
 	// A recording holds each camera's description, and draws objects on the road.
 	"pipeline/record/...":       {"pipeline/msg", "pipeline/bus/...", "!pipeline/bus/embedded", "pipeline/record/...", "lanes/ground"},
 	"pipeline/record/container": {},
@@ -74,7 +75,7 @@ var mayCgo = []string{"infer/...", "internal/avdec", "internal/avenc"}
 
 // pure packages build with CGO_ENABLED=0, and so do all that they import. The
 // Makefile tests the same list.
-var pure = []string{"pipeline/msg", "model/...", "planner/...", "lanes/ground", "pipeline/record/container", "detect/track", "detect/ap", "detect/labels", "sensors/synth", "sensors/synth/truth", "sensors/synth/truthview", "sensors/synth/export", "sensors/layout", "sensors/nal", "sensors/rtsp/stream", "internal/ordered"}
+var pure = []string{"pipeline/msg", "pipeline/schedule", "model/...", "planner/...", "lanes/ground", "pipeline/record/container", "detect/track", "detect/ap", "detect/labels", "sensors/synth", "sensors/synth/truth", "sensors/synth/truthview", "sensors/synth/export", "sensors/layout", "sensors/nal", "sensors/rtsp/stream", "internal/ordered"}
 
 // pkg is what `go list -deps -json` says of a package.
 type pkg struct {

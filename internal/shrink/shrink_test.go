@@ -80,7 +80,7 @@ func TestRun(t *testing.T) {
 }
 
 // A run that was stopped anywhere goes on to the same files as one that was not.
-func TestRunGoesOn(t *testing.T) {
+func TestRunGoesOnNumerics(t *testing.T) {
 	n, pictures := detector(t), tinynet.Inputs(5)
 	whole := filepath.Join(t.TempDir(), "small")
 	want, err := Run(t.Context(), n, pictures, options(whole, .15, .4))
@@ -157,7 +157,7 @@ func TestRunGoesOnBeforeAResult(t *testing.T) {
 }
 
 // What a run of other arguments left is not gone on with, nor what is damaged.
-func TestRunIgnoresOtherRuns(t *testing.T) {
+func TestRunIgnoresOtherRunsNumerics(t *testing.T) {
 	n, pictures := detector(t), tinynet.Inputs(6)
 	base := filepath.Join(t.TempDir(), "small")
 	want, err := Run(t.Context(), n, pictures, options(base, .2))

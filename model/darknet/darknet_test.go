@@ -289,7 +289,7 @@ func TestWeightsErrors(t *testing.T) {
 	}
 }
 
-func TestRandomWeights(t *testing.T) {
+func TestRandomWeightsNumerics(t *testing.T) {
 	cfg := asset(t, "yolov3-tiny.cfg")
 	first, second := sha256.New(), sha256.New()
 	var n counter

@@ -110,7 +110,7 @@ num=3
 `
 
 // What is left of a network that darknet can hold, darknet can hold.
-func TestRemovedInDarknet(t *testing.T) {
+func TestRemovedInDarknetNumerics(t *testing.T) {
 	cfg := []byte(tiny4)
 	weights, err := darknet.RandomWeights(cfg, 1)
 	if err != nil {

@@ -101,7 +101,7 @@ func TestStepsWithoutTraining(t *testing.T) {
 
 // Only what is compressed gets smaller, and nothing has less to do: with the
 // project's own network in darknet's format.
-func TestFileSize(t *testing.T) {
+func TestFileSizeNumerics(t *testing.T) {
 	f := own(t, "dashline-tiny")
 	size := func() (plain, zipped, macs int64) {
 		var cfg, weights bytes.Buffer

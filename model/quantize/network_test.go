@@ -190,9 +190,9 @@ func TestEqualizeLeavesRelu6(t *testing.T) {
 	}
 }
 
-// TestCalibrate: what the codes compute is near what the network does, much
+// TestCalibrateNumerics: what the codes compute is near what the network does, much
 // nearer than without what makes them lose less, and the network given is as it was.
-func TestCalibrate(t *testing.T) {
+func TestCalibrateNumerics(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		o    Options

@@ -1,0 +1,213 @@
+package schedule
+
+import (
+	"math"
+	"time"
+)
+
+// Rung is a network of the ladder as it was found at start.
+type Rung struct {
+	// P50 and P99 are quantiles of what a frame takes from the start of work on
+	// it to its publication, on this machine with everything running.
+	P50, P99 time.Duration
+	// Detect is the median of detection alone, which is what a canary runs.
+	Detect time.Duration
+	// Accuracy is any measure that grows with how right the answers are, the same
+	// for all rungs (AP50), or 0 where it is not known.
+	Accuracy float64
+}
+
+// None stands for no rung.
+const None = -1
+
+// Staleness is the lag at which an answer is worth half of what a fresh one is:
+// by how much a world of traffic at city speeds moves on (docs/deadline.md says
+// how it was measured).
+const Staleness = 400 * time.Millisecond
+
+const (
+	// margin is what a rung must fit into, as a share of the deadline, to be
+	// climbed to.
+	margin = 0.9
+	// worth is how much more value a rung must have to be changed to for that.
+	worth = 1.05
+	// settled is how long such a rung has to have it, and how long a rung has to
+	// hold after a climb for the next pause to be short again.
+	settled = 5 * time.Second
+	shortly = time.Second
+	// The pause before a rung is tried again, at first and at most.
+	firstPause = 300 * time.Millisecond
+	lastPause  = 2400 * time.Millisecond
+	// There is a switch a second at most, but for so many at once: each takes one
+	// of these, and each second gives one back. Going down does not wait for it, so
+	// going up does: it leaves one for the way down again.
+	burst = 5
+)
+
+// ladder chooses rungs.
+type ladder struct {
+	rungs []Rung
+	predictor
+	current int
+	pauses  []pause       // of each rung
+	better  time.Duration // since when a lower rung has been worth more; < 0: it is not
+	trial   time.Duration // when to try again although nothing fits
+	trying  time.Duration // the pause before the next trial
+
+	switches float64       // that may be made
+	counted  time.Duration // when that was
+}
+
+// pause keeps a rung from being tried too often.
+type pause struct {
+	until   time.Duration // not before
+	length  time.Duration // of the next one
+	climbed time.Duration // when it was climbed to
+}
+
+func newLadder(rungs []Rung) *ladder {
+	l := &ladder{rungs: rungs, predictor: *newPredictor(rungs), better: -1, trying: firstPause, switches: burst}
+	for range rungs {
+		l.pauses = append(l.pauses, pause{length: firstPause})
+	}
+	return l
+}
+
+// trackOnly says that a rung runs no network. It always fits.
+func (l *ladder) trackOnly(rung int) bool { return l.rungs[rung].P50 <= 0 }
+
+func (l *ladder) fits(rung int, budget time.Duration) bool {
+	return budget > 0 && l.predict(rung) <= budget
+}
+
+// value is what a rung's answers are worth, where a camera gives a picture every
+// so often and frames of so many cameras take turns: accuracy less staleness. An
+// answer is the newest from its publication, one service after its picture, to the
+// next one's, so it is half of a turn older on average.
+func (l *ladder) value(rung int, interval time.Duration, cameras int) float64 {
+	if l.trackOnly(rung) {
+		return 0
+	}
+	a := l.rungs[rung].Accuracy
+	if a <= 0 { // not known: the order of the ladder is the order of values
+		a = math.Pow(2, -float64(rung))
+		return a
+	}
+	service := l.usual(rung)
+	turn := max(interval, time.Duration(cameras)*service)
+	return a * math.Exp2(-float64(service+turn/2)/float64(Staleness))
+}
+
+// moveDown leaves the current rung where it does not fit into budget, which is
+// that of a fresh frame. It returns None where none does.
+func (l *ladder) moveDown(now, budget, interval time.Duration, cameras int) int {
+	if l.fits(l.current, budget) {
+		l.moveForValue(now, budget, interval, cameras)
+		return l.current
+	}
+	best := None
+	for r := l.current + 1; r < len(l.rungs); r++ {
+		if l.fits(r, budget) && (best == None || l.value(r, interval, cameras) > l.value(best, interval, cameras)) {
+			best = r
+		}
+	}
+	if best != None {
+		l.leave(now, best)
+	}
+	return best
+}
+
+// moveForValue goes down to a rung that fits as well and has been worth more for
+// some time: its answers are less accurate, but come sooner.
+func (l *ladder) moveForValue(now, budget, interval time.Duration, cameras int) {
+	best, most := None, l.value(l.current, interval, cameras)*worth
+	for r := l.current + 1; r < len(l.rungs); r++ {
+		if v := l.value(r, interval, cameras); v > most && l.fits(r, budget) {
+			best, most = r, v
+		}
+	}
+	switch {
+	case best == None:
+		l.better = -1
+	case l.better < 0:
+		l.better = now
+	case now-l.better >= shortly && l.allowed(now) >= 2:
+		l.leave(now, best)
+	}
+}
+
+// leave goes down to a rung. The one that is left is tried again after a pause,
+// which is longer where it was not held for long.
+func (l *ladder) leave(now time.Duration, to int) {
+	p := &l.pauses[l.current]
+	if now-p.climbed >= settled {
+		p.length = firstPause
+	}
+	l.postpone(now, l.current)
+	l.change(now, to)
+}
+
+func (l *ladder) change(now time.Duration, to int) {
+	l.switches = l.allowed(now) - 1
+	l.counted = now
+	l.current, l.better = to, -1
+}
+
+// allowed is how many switches may be made now. What is made beyond it is owed.
+func (l *ladder) allowed(now time.Duration) float64 {
+	return min(burst, l.switches+(now-l.counted).Seconds())
+}
+
+func (l *ladder) postpone(now time.Duration, rung int) {
+	p := &l.pauses[rung]
+	p.until = now + p.length
+	p.length = min(2*p.length, lastPause)
+}
+
+// canary names the rung that is worth trying after a frame of the given fresh
+// budget, or None.
+func (l *ladder) canary(now, budget, interval time.Duration, cameras int) int {
+	best, most := None, 0.0
+	if l.allowed(now) < 2 {
+		return None
+	}
+	if !l.trackOnly(l.current) {
+		most = l.value(l.current, interval, cameras)
+		if l.rungs[l.current].Accuracy > 0 {
+			most *= worth
+		}
+	}
+	for r := range l.current {
+		if v := l.value(r, interval, cameras); v > most && now >= l.pauses[r].until && l.fits(r, times(budget, margin)) {
+			best, most = r, v
+		}
+	}
+	// Without a network nothing is learned of the load, so it has to be asked for.
+	if best == None && l.current > 0 && l.trackOnly(l.current) && l.attempt(now) {
+		best = l.current - 1
+	}
+	return best
+}
+
+// canaryDone moves up where a canary took no longer than the budget allows.
+func (l *ladder) canaryDone(now time.Duration, rung int, took, budget time.Duration) {
+	ratio := float64(took) / float64(max(l.rungs[rung].Detect, 1))
+	if rung >= l.current || times(l.base[rung], ratio*l.tail()) > times(budget, margin) {
+		l.postpone(now, rung)
+		return
+	}
+	l.change(now, rung)
+	l.pauses[rung].climbed = now
+	l.begin(ratio)
+}
+
+// attempt says whether a frame should be tried although nothing fits. Without
+// trials a ladder that ends in a network would never learn that the load is gone.
+func (l *ladder) attempt(now time.Duration) bool {
+	if now < l.trial {
+		return false
+	}
+	l.trial = now + l.trying
+	l.trying = min(2*l.trying, lastPause)
+	return true
+}
