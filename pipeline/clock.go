@@ -6,16 +6,18 @@ import (
 	"dashline/pipeline/msg"
 )
 
-// clock tells a runner the time and what stages took. It belongs to the
-// goroutine that works on frames.
+// clock tells the time and what stages took. A virtual one belongs to the goroutine
+// that works on frames.
 type clock interface {
 	// now is the time since any fixed moment.
 	now() time.Duration
-	// begin says that work on a frame begins.
-	begin(h *msg.Header)
+	// begin says that work on a frame begins, on a rung.
+	begin(h *msg.Header, rung int)
 	// took says what a stage took that has just ended, of which measured was
 	// measured.
 	took(stage string, measured time.Duration) time.Duration
+	// part says what a part of a stage took, whose whole is counted already.
+	part(stage string, measured time.Duration) time.Duration
 	// beside is took for a stage that ran beside others, since the given time.
 	beside(stage string, since, measured time.Duration) time.Duration
 }
@@ -25,8 +27,9 @@ type clock interface {
 type wall func() time.Duration
 
 func (w wall) now() time.Duration                                     { return w() }
-func (wall) begin(*msg.Header)                                        {}
+func (wall) begin(*msg.Header, int)                                   {}
 func (wall) took(_ string, measured time.Duration) time.Duration      { return measured }
+func (wall) part(_ string, measured time.Duration) time.Duration      { return measured }
 func (wall) beside(_ string, _, measured time.Duration) time.Duration { return measured }
 
 // virtual is the clock of a replay: time goes by only with what the service
@@ -39,7 +42,9 @@ type virtual struct {
 
 func (v *virtual) now() time.Duration { return v.at }
 
-func (v *virtual) begin(h *msg.Header) { v.frame = v.service(h) }
+func (v *virtual) begin(h *msg.Header, rung int) { v.frame = v.service(h, rung) }
+
+func (v *virtual) part(stage string, _ time.Duration) time.Duration { return told(v.frame, stage) }
 
 func (v *virtual) took(stage string, _ time.Duration) time.Duration {
 	d := told(v.frame, stage)

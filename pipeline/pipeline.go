@@ -1,5 +1,5 @@
 // Package pipeline is how frames flow: from a source, through admission, to
-// detection and lanes, to a plan, to whoever listens.
+// detection and lanes, to tracks and a plan, to whoever listens.
 //
 // The package owns goroutines, timing, admission, panics, cancellation and the
 // account of frames. Stages are plain functions of their input behind the small
@@ -25,8 +25,10 @@ import (
 	"fmt"
 	"time"
 
+	"dashline/internal/obs"
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
+	"dashline/pipeline/schedule"
 )
 
 // Source produces the frames of one camera, in order.
@@ -60,6 +62,14 @@ type Planner interface {
 	Plan(s *msg.Scene) *msg.Trajectory
 }
 
+// Tracker follows the objects of one camera.
+type Tracker interface {
+	// Track takes in what was detected on a frame; d is nil where no detector ran.
+	// at is when the frame was captured, on a clock that does not go back, and ahead
+	// how long after that the forecasts are for. The tracks are the caller's.
+	Track(h *msg.Header, at time.Duration, d *msg.Detections, ahead time.Duration) *msg.Tracks
+}
+
 // Locator places detections on the ground.
 type Locator interface {
 	// Locate appends to dst.
@@ -70,6 +80,7 @@ type Locator interface {
 // is counted by the publisher.
 type Publisher interface {
 	Detections(*msg.Detections)
+	Tracks(*msg.Tracks)
 	Lanes(*msg.LaneSet)
 	Plan(*msg.Trajectory)
 	Frame(*msg.FrameReport)
@@ -80,7 +91,8 @@ type Publisher interface {
 type View struct {
 	Frame      *frame.Frame
 	Detections *msg.Detections
-	Lanes      *msg.LaneSet
+	Tracks     *msg.Tracks
+	Lanes      *msg.LaneSet // of this frame
 	Plan       *msg.Trajectory
 	Lead       int // index into Detections.Items of what the plan reacts to, -1 for nothing
 	Report     *msg.FrameReport
@@ -146,32 +158,67 @@ const (
 	StageDecode       = "decode"     // detection: output tensors to boxes
 	StageLanes        = "lanes"      // lanes, all of it
 	StageLanesForward = "lanes_forward"
+	StageTrack        = "track"
 	StagePlan         = "plan" // placing objects on the ground, and planning
 	StagePublish      = "publish"
 	StageAdmission    = "admission" // in drops only
 	StageDetect       = "detect"    // in failures only
 )
 
-// Config says how to run.
+// Config says how to run one camera.
 type Config struct {
 	Camera   string
 	Deadline time.Duration // largest useful age at publication
 	Policy   Policy
 	// Speed is the vehicle's own speed in m/s, handed to the planner.
 	Speed float64
-	// Now is the monotonic clock of Run, since any fixed moment; nil takes the real one.
-	Now func() time.Duration
+	// LanesEvery says on which frames lanes are looked for: every N-th; 0 is 1.
+	LanesEvery int
+	// Weight and Rate are as in [schedule.Camera]; with Newest.
+	Weight, Rate float64
 }
 
-// Stages are the parts of a pipeline. Source and Detector must be there; a nil
-// part is left out.
+// Stages are the parts of a pipeline that belong to one camera. Source must be
+// there; a nil part is left out.
 type Stages struct {
 	Source    Source
-	Detector  Detector
-	Lanes     LaneFinder
+	Tracker   Tracker
 	Locator   Locator
 	Planner   Planner
 	Publisher Publisher
 	Viewer    Viewer
 	Observers []Observer
+}
+
+// Feed is one camera of a run, and the account of its frames.
+type Feed struct {
+	Config
+	Stages
+	Account *obs.Account
+}
+
+// Rung is a step of the ladder.
+type Rung struct {
+	Name string
+	schedule.Rung
+}
+
+// Crew is one set of networks, which works on one frame at a time.
+type Crew struct {
+	// Detectors has one for each rung; the last may be nil, which is "track only".
+	Detectors []Detector
+	Lanes     LaneFinder // nil: none are looked for
+	// InOrder lets lanes run after detection instead of beside it.
+	InOrder bool
+}
+
+// Engine is what all cameras of a run share.
+type Engine struct {
+	Rungs []Rung // largest first
+	// Crews are one at least. All take frames with Every, side by side; Newest and
+	// replays have the first alone.
+	Crews []Crew
+	// Now is the monotonic clock of Run, since any fixed moment; nil takes the real
+	// one. A replay does not ask it.
+	Now func() time.Duration
 }

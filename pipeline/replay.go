@@ -8,70 +8,69 @@ import (
 	"math"
 	"time"
 
-	"dashline/internal/obs"
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
+	"dashline/pipeline/schedule"
 )
 
 // Replay is [Run] in virtual time: the stages really run, but how long they take
-// is what the service says. The same frames, stages and service give the same
-// messages in the same order with the same times, outcomes and drops, whatever
-// the machine does meanwhile; cfg.Now is not asked.
+// is what the service says. The same frames, stages, rungs and service give the
+// same messages in the same order with the same times, outcomes, rungs and drops,
+// whatever the machine does meanwhile; e.Now is not asked.
 //
 // A frame is due when it arrived while it was recorded, where the source sets
 // Arrived, and else at its presentation time. Virtual time begins when the first
-// is due. A frame arrives when it is due and read, which takes what the service
-// gives for StageSource, or with the frame before it where that is later. With Newest,
-// frames that arrive while another is at work are admitted and dropped as in a
-// live run; a frame that arrives in the very moment in which work ends waits
-// until the one before it has been taken. With Every none is dropped, the source
-// waits, and a frame arrives when it is taken.
+// of its camera is due. A frame arrives when it is due and read, which takes what
+// the service gives for StageSource, or with the frame before it where that is
+// later. With Newest, frames that arrive while another is at work wait, are
+// admitted and are dropped as in a live run, cameras by turns; a frame that
+// arrives in the very moment in which work ends waits until the one before it has
+// been taken. With Every none is dropped, the source waits, and a frame arrives
+// when it is taken. A canary takes its time, but its network does not run.
 //
 // Everything is published from one goroutine, in the order of virtual time: so
 // the report of a dropped frame may stand between the detections and the plan of
 // the one that was at work. The viewer sees every finished frame.
 //
 // When ctx ends, which is real time, frames that have been read run to their
-// end. A replay that is to end in the same place every time ends with its source.
-func Replay(ctx context.Context, cfg Config, st Stages, account *obs.Account, service Service) error {
+// end. A replay that is to end in the same place every time ends with its sources.
+func Replay(ctx context.Context, e Engine, service Service, feeds ...Feed) []error {
 	if service == nil {
-		return errors.New("pipeline: a replay needs a service that says what stages take")
+		return []error{errors.New("pipeline: a replay needs a service that says what stages take")}
 	}
 	v := &virtual{service: service}
-	p := &replay{virtual: v}
-	if st.Publisher != nil {
-		st.Publisher = outbox{st.Publisher, p}
+	p := &replay{virtual: v, wake: never}
+	for i := range feeds {
+		if feeds[i].Publisher != nil {
+			feeds[i].Publisher = outbox{feeds[i].Publisher, p}
+		}
 	}
 	var err error
-	if p.runner, err = newRunner(cfg, st, account, v); err != nil {
-		return err
+	if p.run, err = newRun(e, feeds, v); err != nil {
+		return []error{err}
 	}
-	p.showAll = true
 	// What lanes really took is not asked for, and the virtual clock is not theirs.
-	p.start(func() time.Duration { return 0 })
-	err = p.play(ctx)
-	p.until(math.MaxInt64)
-	p.stop()
-	return p.end(ctx, err)
+	p.begin(func() time.Duration { return 0 })
+	p.play(ctx)
+	return p.end(ctx)
 }
 
 // maxVirtual is the latest arrival. A time stamp from a file is hostile, and what
 // comes after it must not overflow.
 const maxVirtual = 100 * 365 * 24 * time.Hour
 
+const never = math.MaxInt64
+
 // replay is the state of one Replay. It belongs to one goroutine.
 //
 // The stages run as soon as their frame is taken, and so ahead of the time at
 // which their messages are due; until goes through what happens in between.
 type replay struct {
-	*runner
+	*run
 	virtual *virtual
-
-	first   time.Duration // when the first frame is due
-	begun   bool
-	arrived time.Duration // latest arrival
-	waiting job
+	reels   []reel
 	free    time.Duration // when work on the latest frame that was taken ends
+	wake    time.Duration // when to decide again although nothing happened; never: not
 	due     []event       // what that frame has yet to say, by time
 }
 
@@ -80,69 +79,108 @@ type event struct {
 	say func()
 }
 
-// play reads the source to its end and lets each frame arrive.
-func (p *replay) play(ctx context.Context) error {
-	for ctx.Err() == nil {
-		lease, err := p.pool.Wait(ctx)
-		if err != nil {
-			return nil
-		}
-		if more, err := p.step(ctx, lease); !more {
-			return err
-		}
-	}
-	return nil
+// reel is a line's source: the frame that comes next is read before it arrives.
+type reel struct {
+	line    *line
+	lease   frame.Lease
+	lost    *FrameError // instead of a picture
+	read    time.Duration
+	arrives time.Duration
+	first   time.Duration // when the first frame is due
+	begun   bool
+	ended   bool
 }
 
-// step reads one frame into lease, which it owns.
-func (p *replay) step(ctx context.Context, lease frame.Lease) (more bool, err error) {
-	err = p.next(ctx, lease.Frame)
+// play lets the frames of all sources arrive, in the order of time.
+func (p *replay) play(ctx context.Context) {
+	for _, l := range p.lines {
+		p.reels = append(p.reels, reel{line: l})
+	}
+	for {
+		var next *reel
+		for i := range p.reels {
+			r := &p.reels[i]
+			if !r.ended && !r.lease.Held() {
+				p.fill(ctx, r)
+			}
+			if r.lease.Held() && (next == nil || r.arrives < next.arrives) {
+				next = r
+			}
+		}
+		if next == nil {
+			p.until(never)
+			return
+		}
+		p.until(next.arrives)
+		p.virtual.at = max(p.virtual.at, next.arrives)
+		p.arrive(next)
+	}
+}
+
+// fill reads the next frame of a source.
+func (p *replay) fill(ctx context.Context, r *reel) {
+	l := r.line
+	if ctx.Err() != nil {
+		r.ended = true
+		return
+	}
+	lease, err := l.pool.Wait(ctx)
+	if err != nil {
+		r.ended = true
+		return
+	}
+	err = l.next(ctx, lease.Frame)
 	lost, ok := errors.AsType[*FrameError](err)
 	if err != nil && !ok {
 		lease.Release()
-		if err == io.EOF || ctx.Err() != nil {
-			return false, nil
+		r.ended = true
+		if err != io.EOF && ctx.Err() == nil {
+			l.err = fmt.Errorf("source: %w", err)
 		}
-		return false, fmt.Errorf("source: %w", err)
+		return
 	}
-	p.account.Produced()
-	read := p.arrive(lease.Frame)
-	p.until(p.arrived)
-	p.virtual.at = p.arrived
-	if lost != nil {
-		p.loseAtSource(lease.Frame, lost)
-		lease.Release()
-		return true, nil
-	}
-	p.receive(job{lease, read})
-	return true, nil
+	l.Account.Produced()
+	r.lease, r.lost = lease, lost
+	r.plan(p.virtual.service)
 }
 
-// arrive says when a frame arrives, and what reading it took.
-func (p *replay) arrive(f *frame.Frame) (read time.Duration) {
+// plan says when the frame arrives, and what reading it takes.
+func (r *reel) plan(service Service) {
+	f := r.lease.Frame
 	due := f.PTS
 	if f.Arrived > 0 {
 		due = f.Arrived
 	}
-	if !p.begun {
-		p.first, p.begun = due, true
+	if !r.begun {
+		r.first, r.begun = due, true
 	}
-	read = told(p.virtual.service(&f.Header), StageSource)
-	p.arrived = max(p.arrived, min(due-p.first+read, maxVirtual))
-	f.Arrived = p.arrived
-	return read
+	r.read = told(service(&f.Header, 0), StageSource)
+	r.arrives = max(r.arrives, min(due-r.first+r.read, maxVirtual))
+	f.Arrived = r.arrives
 }
 
-// receive lets a frame wait that arrives now: until arrivals go on with Newest,
-// until it is taken with Every.
-func (p *replay) receive(j job) {
-	if old := p.waiting; old.lease.Held() {
-		p.drop(old, "newer")
-		old.lease.Release()
+// arrive lets the frame of a reel arrive, now.
+func (p *replay) arrive(r *reel) {
+	l, j := r.line, job{lease: r.lease, read: r.read}
+	r.lease = frame.Lease{}
+	if r.lost != nil {
+		l.loseAtSource(j.lease.Frame, r.lost)
+		j.lease.Release()
+		return
 	}
-	p.waiting = j
-	if p.cfg.Policy != Newest {
+	if l.Policy != Newest { // the source waits until it is taken
 		p.until(p.free)
+		p.take(l, j, schedule.Decision{Canary: schedule.None})
+		r.arrives = j.lease.Arrived
+		return
+	}
+	out, reason := p.hall.arrive(l, j)
+	if reason != "" {
+		l.drop(out, reason)
+		out.lease.Release()
+	}
+	if p.wake == never || p.free <= p.virtual.at {
+		p.wake = max(p.free, p.virtual.at)
 	}
 }
 
@@ -150,32 +188,64 @@ func (p *replay) receive(j job) {
 func (p *replay) until(t time.Duration) {
 	for {
 		for len(p.due) > 0 && p.due[0].at <= t {
-			p.virtual.at = p.due[0].at
+			p.virtual.at = max(p.virtual.at, p.due[0].at)
 			p.due[0].say()
 			p.due = p.due[1:]
 		}
-		if p.free > t || !p.waiting.lease.Held() {
+		if p.wake == never || p.free > t || max(p.wake, p.free) > t {
 			return
 		}
-		p.take()
+		p.decide(max(p.wake, p.free))
 	}
 }
 
-// take begins the work on the waiting frame as soon as work is free.
-func (p *replay) take() {
-	j := p.waiting
-	p.waiting = job{}
-	p.due = p.due[:0]
-	p.virtual.at = max(p.free, j.lease.Arrived)
-	if p.cfg.Policy != Newest { // the source waited until now
-		p.arrived = p.virtual.at
+// decide asks the scheduler about what waits, at a time when nothing is at work.
+func (p *replay) decide(at time.Duration) {
+	p.wake = never
+	p.virtual.at = max(p.virtual.at, at)
+	for {
+		d, j, _ := p.hall.next(at)
+		switch {
+		case d.Drop != "":
+			p.lines[d.Camera].drop(j, d.Drop)
+			j.lease.Release()
+		case d.Rung != schedule.None:
+			p.take(p.lines[d.Camera], j, d)
+			p.wake = p.free
+			return
+		default:
+			if d.Camera >= 0 {
+				p.wake = d.Until
+			}
+			return
+		}
 	}
-	v := p.process(j)
-	p.free = p.virtual.at
+}
+
+// take works on a frame. It says what is made of it when that is due.
+func (p *replay) take(l *line, j job, d schedule.Decision) {
+	p.due = p.due[:0]
+	p.virtual.at = max(p.free, j.lease.Arrived, p.virtual.at)
+	began := p.virtual.at
+	v := p.process(p.stations[0], l, j, d)
+	answered := p.virtual.at
+	failed := v.Report.Outcome == msg.Failed
+	if l.Policy == Newest && !failed {
+		p.hall.done(d.Rung, answered-began, v.Report.Outcome == msg.Late)
+	}
 	p.later(func() {
-		p.report(v.Report)
-		p.show(v)
+		l.report(v.Report)
+		l.showAll(v)
 	})
+	if d.Canary != schedule.None && !failed {
+		p.virtual.begin(&j.lease.Header, d.Canary)
+		for _, stage := range []string{StagePreprocess, StageForward, StageDecode} {
+			p.virtual.took(stage, 0)
+		}
+		p.hall.canaryDone(p.virtual.at, d.Canary, p.virtual.at-answered, l.Deadline-j.lease.Lag)
+	}
+	p.free = p.virtual.at
+	p.virtual.at = began
 }
 
 // later has something said at what is now the virtual time.
@@ -189,5 +259,6 @@ type outbox struct {
 }
 
 func (o outbox) Detections(m *msg.Detections) { o.p.later(func() { o.Publisher.Detections(m) }) }
+func (o outbox) Tracks(m *msg.Tracks)         { o.p.later(func() { o.Publisher.Tracks(m) }) }
 func (o outbox) Lanes(m *msg.LaneSet)         { o.p.later(func() { o.Publisher.Lanes(m) }) }
 func (o outbox) Plan(m *msg.Trajectory)       { o.p.later(func() { o.Publisher.Plan(m) }) }

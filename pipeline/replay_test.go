@@ -35,6 +35,7 @@ func (d *diary) write(kind string, h *msg.Header, v any) {
 	d.pages = append(d.pages, fmt.Sprintf("%s %d %+v", kind, h.Seq, v))
 }
 func (d *diary) Detections(m *msg.Detections) { d.write("detections", &m.Header, *m) }
+func (d *diary) Tracks(m *msg.Tracks)         { d.write("tracks", &m.Header, *m) }
 func (d *diary) Lanes(m *msg.LaneSet)         { d.write("lanes", &m.Header, *m) }
 func (d *diary) Plan(m *msg.Trajectory)       { d.write("plan", &m.Header, *m) }
 func (d *diary) Frame(m *msg.FrameReport) {
@@ -71,10 +72,10 @@ func (s *timed) Next(ctx context.Context, f *frame.Frame) error {
 
 func took(stage string, d time.Duration) msg.StageTime { return msg.StageTime{Stage: stage, Took: d} }
 
-func replay(t testing.TB, cfg pipeline.Config, st pipeline.Stages, service pipeline.Service) obs.Snapshot {
+func replay(t testing.TB, cfg config, st stages, service pipeline.Service) obs.Snapshot {
 	t.Helper()
 	account := obs.NewAccount()
-	if err := pipeline.Replay(context.Background(), cfg, st, account, service); err != nil {
+	if err := pipeline.Replay(context.Background(), st.engine(nil), service, st.feed(cfg, account))[0]; err != nil {
 		t.Fatal(err)
 	}
 	return account.Snapshot()
@@ -93,8 +94,8 @@ func TestReplayByHand(t *testing.T) {
 		return nil
 	}
 	d := &diary{}
-	s := replay(t, pipeline.Config{Camera: "front", Deadline: 40 * ms, Policy: pipeline.Newest},
-		pipeline.Stages{Source: src, Detector: detector{}, Lanes: laneFinder{}, Planner: planner{}, Publisher: d, Viewer: d}, service)
+	s := replay(t, config{Camera: "front", Deadline: 40 * ms, Policy: pipeline.Newest},
+		stages{Source: src, Detector: detector{}, Lanes: laneFinder{}, Planner: planner{}, Publisher: d, Viewer: d}, service)
 
 	// 0 arrives at 2 and is at work until 27: its detections are out at 14, lanes
 	// at 22, the plan at 26. 1 (at 12) gives way to 2 (at 22). 2 is at work from 27
@@ -148,8 +149,8 @@ func TestReplayByHand(t *testing.T) {
 func TestReplayOfArrivals(t *testing.T) {
 	d := &diary{}
 	src := bursts{newTimed(0, 10*ms, 20*ms, 30*ms, 40*ms), []time.Duration{5 * ms, 35 * ms, 35 * ms, 35 * ms, 0}}
-	replay(t, pipeline.Config{Deadline: 30 * ms, Policy: pipeline.Newest},
-		pipeline.Stages{Source: src, Detector: detector{}, Publisher: d},
+	replay(t, config{Deadline: 30 * ms, Policy: pipeline.Newest},
+		stages{Source: src, Detector: detector{}, Publisher: d},
 		pipeline.Fixed(took(pipeline.StageSource, ms), took(pipeline.StageForward, 4*ms)))
 	var got []string
 	for _, r := range d.reports {
@@ -181,8 +182,8 @@ func (b bursts) Next(ctx context.Context, f *frame.Frame) error {
 func TestReplayPlansOnNothingStale(t *testing.T) {
 	for policy, want := range map[pipeline.Policy]int{pipeline.Newest: 0, pipeline.Every: 1} {
 		d := &diary{}
-		replay(t, pipeline.Config{Deadline: 30 * ms, Policy: policy},
-			pipeline.Stages{Source: newTimed(0), Detector: detector{}, Lanes: laneFinder{}, Planner: planner{}, Publisher: d},
+		replay(t, config{Deadline: 30 * ms, Policy: policy},
+			stages{Source: newTimed(0), Detector: detector{}, Lanes: laneFinder{}, Planner: planner{}, Publisher: d},
 			pipeline.Fixed(took(pipeline.StageForward, 10*ms), took(pipeline.StageLanes, 31*ms)))
 		plans := 0
 		for _, p := range d.kinds() {
@@ -205,8 +206,8 @@ func TestReplayWithEveryDropsNothing(t *testing.T) {
 		}
 		return nil
 	}
-	replay(t, pipeline.Config{Deadline: 30 * ms, Policy: pipeline.Every},
-		pipeline.Stages{Source: src, Detector: detector{}, Publisher: d}, pipeline.Fixed(took(pipeline.StageForward, 25*ms)))
+	replay(t, config{Deadline: 30 * ms, Policy: pipeline.Every},
+		stages{Source: src, Detector: detector{}, Publisher: d}, pipeline.Fixed(took(pipeline.StageForward, 25*ms)))
 	var got []string
 	for _, r := range d.reports {
 		got = append(got, fmt.Sprintf("%d %s %v %v", r.Seq, r.Outcome, r.Arrived, r.Age))
@@ -222,8 +223,8 @@ func TestReplayWithEveryDropsNothing(t *testing.T) {
 func TestReplayOfFaultsAndLag(t *testing.T) {
 	d := &diary{}
 	src := newTimed(0, 10*ms)
-	replay(t, pipeline.Config{Deadline: 30 * ms, Policy: pipeline.Newest},
-		pipeline.Stages{Source: lagging{src, 7 * ms}, Detector: detector{func(f *frame.Frame) error {
+	replay(t, config{Deadline: 30 * ms, Policy: pipeline.Newest},
+		stages{Source: lagging{src, 7 * ms}, Detector: detector{func(f *frame.Frame) error {
 			if f.Seq == 0 {
 				panic("oh")
 			}
@@ -252,11 +253,15 @@ func (l lagging) Next(ctx context.Context, f *frame.Frame) error {
 
 // admission is the whole of Newest and Every, step by step in whole
 // milliseconds, for comparison. It returns what became of each frame: the times
-// at which it was taken and done, or dropped.
-func admission(policy pipeline.Policy, arrivals, service []int) (fate []string) {
+// at which it was taken and done, or dropped. With Newest a frame that is older
+// than deadline when its turn comes is not taken.
+func admission(policy pipeline.Policy, arrivals, service []int, deadline int) (fate []string) {
 	fate = make([]string, len(arrivals))
 	atWork, waiting, next, end := -1, -1, 0, 0
 	took := func(at int) {
+		if waiting >= 0 && policy == pipeline.Newest && atWork < 0 && at-arrivals[waiting] > deadline {
+			fate[waiting], waiting = fmt.Sprintf("dropped at %d", at), -1
+		}
 		if waiting >= 0 && atWork < 0 {
 			atWork, waiting, end = waiting, -1, at+service[waiting]
 			fate[atWork] = fmt.Sprintf("%d to %d", at, end)
@@ -299,9 +304,9 @@ func TestReplayAdmitsAsTheModelSays(t *testing.T) {
 			pts[i] = time.Duration(first+arrivals[i]) * ms
 		}
 		d := &diary{}
-		s := replay(t, pipeline.Config{Deadline: 20 * ms, Policy: policy},
-			pipeline.Stages{Source: newTimed(pts...), Detector: detector{}, Lanes: laneFinder{}, Planner: planner{}, Publisher: d, Viewer: d},
-			func(h *msg.Header) []msg.StageTime {
+		s := replay(t, config{Deadline: 20 * ms, Policy: policy},
+			stages{Source: newTimed(pts...), Detector: detector{}, Lanes: laneFinder{}, Planner: planner{}, Publisher: d, Viewer: d},
+			func(h *msg.Header, _ int) []msg.StageTime {
 				all := service[h.Seq]
 				return []msg.StageTime{took(pipeline.StageForward, time.Duration(all/3)*ms), took(pipeline.StageLanes, time.Duration(all)*ms)}
 			})
@@ -328,7 +333,7 @@ func TestReplayAdmitsAsTheModelSays(t *testing.T) {
 				rt.Fatalf("frame %d of age %v is %s", r.Seq, r.Age, r.Outcome)
 			}
 		}
-		if want := admission(policy, arrivals, service); !slices.Equal(got, want) {
+		if want := admission(policy, arrivals, service, 20); !slices.Equal(got, want) {
 			rt.Fatalf("%s\n got %q\nwant %q", policy, got, want)
 		}
 		if int(s.Produced) != n || len(d.viewed) != int(s.Finished()) {
@@ -356,9 +361,9 @@ func TestReplayDependsOnNothingElse(t *testing.T) {
 				return nil
 			}
 		}
-		replay(t, pipeline.Config{Camera: "front", Deadline: 22 * ms, Policy: pipeline.Newest},
-			pipeline.Stages{Source: newTimed(pts...), Detector: detector{dawdle(3)}, Lanes: laneFinder{dawdle(5)}, Planner: planner{}, Publisher: d, Viewer: viewer{}},
-			func(h *msg.Header) []msg.StageTime {
+		replay(t, config{Camera: "front", Deadline: 22 * ms, Policy: pipeline.Newest},
+			stages{Source: newTimed(pts...), Detector: detector{dawdle(3)}, Lanes: laneFinder{dawdle(5)}, Planner: planner{}, Publisher: d, Viewer: viewer{}},
+			func(h *msg.Header, _ int) []msg.StageTime {
 				return []msg.StageTime{took(pipeline.StageForward, time.Duration(h.Seq%4)*5*ms), took(pipeline.StageLanes, 12*ms), took(pipeline.StagePlan, 5*ms)}
 			})
 		return d.pages
@@ -388,10 +393,10 @@ func TestRecordedTimes(t *testing.T) {
 		30 * ms: {Outcome: msg.Late, Stages: []msg.StageTime{took(pipeline.StageForward, -5*ms)}},
 		40 * ms: {Outcome: msg.Late, Stages: []msg.StageTime{took(pipeline.StageForward, 1000*time.Hour)}},
 	}
-	service := pipeline.Recorded(func(pts time.Duration) *msg.FrameReport { return reports[pts] }, pipeline.Fixed(took(pipeline.StageForward, 7*ms)))
+	service := pipeline.Recorded(func(pts time.Duration, _ int) *msg.FrameReport { return reports[pts] }, pipeline.Fixed(took(pipeline.StageForward, 7*ms)))
 	d := &diary{}
-	replay(t, pipeline.Config{Deadline: time.Second, Policy: pipeline.Every},
-		pipeline.Stages{Source: newTimed(0, 10*ms, 20*ms, 30*ms, 40*ms, 50*ms), Detector: detector{}, Publisher: d}, service)
+	replay(t, config{Deadline: time.Second, Policy: pipeline.Every},
+		stages{Source: newTimed(0, 10*ms, 20*ms, 30*ms, 40*ms, 50*ms), Detector: detector{}, Publisher: d}, service)
 	var ages []time.Duration
 	for _, r := range d.reports {
 		ages = append(ages, r.Age)
@@ -405,8 +410,8 @@ func TestRecordedTimes(t *testing.T) {
 func TestReplayOfImpossibleTimes(t *testing.T) {
 	for _, policy := range []pipeline.Policy{pipeline.Every, pipeline.Newest} {
 		d := &diary{}
-		replay(t, pipeline.Config{Deadline: time.Second, Policy: policy},
-			pipeline.Stages{Source: newTimed(5, math.MaxInt64, math.MinInt64, -1, math.MaxInt64-time.Second, 3), Detector: detector{}, Publisher: d},
+		replay(t, config{Deadline: time.Second, Policy: policy},
+			stages{Source: newTimed(5, math.MaxInt64, math.MinInt64, -1, math.MaxInt64-time.Second, 3), Detector: detector{}, Publisher: d},
 			pipeline.Fixed(took(pipeline.StageSource, ms), took(pipeline.StageForward, time.Hour)))
 		last := time.Duration(0)
 		for _, r := range d.reports {
@@ -430,18 +435,18 @@ func TestReplayEndsLikeARun(t *testing.T) {
 		return nil
 	}
 	account, d := obs.NewAccount(), &diary{}
-	st := pipeline.Stages{Source: src, Detector: detector{}, Publisher: d, Viewer: viewer{errors.New("disk full")}}
-	err := pipeline.Replay(context.Background(), pipeline.Config{Policy: pipeline.Newest}, st, account, pipeline.Fixed())
+	st := stages{Source: src, Detector: detector{}, Publisher: d, Viewer: viewer{errors.New("disk full")}}
+	err := pipeline.Replay(context.Background(), st.engine(nil), pipeline.Fixed(), st.feed(config{Policy: pipeline.Newest}, account))[0]
 	if err == nil || !strings.Contains(err.Error(), "cable pulled") || !strings.Contains(err.Error(), "disk full") {
 		t.Errorf("error %v, want the source's and the viewer's", err)
 	}
 	if len(d.reports) != 2 || account.Snapshot().OnTime != 2 {
 		t.Errorf("%d reports of the 2 frames before the fault", len(d.reports))
 	}
-	if err := pipeline.Replay(context.Background(), pipeline.Config{}, st, account, nil); err == nil {
+	if err := pipeline.Replay(context.Background(), st.engine(nil), nil, st.feed(config{}, account))[0]; err == nil {
 		t.Error("a replay without a service began")
 	}
-	if err := pipeline.Replay(context.Background(), pipeline.Config{}, pipeline.Stages{}, account, pipeline.Fixed()); err == nil {
+	if err := pipeline.Replay(context.Background(), stages{}.engine(nil), pipeline.Fixed(), stages{}.feed(config{}, account))[0]; err == nil {
 		t.Error("a replay without stages began")
 	}
 }
@@ -460,8 +465,8 @@ func TestReplayStops(t *testing.T) {
 		return nil
 	}
 	account, d := obs.NewAccount(), &diary{}
-	err := pipeline.Replay(ctx, pipeline.Config{Deadline: time.Hour, Policy: pipeline.Newest},
-		pipeline.Stages{Source: src, Detector: detector{}, Publisher: d, Viewer: d}, account, pipeline.Fixed(took(pipeline.StageForward, 25*ms)))
+	st := stages{Source: src, Detector: detector{}, Publisher: d, Viewer: d}
+	err := pipeline.Replay(ctx, st.engine(nil), pipeline.Fixed(took(pipeline.StageForward, 25*ms)), st.feed(config{Deadline: time.Hour, Policy: pipeline.Newest}, account))[0]
 	if s := account.Snapshot(); err != nil || s.Produced != 21 || len(d.reports) != 21 {
 		t.Errorf("%v, %d reports, account %+v", err, len(d.reports), s)
 	}

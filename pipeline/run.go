@@ -8,142 +8,234 @@ import (
 	"sync"
 	"time"
 
-	"dashline/internal/obs"
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
+	"dashline/pipeline/schedule"
 )
 
-// Frames in flight: one being read, one waiting, one at work, and two for the
-// viewer (one queued, one being looked at).
+// Frames of a camera in flight: one being read, one waiting, one at work, and two
+// for the viewer (one queued, one being looked at).
 const poolSize = 5
 
-// Run moves every frame of the source through the stages until the source ends
-// or ctx does, and returns the account. Ending by ctx is not an error. An error
-// means that the source or the viewer broke; the account closes all the same.
-func Run(ctx context.Context, cfg Config, st Stages, account *obs.Account) error {
-	now := cfg.Now
+// Run moves every frame of all sources through the stages until the sources end
+// or ctx does, and closes the accounts. It returns an error for each feed, nil
+// where it went well: one whose source or viewer breaks does not end the others.
+// Ending by ctx is not an error.
+//
+// Cameras with Newest share the first crew, which serves them by turns. Each
+// camera with Every has all crews for itself, so one such camera in a run is what
+// makes sense.
+func Run(ctx context.Context, e Engine, feeds ...Feed) []error {
+	now := e.Now
 	if now == nil {
 		start := time.Now()
 		now = func() time.Duration { return time.Since(start) }
 	}
-	r, err := newRunner(cfg, st, account, wall(now))
+	r, err := newRun(e, feeds, wall(now))
 	if err != nil {
-		return err
+		return []error{err}
 	}
-	r.showAll = cfg.Policy != Newest
-	r.admit = make(chan job) // Every: handed over, never queued
-	if cfg.Policy == Newest {
-		r.admit = make(chan job, 1)
+	r.begin(now)
+	var all sync.WaitGroup
+	live := false
+	for _, l := range r.lines {
+		if l.Policy == Newest {
+			live = true
+			all.Go(func() { l.err = l.feed(ctx, r.hall.admit(l)); r.hall.leave() })
+			continue
+		}
+		all.Go(func() { l.err = r.every(ctx, l) })
 	}
-	r.start(now)
-	r.helpers.Go(r.work)
-
-	err = r.feed(ctx)
-	close(r.admit) // work ends, and then what runs beside it
-	return r.end(ctx, err)
+	if live {
+		all.Go(func() { r.serve(ctx) })
+	}
+	all.Wait()
+	return r.end(ctx)
 }
 
-func newRunner(cfg Config, st Stages, account *obs.Account, c clock) (*runner, error) {
-	if st.Source == nil || st.Detector == nil {
-		return nil, errors.New("pipeline: a source and a detector are needed")
-	}
-	return &runner{cfg: cfg, st: st, account: account, pool: frame.NewPool(poolSize), clock: c}, nil
+// run is the state of one Run or Replay.
+type run struct {
+	Engine
+	clock    clock
+	lines    []*line
+	stations []*station // one for each crew
+	hall     *hall
+	helpers  sync.WaitGroup // goroutines that begin starts
 }
 
-// start starts what runs beside the work on frames: lanes, which are timed with
-// the given clock, and the viewer. Whoever works calls stop when it is done.
-func (r *runner) start(now func() time.Duration) {
-	if r.st.Lanes != nil {
-		r.lanes.start(&r.helpers, now, r.findLanes)
+func newRun(e Engine, feeds []Feed, c clock) (*run, error) {
+	if len(e.Crews) == 0 || len(e.Rungs) == 0 {
+		return nil, errors.New("pipeline: a crew and a rung are needed")
 	}
-	if r.st.Viewer != nil {
-		r.views = make(chan view, 1)
-		r.helpers.Go(r.look)
+	r := &run{Engine: e, clock: c}
+	for _, crew := range e.Crews {
+		if len(crew.Detectors) != len(e.Rungs) {
+			return nil, fmt.Errorf("pipeline: %d rungs, but a crew of %d detectors", len(e.Rungs), len(crew.Detectors))
+		}
+		r.stations = append(r.stations, &station{Crew: crew, clock: c})
+	}
+	for i, f := range feeds {
+		if f.Source == nil {
+			return nil, errors.New("pipeline: a source is needed")
+		}
+		size := poolSize
+		if f.Policy != Newest { // a frame for each crew, and one for each whose turn has not come
+			size += 2 * (len(e.Crews) - 1)
+		}
+		r.lines = append(r.lines, &line{Feed: f, index: i, clock: c, pool: frame.NewPool(size)})
+	}
+	r.hall = newHall(e.Rungs, r.lines)
+	return r, nil
+}
+
+// begin starts what runs beside the work on frames: the lanes of each crew, which
+// are timed with the given clock, and the viewers.
+func (r *run) begin(now func() time.Duration) {
+	for _, s := range r.stations {
+		s.start(&r.helpers, now)
+	}
+	for _, l := range r.lines {
+		if l.Viewer != nil {
+			l.views = make(chan view, 1)
+			r.helpers.Go(l.look)
+		}
 	}
 }
 
-// stop ends what start started.
-func (r *runner) stop() {
-	if r.st.Lanes != nil {
-		r.lanes.stop()
+// end ends what begin started, waits for it, and closes pools and accounts.
+func (r *run) end(ctx context.Context) []error {
+	for _, s := range r.stations {
+		s.stop()
 	}
-	if r.views != nil {
-		close(r.views)
+	for _, l := range r.lines {
+		if l.views != nil {
+			close(l.views)
+		}
 	}
-}
-
-// end waits for every goroutine and closes pool and account.
-func (r *runner) end(ctx context.Context, err error) error {
 	r.helpers.Wait()
-	// Every lease is back by now, so this does not wait.
-	err = errors.Join(err, r.viewErr, r.pool.Close(context.WithoutCancel(ctx)))
-	return errors.Join(err, r.account.Snapshot().Check())
+	errs := make([]error, len(r.lines))
+	for i, l := range r.lines {
+		// Every lease is back by now, so Close does not wait.
+		errs[i] = errors.Join(l.err, l.viewErr, l.pool.Close(context.WithoutCancel(ctx)), l.Account.Check())
+	}
+	return errs
 }
 
-// runner is the state of one Run or Replay. Each field below the first group
-// belongs to one goroutine.
-type runner struct {
-	cfg     Config
-	st      Stages
-	account *obs.Account
-	pool    *frame.Pool
-	clock   clock
-	admit   chan job
-	views   chan view
-	lanes   helper
-	helpers sync.WaitGroup // goroutines beside the caller's
-	showAll bool           // work waits for the viewer
+// serve works on the waiting frames of live cameras, one after the other, until
+// none can come any more. On ctx's end it finishes what waits.
+func (r *run) serve(ctx context.Context) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		d, j, open := r.hall.next(r.clock.now())
+		switch {
+		case d.Drop != "":
+			l := r.lines[d.Camera]
+			l.drop(j, d.Drop)
+			j.lease.Release()
+		case d.Rung != schedule.None:
+			r.answer(ctx, r.lines[d.Camera], j, d)
+		case d.Camera < 0 && !open:
+			return
+		default:
+			timer.Reset(time.Hour)
+			if d.Camera >= 0 {
+				timer.Reset(d.Until - r.clock.now())
+			}
+			select {
+			case <-r.hall.wake:
+			case <-timer.C:
+			}
+		}
+	}
+}
 
-	reports sync.Mutex // observers and the bus see one report at a time
+// answer brings a live frame to its end, and runs the canary after it.
+func (r *run) answer(ctx context.Context, l *line, j job, d schedule.Decision) {
+	s := r.stations[0]
+	began := r.clock.now()
+	v := r.process(s, l, j, d)
+	if v.Report.Outcome != msg.Failed {
+		r.hall.done(d.Rung, r.clock.now()-began, v.Report.Outcome == msg.Late)
+	}
+	l.report(v.Report)
+	if d.Canary != schedule.None && ctx.Err() == nil && v.Report.Outcome != msg.Failed {
+		fresh := l.Deadline - j.lease.Lag
+		began := r.clock.now()
+		if err := s.canary(j.lease.Frame, d.Canary); err == nil {
+			now := r.clock.now()
+			r.hall.canaryDone(now, d.Canary, now-began, fresh)
+		}
+	}
+	l.show(v)
+}
 
-	// of work
-	detections []msg.Detection
-	objects    []msg.Object
-	scene      msg.Scene
-	times      []msg.StageTime
-
-	// of look
-	viewing View
-	viewErr error
+// process runs the stages on one frame, publishes what they give as soon as it is
+// there, and returns it with its report.
+func (r *run) process(s *station, l *line, j job, d schedule.Decision) view {
+	f := j.lease.Frame
+	j.begin(r.clock, l.Policy, d.Rung)
+	found := s.sense(f, d.Rung, l.wantsLanes(), func(d *msg.Detections) time.Duration {
+		return l.publish(func(p Publisher) { p.Detections(d) })
+	})
+	v := l.conclude(j, &found)
+	v.Report.Rung, v.Report.Predicted = r.Rungs[d.Rung].Name, d.Predicted
+	if d.Canary != schedule.None {
+		v.Report.Canary = r.Rungs[d.Canary].Name
+	}
+	return v
 }
 
 // job is a frame on its way from the source to work.
 type job struct {
 	lease frame.Lease
 	read  time.Duration // time that the source took, without idling
+	wait  time.Duration // from arrival to the begin of work
 }
 
-// feed reads the source and admits frames; it is the only sender on admit.
-func (r *runner) feed(ctx context.Context) error {
-	lease, err := r.pool.Wait(ctx)
+// begin notes that work begins. A file has no clock: its frame arrives now.
+func (j *job) begin(c clock, p Policy, rung int) {
+	f := j.lease.Frame
+	c.begin(&f.Header, rung)
+	now := c.now()
+	if p != Newest {
+		f.Arrived = now
+	}
+	j.wait = now - f.Arrived
+}
+
+// feed reads the source and offers its frames. offer returns a lease when it has
+// one to go on with: that of a frame that was not taken.
+func (l *line) feed(ctx context.Context, offer func(context.Context, job) frame.Lease) error {
+	lease, err := l.pool.Wait(ctx)
 	if err != nil {
 		return nil // ended before it began
 	}
 	defer func() { lease.Release() }()
 	for ctx.Err() == nil {
-		start := r.clock.now()
-		err := r.next(ctx, lease.Frame)
+		start := l.clock.now()
+		err := l.next(ctx, lease.Frame)
 		if err == io.EOF {
 			return nil
 		}
 		switch lost, ok := errors.AsType[*FrameError](err); {
 		case err == nil:
-			r.account.Produced()
-			lease.Arrived = r.clock.now()
-			next := r.offer(ctx, job{lease, lease.Arrived - start - lease.Idle})
+			l.Account.Produced()
+			lease.Arrived = l.clock.now()
+			next := offer(ctx, job{lease: lease, read: lease.Arrived - start - lease.Idle})
 			if !next.Held() {
-				next, err = r.pool.Wait(ctx)
+				next, err = l.pool.Wait(ctx)
 				if err != nil {
 					// Ended while all other frames are in flight: wait for one
 					// of them, so that there is always a lease to give back.
-					next, _ = r.pool.Wait(context.WithoutCancel(ctx))
+					next, _ = l.pool.Wait(context.WithoutCancel(ctx))
 				}
 			}
 			lease = next
 		case ok:
-			r.account.Produced()
-			lease.Arrived = r.clock.now()
-			r.loseAtSource(lease.Frame, lost)
+			l.Account.Produced()
+			lease.Arrived = l.clock.now()
+			l.loseAtSource(lease.Frame, lost)
 		case ctx.Err() != nil:
 			return nil
 		default:
@@ -154,76 +246,11 @@ func (r *runner) feed(ctx context.Context) error {
 }
 
 // next is Source.Next with its panics as errors.
-func (r *runner) next(ctx context.Context, f *frame.Frame) (err error) {
-	defer func() { f.Camera = r.cfg.Camera }() // also of a lost frame
+func (l *line) next(ctx context.Context, f *frame.Frame) (err error) {
+	defer func() { f.Camera = l.Camera }() // also of a lost frame
 	defer contain(&err)
 	f.Header, f.Idle, f.Lag = msg.Header{}, 0, 0
-	return r.st.Source.Next(ctx, f)
-}
-
-// offer hands a job to work by the policy, or drops it. It returns a lease when
-// it has one to go on with: that of a frame that was dropped.
-func (r *runner) offer(ctx context.Context, j job) frame.Lease {
-	if r.cfg.Policy != Newest {
-		select {
-		case r.admit <- j:
-			return frame.Lease{}
-		case <-ctx.Done():
-			r.drop(j, "shutdown")
-			return j.lease
-		}
-	}
-	for {
-		select {
-		case r.admit <- j:
-			return frame.Lease{}
-		default:
-		}
-		select {
-		case old := <-r.admit:
-			r.drop(old, "newer")
-			r.admit <- j // the slot is empty and feed is its only sender
-			return old.lease
-		default: // work was quicker; the slot is empty now
-		}
-	}
-}
-
-func (r *runner) drop(j job, reason string) {
-	r.lose(j.lease.Frame, msg.Dropped, StageAdmission, reason, "")
-}
-
-// loseAtSource closes the account of a frame that the source lost.
-func (r *runner) loseAtSource(f *frame.Frame, lost *FrameError) {
-	outcome, detail := msg.Failed, lost.Err.Error()
-	if lost.Dropped {
-		outcome, detail = msg.Dropped, ""
-	}
-	r.lose(f, outcome, StageSource, lost.Reason, detail)
-}
-
-// lose closes the account of a frame that was not worked on.
-func (r *runner) lose(f *frame.Frame, outcome msg.Outcome, stage, reason, detail string) {
-	r.report(&msg.FrameReport{
-		Header: f.Header, Outcome: outcome, Stage: stage, Reason: reason, Detail: detail,
-		Age: r.age(f), Deadline: r.cfg.Deadline,
-	})
-}
-
-// age is the time since capture, or since arrival where capture is not known.
-func (r *runner) age(f *frame.Frame) time.Duration { return r.clock.now() - f.Arrived + f.Lag }
-
-// report tells a frame's outcome to everybody.
-func (r *runner) report(rep *msg.FrameReport) {
-	r.reports.Lock()
-	defer r.reports.Unlock()
-	if r.st.Publisher != nil {
-		r.st.Publisher.Frame(rep)
-	}
-	r.account.Frame(rep)
-	for _, o := range r.st.Observers {
-		o.Frame(rep)
-	}
+	return l.Source.Next(ctx, f)
 }
 
 // contain turns a panic into a frame error. Use it deferred.

@@ -118,6 +118,7 @@ func (l *listener) keep(to *[]uint64, seq uint64) {
 	*to = append(*to, seq)
 }
 func (l *listener) Detections(m *msg.Detections) { l.keep(&l.detections, m.Seq) }
+func (l *listener) Tracks(*msg.Tracks)           {}
 func (l *listener) Lanes(m *msg.LaneSet)         { l.keep(&l.lanes, m.Seq) }
 func (l *listener) Plan(m *msg.Trajectory)       { l.keep(&l.plan, m.Seq) }
 func (l *listener) Frame(r *msg.FrameReport) {
@@ -127,10 +128,50 @@ func (l *listener) Frame(r *msg.FrameReport) {
 }
 func (l *listener) View(v *pipeline.View) error { l.keep(&l.viewed, v.Frame.Seq); return nil }
 
-func run(t testing.TB, ctx context.Context, cfg pipeline.Config, st pipeline.Stages) (obs.Snapshot, error) {
+// config and stages are those of one camera on a ladder of one rung.
+type config struct {
+	Camera   string
+	Deadline time.Duration
+	Policy   pipeline.Policy
+	Speed    float64
+	Now      func() time.Duration
+}
+
+type stages struct {
+	Source    pipeline.Source
+	Detector  pipeline.Detector
+	Lanes     pipeline.LaneFinder
+	Tracker   pipeline.Tracker
+	Locator   pipeline.Locator
+	Planner   pipeline.Planner
+	Publisher pipeline.Publisher
+	Viewer    pipeline.Viewer
+	Observers []pipeline.Observer
+}
+
+func (s stages) engine(now func() time.Duration) pipeline.Engine {
+	return pipeline.Engine{
+		Rungs: []pipeline.Rung{{Name: "only"}},
+		Crews: []pipeline.Crew{{Detectors: []pipeline.Detector{s.Detector}, Lanes: s.Lanes}},
+		Now:   now,
+	}
+}
+
+func (s stages) feed(c config, account *obs.Account) pipeline.Feed {
+	return pipeline.Feed{
+		Config: pipeline.Config{Camera: c.Camera, Deadline: c.Deadline, Policy: c.Policy, Speed: c.Speed},
+		Stages: pipeline.Stages{
+			Source: s.Source, Tracker: s.Tracker, Locator: s.Locator, Planner: s.Planner,
+			Publisher: s.Publisher, Viewer: s.Viewer, Observers: s.Observers,
+		},
+		Account: account,
+	}
+}
+
+func run(t testing.TB, ctx context.Context, cfg config, st stages) (obs.Snapshot, error) {
 	t.Helper()
 	account := obs.NewAccount()
-	err := pipeline.Run(ctx, cfg, st, account)
+	err := pipeline.Run(ctx, st.engine(cfg.Now), st.feed(cfg, account))[0]
 	s := account.Snapshot()
 	if cerr := s.Check(); cerr != nil {
 		t.Error(cerr)
@@ -141,8 +182,8 @@ func run(t testing.TB, ctx context.Context, cfg pipeline.Config, st pipeline.Sta
 func TestEveryFrameOfAFileIsPublishedInOrder(t *testing.T) {
 	l := &listener{}
 	s, err := run(t, context.Background(),
-		pipeline.Config{Deadline: time.Hour, Policy: pipeline.Every},
-		pipeline.Stages{Source: &source{n: 50}, Detector: detector{}, Lanes: laneFinder{}, Planner: planner{}, Publisher: l, Viewer: l})
+		config{Deadline: time.Hour, Policy: pipeline.Every},
+		stages{Source: &source{n: 50}, Detector: detector{}, Lanes: laneFinder{}, Planner: planner{}, Publisher: l, Viewer: l})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,36 +209,36 @@ func TestOutcomes(t *testing.T) {
 	boom := errors.New("boom")
 	tests := []struct {
 		name          string
-		stages        func(c *clock, st *pipeline.Stages)
+		stages        func(c *clock, st *stages)
 		outcome       msg.Outcome
 		stage, reason string
 	}{
-		{"on time", func(*clock, *pipeline.Stages) {}, msg.OnTime, "", ""},
-		{"late", func(c *clock, st *pipeline.Stages) {
+		{"on time", func(*clock, *stages) {}, msg.OnTime, "", ""},
+		{"late", func(c *clock, st *stages) {
 			st.Detector = detector{func(*frame.Frame) error { c.Add(101 * time.Millisecond); return nil }}
 		}, msg.Late, "", ""},
-		{"exactly at the deadline", func(c *clock, st *pipeline.Stages) {
+		{"exactly at the deadline", func(c *clock, st *stages) {
 			st.Detector = detector{func(*frame.Frame) error { c.Add(100 * time.Millisecond); return nil }}
 		}, msg.OnTime, "", ""},
-		{"source loses a frame", func(_ *clock, st *pipeline.Stages) {
+		{"source loses a frame", func(_ *clock, st *stages) {
 			st.Source = &source{n: 1, fate: func(int) error { return &pipeline.FrameError{Reason: "corrupt", Err: boom} }}
 		}, msg.Failed, "source", "corrupt"},
-		{"source panics", func(_ *clock, st *pipeline.Stages) {
+		{"source panics", func(_ *clock, st *stages) {
 			st.Source = &source{n: 1, fate: func(int) error { panic("oh") }}
 		}, msg.Failed, "source", "panic"},
-		{"detector fails", func(_ *clock, st *pipeline.Stages) {
+		{"detector fails", func(_ *clock, st *stages) {
 			st.Detector = detector{func(*frame.Frame) error { return boom }}
 		}, msg.Failed, "detect", "error"},
-		{"detector panics", func(_ *clock, st *pipeline.Stages) {
+		{"detector panics", func(_ *clock, st *stages) {
 			st.Detector = detector{func(*frame.Frame) error { panic("oh") }}
 		}, msg.Failed, "detect", "panic"},
-		{"lanes fail", func(_ *clock, st *pipeline.Stages) {
+		{"lanes fail", func(_ *clock, st *stages) {
 			st.Lanes = laneFinder{func(*frame.Frame) error { return &pipeline.FrameError{Reason: "shape", Err: boom} }}
 		}, msg.Failed, "lanes", "shape"},
-		{"lanes panic", func(_ *clock, st *pipeline.Stages) {
+		{"lanes panic", func(_ *clock, st *stages) {
 			st.Lanes = laneFinder{func(*frame.Frame) error { panic("oh") }}
 		}, msg.Failed, "lanes", "panic"},
-		{"planner panics", func(_ *clock, st *pipeline.Stages) {
+		{"planner panics", func(_ *clock, st *stages) {
 			st.Planner = planner{func(*msg.Scene) { panic("oh") }}
 		}, msg.Failed, "plan", "panic"},
 	}
@@ -205,9 +246,9 @@ func TestOutcomes(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &clock{}
 			l := &listener{}
-			st := pipeline.Stages{Source: &source{n: 1}, Detector: detector{}, Lanes: laneFinder{}, Planner: planner{}, Publisher: l}
+			st := stages{Source: &source{n: 1}, Detector: detector{}, Lanes: laneFinder{}, Planner: planner{}, Publisher: l}
 			tt.stages(c, &st)
-			_, err := run(t, context.Background(), pipeline.Config{Camera: "front", Deadline: 100 * time.Millisecond, Policy: pipeline.Every, Now: c.Now}, st)
+			_, err := run(t, context.Background(), config{Camera: "front", Deadline: 100 * time.Millisecond, Policy: pipeline.Every, Now: c.Now}, st)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -231,8 +272,8 @@ func TestTheSourceStageIsReadingOnly(t *testing.T) {
 	src := &source{n: 2}
 	src.fate = func(seq int) error { c.Add(10 * time.Millisecond); return nil }
 	paced := idle{src, c}
-	_, err := run(t, context.Background(), pipeline.Config{Deadline: time.Hour, Policy: pipeline.Every, Now: c.Now},
-		pipeline.Stages{Source: paced, Detector: detector{}, Publisher: l})
+	_, err := run(t, context.Background(), config{Deadline: time.Hour, Policy: pipeline.Every, Now: c.Now},
+		stages{Source: paced, Detector: detector{}, Publisher: l})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,7 +302,7 @@ func (i idle) Next(ctx context.Context, f *frame.Frame) error {
 func TestNewestWins(t *testing.T) {
 	feed, at, release := make(chan struct{}), make(chan uint64), make(chan struct{})
 	l := &listener{}
-	st := pipeline.Stages{
+	st := stages{
 		Source: &source{n: 6, wait: feed},
 		Detector: detector{func(f *frame.Frame) error {
 			at <- f.Seq
@@ -272,7 +313,7 @@ func TestNewestWins(t *testing.T) {
 	}
 	done := make(chan error)
 	go func() {
-		_, err := run(t, context.Background(), pipeline.Config{Deadline: time.Hour, Policy: pipeline.Newest}, st)
+		_, err := run(t, context.Background(), config{Deadline: time.Hour, Policy: pipeline.Newest}, st)
 		done <- err
 	}()
 	feed <- struct{}{}
@@ -315,8 +356,8 @@ func TestALateLiveFrameIsNotPlannedOn(t *testing.T) {
 	for _, policy := range []pipeline.Policy{pipeline.Every, pipeline.Newest} {
 		c, l := &clock{}, &listener{}
 		slow := detector{func(*frame.Frame) error { c.Add(time.Second); return nil }}
-		_, err := run(t, context.Background(), pipeline.Config{Deadline: time.Millisecond, Policy: policy, Now: c.Now},
-			pipeline.Stages{Source: &source{n: 1}, Detector: slow, Planner: planner{}, Publisher: l})
+		_, err := run(t, context.Background(), config{Deadline: time.Millisecond, Policy: policy, Now: c.Now},
+			stages{Source: &source{n: 1}, Detector: slow, Planner: planner{}, Publisher: l})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -331,8 +372,8 @@ func TestALateLiveFrameIsNotPlannedOn(t *testing.T) {
 }
 
 func TestAViewerThatFailsCostsNoFrame(t *testing.T) {
-	s, err := run(t, context.Background(), pipeline.Config{Deadline: time.Hour, Policy: pipeline.Every},
-		pipeline.Stages{Source: &source{n: 20}, Detector: detector{}, Viewer: viewer{errors.New("disk full")}})
+	s, err := run(t, context.Background(), config{Deadline: time.Hour, Policy: pipeline.Every},
+		stages{Source: &source{n: 20}, Detector: detector{}, Viewer: viewer{errors.New("disk full")}})
 	if err == nil || !strings.Contains(err.Error(), "disk full") {
 		t.Fatalf("got %v, want the viewer's error", err)
 	}
@@ -352,8 +393,8 @@ func TestABrokenSourceEndsTheRunWithItsError(t *testing.T) {
 		}
 		return nil
 	}}
-	s, err := run(t, context.Background(), pipeline.Config{Deadline: time.Hour, Policy: pipeline.Every},
-		pipeline.Stages{Source: src, Detector: detector{}})
+	s, err := run(t, context.Background(), config{Deadline: time.Hour, Policy: pipeline.Every},
+		stages{Source: src, Detector: detector{}})
 	if err == nil || !strings.Contains(err.Error(), "cable pulled") {
 		t.Fatalf("got %v", err)
 	}
@@ -397,8 +438,8 @@ func TestAccountAlwaysCloses(t *testing.T) {
 		}}
 		l := &listener{}
 		account := obs.NewAccount()
-		err := pipeline.Run(ctx, pipeline.Config{Deadline: time.Hour, Policy: policy},
-			pipeline.Stages{Source: src, Detector: detector{fault(0)}, Lanes: laneFinder{fault(2)}, Planner: planner{}, Publisher: l, Viewer: l}, account)
+		st := stages{Source: src, Detector: detector{fault(0)}, Lanes: laneFinder{fault(2)}, Planner: planner{}, Publisher: l, Viewer: l}
+		err := pipeline.Run(ctx, st.engine(nil), st.feed(config{Deadline: time.Hour, Policy: policy}, account))[0]
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -439,8 +480,8 @@ func TestFramePathAllocatesOnlyMessages(t *testing.T) {
 		}
 		return nil
 	}}
-	_, err := run(t, context.Background(), pipeline.Config{Deadline: time.Hour, Policy: pipeline.Every},
-		pipeline.Stages{Source: src, Detector: detector{}, Lanes: laneFinder{}, Planner: planner{}, Publisher: discard{}, Viewer: viewer{}})
+	_, err := run(t, context.Background(), config{Deadline: time.Hour, Policy: pipeline.Every},
+		stages{Source: src, Detector: detector{}, Lanes: laneFinder{}, Planner: planner{}, Publisher: discard{}, Viewer: viewer{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -454,6 +495,7 @@ func TestFramePathAllocatesOnlyMessages(t *testing.T) {
 type discard struct{}
 
 func (discard) Detections(*msg.Detections) {}
+func (discard) Tracks(*msg.Tracks)         {}
 func (discard) Lanes(*msg.LaneSet)         {}
 func (discard) Plan(*msg.Trajectory)       {}
 func (discard) Frame(*msg.FrameReport)     {}

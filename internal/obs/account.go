@@ -238,6 +238,13 @@ func (a *Account) add(b *Account) {
 	}
 }
 
+// Check is [Snapshot.Check] without the cost of a snapshot.
+func (a *Account) Check() error {
+	var s Snapshot
+	s.Produced, s.OnTime, s.Late, s.Dropped, s.Failed = a.Counts()
+	return s.Check()
+}
+
 // Counts is the cheap part of a snapshot, for a status line.
 func (a *Account) Counts() (produced, onTime, late, dropped, failed uint64) {
 	a.mu.Lock()

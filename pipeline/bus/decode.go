@@ -249,6 +249,11 @@ func frameFromProto(m *pb.FrameReport) (*msg.FrameReport, error) {
 		Detail:   m.GetDetail(),
 		Stages:   sized[msg.StageTime](len(m.GetStages())),
 		Networks: sized[msg.Network](len(m.GetNetworks())),
+		Rung:     m.GetRung(),
+		Canary:   m.GetCanary(),
+	}
+	if out.Predicted, err = durationFromProto("predicted", m.GetPredicted()); err != nil {
+		return nil, err
 	}
 	if out.Age, err = durationFromProto("age", m.GetAge()); err != nil {
 		return nil, err

@@ -159,6 +159,10 @@ func frameToProto(f *msg.FrameReport) (*pb.FrameReport, error) {
 		Deadline: durationToProto(f.Deadline),
 		Stages:   make([]*pb.StageTime, len(f.Stages)),
 		Networks: make([]*pb.Network, len(f.Networks)),
+
+		Rung:      text(f.Rung),
+		Predicted: durationToProto(f.Predicted),
+		Canary:    text(f.Canary),
 	}
 	for i, s := range f.Stages {
 		out.Stages[i] = &pb.StageTime{Stage: text(s.Stage), Took: durationToProto(s.Took)}

@@ -160,6 +160,10 @@ func genFrame() *rapid.Generator[*msg.FrameReport] {
 			Deadline: genDuration().Draw(t, "deadline"),
 			Stages:   genSlice(stage).Draw(t, "stages"),
 			Networks: genSlice(genNetwork()).Draw(t, "networks"),
+
+			Rung:      rapid.String().Draw(t, "rung"),
+			Predicted: genDuration().Draw(t, "predicted"),
+			Canary:    rapid.String().Draw(t, "canary"),
 		}
 	})
 }

@@ -1,12 +1,16 @@
 package msg
 
+import "time"
+
 // Object is a detection placed on the ground.
 type Object struct {
 	Position  Ground  // middle of the side that faces the camera
 	Width     float64 // metres across
 	Label     string
 	Score     float32
-	Detection int // index into the frame's Detections.Items
+	Detection int // index into the frame's Detections.Items, -1 where it was not seen on the frame
+	// Unseen is the time since a detector saw it; 0 where one did on this frame.
+	Unseen time.Duration
 }
 
 // Scene is all that the planner sees of one frame. Nil parts were not
@@ -15,7 +19,9 @@ type Scene struct {
 	Header
 	Detections *Detections
 	Objects    []Object
-	Lanes      *LaneSet
+	// Lanes are the newest, LanesAge older than the frame.
+	Lanes    *LaneSet
+	LanesAge time.Duration
 	// Speed is the vehicle's own speed, m/s.
 	Speed float64
 }

@@ -31,4 +31,12 @@ type FrameReport struct {
 	Deadline time.Duration
 	Stages   []StageTime // in the order in which they ran
 	Networks []Network   // that ran on the frame
+	// Rung is the rung of the ladder that it ran on; empty where it was not begun.
+	Rung string
+	// Predicted is what the scheduler expected work to take at most; 0 where it was
+	// not asked.
+	Predicted time.Duration
+	// Canary is the rung that was tried after the frame, which nobody waited for;
+	// mostly empty.
+	Canary string
 }

@@ -35,9 +35,11 @@ const (
 	// hold after a climb for the next pause to be short again.
 	settled = 5 * time.Second
 	shortly = time.Second
-	// The pause before a rung is tried again, at first and at most.
+	// The pause before a rung is tried again, at first and at most, and at least in
+	// terms of what trying took.
 	firstPause = 300 * time.Millisecond
 	lastPause  = 2400 * time.Millisecond
+	dearly     = 4
 	// There is a switch a second at most, but for so many at once: each takes one
 	// of these, and each second gives one back. Going down does not wait for it, so
 	// going up does: it leaves one for the way down again.
@@ -77,7 +79,7 @@ func newLadder(rungs []Rung) *ladder {
 func (l *ladder) trackOnly(rung int) bool { return l.rungs[rung].P50 <= 0 }
 
 func (l *ladder) fits(rung int, budget time.Duration) bool {
-	return budget > 0 && l.predict(rung) <= budget
+	return budget >= 0 && l.predict(rung) <= budget
 }
 
 // value is what a rung's answers are worth, where a camera gives a picture every
@@ -143,7 +145,7 @@ func (l *ladder) leave(now time.Duration, to int) {
 	if now-p.climbed >= settled {
 		p.length = firstPause
 	}
-	l.postpone(now, l.current)
+	l.postpone(now, l.current, 0)
 	l.change(now, to)
 }
 
@@ -158,9 +160,12 @@ func (l *ladder) allowed(now time.Duration) float64 {
 	return min(burst, l.switches+(now-l.counted).Seconds())
 }
 
-func (l *ladder) postpone(now time.Duration, rung int) {
+// postpone keeps a rung from being tried for a while, and for so many times what
+// the last try took: trying must not take the time of the work.
+func (l *ladder) postpone(now time.Duration, rung int, took time.Duration) {
 	p := &l.pauses[rung]
-	p.until = now + p.length
+	p.until = now + max(p.length, dearly*took)
+	l.trial = max(l.trial, now+dearly*took)
 	p.length = min(2*p.length, lastPause)
 }
 
@@ -193,7 +198,7 @@ func (l *ladder) canary(now, budget, interval time.Duration, cameras int) int {
 func (l *ladder) canaryDone(now time.Duration, rung int, took, budget time.Duration) {
 	ratio := float64(took) / float64(max(l.rungs[rung].Detect, 1))
 	if rung >= l.current || times(l.base[rung], ratio*l.tail()) > times(budget, margin) {
-		l.postpone(now, rung)
+		l.postpone(now, rung, took)
 		return
 	}
 	l.change(now, rung)

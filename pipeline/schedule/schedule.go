@@ -68,7 +68,7 @@ func (s *Scheduler) Next(now time.Duration) Decision {
 
 	rung := s.moveDown(now, f.fresh(), interval, active)
 	switch {
-	case left <= 0:
+	case left < 0:
 		rung = None
 	case rung == None:
 		if last := len(s.rungs) - 1; s.attempt(now) {

@@ -108,7 +108,14 @@ type FrameReport struct {
 	// Wall time of each stage that ran, in the order in which they ran.
 	Stages []*StageTime `protobuf:"bytes,8,rep,name=stages,proto3" json:"stages,omitempty"`
 	// Networks that ran on the frame.
-	Networks      []*Network `protobuf:"bytes,9,rep,name=networks,proto3" json:"networks,omitempty"`
+	Networks []*Network `protobuf:"bytes,9,rep,name=networks,proto3" json:"networks,omitempty"`
+	// Rung of the ladder that it ran on; empty where it was not begun.
+	Rung string `protobuf:"bytes,10,opt,name=rung,proto3" json:"rung,omitempty"`
+	// What work on it was expected to take at most. Absent means that nothing was
+	// predicted.
+	Predicted *durationpb.Duration `protobuf:"bytes,11,opt,name=predicted,proto3" json:"predicted,omitempty"`
+	// Rung that was tried after the frame, which nobody waited for; mostly empty.
+	Canary        string `protobuf:"bytes,12,opt,name=canary,proto3" json:"canary,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -206,6 +213,27 @@ func (x *FrameReport) GetNetworks() []*Network {
 	return nil
 }
 
+func (x *FrameReport) GetRung() string {
+	if x != nil {
+		return x.Rung
+	}
+	return ""
+}
+
+func (x *FrameReport) GetPredicted() *durationpb.Duration {
+	if x != nil {
+		return x.Predicted
+	}
+	return nil
+}
+
+func (x *FrameReport) GetCanary() string {
+	if x != nil {
+		return x.Canary
+	}
+	return ""
+}
+
 // StageTime is the wall time that one stage spent on a frame.
 type StageTime struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -265,7 +293,7 @@ var File_dashline_v1_frames_proto protoreflect.FileDescriptor
 
 const file_dashline_v1_frames_proto_rawDesc = "" +
 	"\n" +
-	"\x18dashline/v1/frames.proto\x12\vdashline.v1\x1a\x18dashline/v1/common.proto\x1a\x1egoogle/protobuf/duration.proto\"\xf6\x02\n" +
+	"\x18dashline/v1/frames.proto\x12\vdashline.v1\x1a\x18dashline/v1/common.proto\x1a\x1egoogle/protobuf/duration.proto\"\xdb\x03\n" +
 	"\vFrameReport\x12+\n" +
 	"\x06header\x18\x01 \x01(\v2\x13.dashline.v1.HeaderR\x06header\x12.\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2\x14.dashline.v1.OutcomeR\aoutcome\x12\x14\n" +
@@ -275,7 +303,11 @@ const file_dashline_v1_frames_proto_rawDesc = "" +
 	"\x03age\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x03age\x125\n" +
 	"\bdeadline\x18\a \x01(\v2\x19.google.protobuf.DurationR\bdeadline\x12.\n" +
 	"\x06stages\x18\b \x03(\v2\x16.dashline.v1.StageTimeR\x06stages\x120\n" +
-	"\bnetworks\x18\t \x03(\v2\x14.dashline.v1.NetworkR\bnetworks\"P\n" +
+	"\bnetworks\x18\t \x03(\v2\x14.dashline.v1.NetworkR\bnetworks\x12\x12\n" +
+	"\x04rung\x18\n" +
+	" \x01(\tR\x04rung\x127\n" +
+	"\tpredicted\x18\v \x01(\v2\x19.google.protobuf.DurationR\tpredicted\x12\x16\n" +
+	"\x06canary\x18\f \x01(\tR\x06canary\"P\n" +
 	"\tStageTime\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12-\n" +
 	"\x04took\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04took*r\n" +
@@ -315,12 +347,13 @@ var file_dashline_v1_frames_proto_depIdxs = []int32{
 	4, // 3: dashline.v1.FrameReport.deadline:type_name -> google.protobuf.Duration
 	2, // 4: dashline.v1.FrameReport.stages:type_name -> dashline.v1.StageTime
 	5, // 5: dashline.v1.FrameReport.networks:type_name -> dashline.v1.Network
-	4, // 6: dashline.v1.StageTime.took:type_name -> google.protobuf.Duration
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	4, // 6: dashline.v1.FrameReport.predicted:type_name -> google.protobuf.Duration
+	4, // 7: dashline.v1.StageTime.took:type_name -> google.protobuf.Duration
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_dashline_v1_frames_proto_init() }
