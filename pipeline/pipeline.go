@@ -42,7 +42,7 @@ type Source interface {
 
 // Detector finds objects.
 type Detector interface {
-	// Detect appends to dst. It borrows f until it returns.
+	// Detect appends to dst, best score first. It borrows f until it returns.
 	Detect(f *frame.Frame, dst []msg.Detection) ([]msg.Detection, Timing, error)
 	// By is the network that runs; constant.
 	By() msg.Network
@@ -62,12 +62,26 @@ type Planner interface {
 	Plan(s *msg.Scene) *msg.Trajectory
 }
 
+// Sighting is what a tracker is told of a frame.
+type Sighting struct {
+	msg.Header
+	Width, Height int // of the picture, pixels
+	// Captured is when it was taken, on the pipeline's clock.
+	Captured time.Duration
+	// Ahead is how long after that the tracks are forecast to.
+	Ahead time.Duration
+	// Detections has what was published, and after that what was too faint to be.
+	// It is only borrowed.
+	Detections []msg.Detection
+	// Only says that no detector ran.
+	Only bool
+}
+
 // Tracker follows the objects of one camera.
 type Tracker interface {
-	// Track takes in what was detected on a frame; d is nil where no detector ran.
-	// at is when the frame was captured, on a clock that does not go back, and ahead
-	// how long after that the forecasts are for. The tracks are the caller's.
-	Track(h *msg.Header, at time.Duration, d *msg.Detections, ahead time.Duration) *msg.Tracks
+	// Track takes in a sighting, of which it keeps nothing. The tracks are the
+	// caller's.
+	Track(s *Sighting) *msg.Tracks
 }
 
 // Locator places detections on the ground.
@@ -215,6 +229,9 @@ type Crew struct {
 // Engine is what all cameras of a run share.
 type Engine struct {
 	Rungs []Rung // largest first
+	// Score is the least score of a detection that is published. What a detector
+	// finds beyond is for the tracker, which follows faint objects, too.
+	Score float32
 	// Crews are one at least. All take frames with Every, side by side; Newest and
 	// replays have the first alone.
 	Crews []Crew

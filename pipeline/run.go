@@ -72,7 +72,7 @@ func newRun(e Engine, feeds []Feed, c clock) (*run, error) {
 		if len(crew.Detectors) != len(e.Rungs) {
 			return nil, fmt.Errorf("pipeline: %d rungs, but a crew of %d detectors", len(e.Rungs), len(crew.Detectors))
 		}
-		r.stations = append(r.stations, &station{Crew: crew, clock: c})
+		r.stations = append(r.stations, &station{Crew: crew, score: e.Score, clock: c})
 	}
 	for i, f := range feeds {
 		if f.Source == nil {
