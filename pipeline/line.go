@@ -43,12 +43,11 @@ func (l *line) wantsLanes() bool {
 }
 
 // conclude makes tracks and a plan of what was sensed on a frame, publishes them,
-// and returns the frame with its report. Detections have been published where
-// found.published says so.
-func (l *line) conclude(j job, found *sensed) view {
-	f := j.lease.Frame
+// and returns the frame with its report, but without its lease. Detections have
+// been published.
+func (l *line) conclude(f *frame.Frame, j *job, found *sensed) view {
 	rep := &msg.FrameReport{Header: f.Header, Deadline: l.Deadline, Networks: found.networks}
-	v := view{lease: j.lease, View: View{
+	v := view{View: View{
 		Frame: f, Report: rep, Lead: -1, Detections: found.detections, Lanes: found.lanes,
 	}}
 	times := append(make([]msg.StageTime, 0, 10),
@@ -163,6 +162,11 @@ func (l *line) locate(v *View) {
 			o.Unseen, o.Detection = v.Tracks.Items[o.Detection].Unseen, -1
 		}
 	}
+}
+
+// publishDetections sends detections and says how long that took.
+func (l *line) publishDetections(d *msg.Detections) time.Duration {
+	return l.publish(func(p Publisher) { p.Detections(d) })
 }
 
 // publish sends one message and says how long that took.

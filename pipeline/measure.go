@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"time"
 
 	"dashline/pipeline/frame"
@@ -134,10 +133,8 @@ func (t *timer) rungs(ctx context.Context, budget time.Duration, n int) (took, a
 // with gives do a station of the crew.
 func (t *timer) with(do func(*station) error) error {
 	s := &station{Crew: t.crew, clock: wall(t.now)}
-	var wg sync.WaitGroup
-	s.start(&wg, t.now)
-	defer wg.Wait()
-	defer s.stop()
+	s.start(t.now)
+	defer s.end()
 	return do(s)
 }
 

@@ -16,7 +16,8 @@
 //   - What [Replay] publishes depends on frames, stages and service times alone:
 //     not on the machine's clock, its load, or the number of its cores.
 //   - Run and Replay return only after every goroutine that they started has
-//     ended and every frame is back in the pool.
+//     ended and every frame is back in the pool; but for crews that hang, which
+//     keep their frame.
 package pipeline
 
 import (
@@ -140,6 +141,25 @@ func (e *FrameError) Error() string { return fmt.Sprintf("%s: %v", e.Reason, e.E
 // Unwrap returns the cause.
 func (e *FrameError) Unwrap() error { return e.Err }
 
+// HangError ends a run whose crew did not come back from a frame.
+type HangError struct {
+	Camera string
+	Seq    uint64
+	After  time.Duration
+	Err    error // why there is no other crew; nil: none was asked for
+}
+
+func (e *HangError) Error() string {
+	s := fmt.Sprintf("camera %s: the networks hang on frame %d, and have not answered for %v", e.Camera, e.Seq, e.After)
+	if e.Err != nil {
+		s += fmt.Sprintf("; opening others failed: %v", e.Err)
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *HangError) Unwrap() error { return e.Err }
+
 func reasonOf(err error) string {
 	if fe, ok := errors.AsType[*FrameError](err); ok {
 		return fe.Reason
@@ -235,6 +255,14 @@ type Engine struct {
 	// Crews are one at least. All take frames with Every, side by side; Newest and
 	// replays have the first alone.
 	Crews []Crew
+	// Patience is the longest that a crew may work on a frame of Run. A frame whose
+	// crew takes longer has failed, for "hang", and the crew is given up: what hangs
+	// in native code cannot be stopped. 0 is for ever.
+	Patience time.Duration
+	// Renew makes another crew in the place of one that was given up, which must not
+	// be closed: it is still at work. Where it is nil or fails the run ends with a
+	// [*HangError].
+	Renew func(index int) (Crew, error)
 	// Now is the monotonic clock of Run, since any fixed moment; nil takes the real
 	// one. A replay does not ask it.
 	Now func() time.Duration

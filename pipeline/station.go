@@ -12,9 +12,12 @@ import (
 // station is where one crew works: on one frame at a time, for one goroutine.
 type station struct {
 	Crew
+	index      int     // of the crew
 	score      float32 // of what is published
 	clock      clock
+	desk       desk // where frames are handed in that may hang
 	lanes      helper
+	beside     sync.WaitGroup       // its goroutines
 	now        func() time.Duration // what lanes are timed with
 	detections []msg.Detection
 }
@@ -37,18 +40,24 @@ func (s *sensed) time(stage string, took time.Duration) {
 	s.timed++
 }
 
-// start starts the goroutine of lanes. stop ends it.
-func (s *station) start(wg *sync.WaitGroup, now func() time.Duration) {
+// start starts the goroutine of lanes. end ends it, and the one for requests if
+// there is one, and waits for them.
+func (s *station) start(now func() time.Duration) {
 	s.now = now
 	if s.Lanes != nil && !s.InOrder {
-		s.lanes.start(wg, s.timedLanes)
+		s.lanes.start(&s.beside, s.timedLanes)
 	}
 }
 
-func (s *station) stop() {
+func (s *station) end() {
 	if s.Lanes != nil && !s.InOrder {
 		s.lanes.stop()
 	}
+	if s.desk.in != nil {
+		close(s.desk.in)
+		s.desk.timer.Stop()
+	}
+	s.beside.Wait()
 }
 
 // sense runs detection on a rung, and lanes where they are wanted, beside it or
