@@ -14,7 +14,7 @@ export PURE := pipeline/msg model/... planner/... lanes/ground pipeline/record/c
 PYTHON ?= /usr/bin/python3
 
 # What the Go tests compare with; each writes its output beside itself.
-ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py testdata/oracles/darknet.py testdata/oracles/lanes.py testdata/oracles/ground.py testdata/oracles/coco_eval.py testdata/oracles/operators.py testdata/oracles/onnx_shapes.py planner/testdata/oracles/planner.py
+ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py testdata/oracles/darknet.py testdata/oracles/lanes.py testdata/oracles/ground.py testdata/oracles/coco_eval.py testdata/oracles/streaming.py testdata/oracles/operators.py testdata/oracles/onnx_shapes.py planner/testdata/oracles/planner.py
 
 # Go stamps the version from git, where git can read this folder.
 BUILDVCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
