@@ -14,7 +14,7 @@ export PURE := pipeline/msg pipeline/schedule model/... planner/... lanes/ground
 PYTHON ?= /usr/bin/python3
 
 # What the Go tests compare with; each writes its output beside itself.
-ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py testdata/oracles/darknet.py testdata/oracles/lanes.py testdata/oracles/ground.py testdata/oracles/coco_eval.py testdata/oracles/operators.py testdata/oracles/onnx_shapes.py planner/testdata/oracles/planner.py detect/track/testdata/oracles/assign.py
+ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py testdata/oracles/darknet.py testdata/oracles/lanes.py testdata/oracles/ground.py testdata/oracles/coco_eval.py testdata/oracles/operators.py testdata/oracles/onnx_shapes.py planner/testdata/oracles/planner.py detect/track/testdata/oracles/assign.py testdata/oracles/streaming.py
 
 # Go stamps the version from git, where git can read this folder.
 BUILDVCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
