@@ -50,6 +50,11 @@ func (c *modelFinetuneCmd) Run(ctx context.Context, k *kong.Context, out streams
 			return err
 		}
 	}
+	if c.Samples > 0 {
+		if err := unread(k, "is not for --samples, which says how long to train already", "minutes"); err != nil {
+			return err
+		}
+	}
 	o, err := c.options()
 	if err != nil {
 		return err

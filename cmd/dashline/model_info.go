@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/alecthomas/kong"
+
 	"dashline/infer"
 	"dashline/internal/modelcmd"
 	"dashline/internal/netfile"
@@ -32,6 +34,9 @@ func (l *loading) load(ref string) (*netfile.Net, error) {
 	n, err := known(netfile.LoadWith(ref, o))
 	if errors.Is(err, netfile.ErrDims) {
 		err = &exit{exitUsage, fmt.Errorf("--dim is for ONNX files, and %s is a darknet network: use --size", ref)}
+	}
+	if errors.Is(err, netfile.ErrSized) {
+		err = &exit{exitUsage, fmt.Errorf("--dim is for networks whose input has no size from --size or a description: leave it out: %w", err)}
 	}
 	return n, err
 }
@@ -69,7 +74,12 @@ Exit codes: 0 shown; 1 files are missing or damaged, or an engine failed; 2 the 
 }
 
 // Run shows what a network costs.
-func (c *modelInfoCmd) Run(ctx context.Context, out streams) error {
+func (c *modelInfoCmd) Run(ctx context.Context, k *kong.Context, out streams) error {
+	if !c.Measure {
+		if err := unread(k, "is for --measure", "threads"); err != nil {
+			return err
+		}
+	}
 	if c.Threads < 0 || c.Threads > infer.MaxThreads {
 		return &exit{exitUsage, fmt.Errorf("--threads %d: give 1 to %d", c.Threads, infer.MaxThreads)}
 	}

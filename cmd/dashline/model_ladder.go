@@ -14,6 +14,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"dashline/bench/accuracy"
 	"dashline/bench/ladder"
 	"dashline/infer"
@@ -59,7 +61,7 @@ The same command goes on after a stop: in pruning, where it was; in training, fr
 }
 
 // Run makes, measures and writes.
-func (c *modelLadderCmd) Run(ctx context.Context, out streams) error {
+func (c *modelLadderCmd) Run(ctx context.Context, k *kong.Context, out streams) error {
 	var shares []float64
 	if strings.Trim(c.Remove, "0%") != "" {
 		var err error
@@ -69,6 +71,9 @@ func (c *modelLadderCmd) Run(ctx context.Context, out streams) error {
 	}
 	if err := c.check(len(shares)); err != nil {
 		return &exit{exitUsage, err}
+	}
+	if err := c.unread(k, len(shares)); err != nil {
+		return err
 	}
 	n, err := known(netfile.Detector(c.Net))
 	if err != nil {
@@ -142,6 +147,20 @@ func (c *modelLadderCmd) check(shares int) error {
 		return fmt.Errorf("--seed %d: with --finetune give at most %d", c.Seed, 1<<31)
 	}
 	return nil
+}
+
+// unread refuses flags that say how to make what is not made.
+func (c *modelLadderCmd) unread(k *kong.Context, shares int) error {
+	if !c.NoInt8 {
+		return nil
+	}
+	if err := unread(k, "is for int8 forms, which --no-int8 leaves out", "reduce-range"); err != nil {
+		return err
+	}
+	if shares > 0 {
+		return nil
+	}
+	return unread(k, "is for int8 forms and pruned networks, of which there are none", "pictures")
 }
 
 // early finds what would end the study only after hours.

@@ -275,8 +275,10 @@ func TestModelRefuses(t *testing.T) {
 		{"ladder: threads", study("--calibrate", images, "--validate", images, "--threads", "1000"), exitUsage, "--threads 1000: give 1 to 256"},
 		{"ladder: seed", study("--calibrate", images, "--validate", images, "--finetune", "9", "--seed", "3000000000"), exitUsage, "--seed 3000000000"},
 		{"ladder: range", study("--calibrate", images, "--validate", images, "--reduce-range", "some"), exitUsage, "--reduce-range"},
+		{"ladder: range of nothing", study("--calibrate", images, "--validate", images, "--no-int8", "--reduce-range", "auto"), exitUsage, "--reduce-range is for int8 forms, which --no-int8 leaves out: leave it out"},
+		{"ladder: pictures for nothing", study("--calibrate", images, "--validate", images, "--no-int8", "--remove", "0%", "--pictures", "64"), exitUsage, "--pictures is for int8 forms and pruned networks"},
 		{"ladder: nothing to validate on", study("--calibrate", images, "--validate", images+"/none", "--unlabelled"), exitBroken, "no such file"},
-		{"ladder: no labels", study("--calibrate", images, "--validate", images), exitBroken, "no labels"},
+		{"ladder: no labels", study("--calibrate", images, "--validate", images, "--no-int8", "--pictures", "6"), exitBroken, "no labels"},
 		{"ladder: pictures that cannot be trained on", []string{"ladder", boxed, "-o", out, "-q", "--calibrate", images, "--validate", images, "--unlabelled", "--finetune", "9"}, exitBroken, "plainly stretched"},
 		{"ladder: no pictures", study("--calibrate", t.TempDir(), "--validate", images, "--unlabelled"), exitBroken, "calibration"},
 	} {
