@@ -114,11 +114,20 @@ func (c *modelInfoCmd) Run(ctx context.Context, k *kong.Context, out streams) er
 }
 
 func (c *modelInfoCmd) measure(ctx context.Context, r *modelcmd.Report, n *netfile.Net, out streams) error {
+	program, err := probing()
+	if err != nil {
+		return err
+	}
+	return r.Measure(ctx, n, modelcmd.MeasureOptions{Program: program, Threads: c.Threads, Log: out.Err, Quiet: c.Quiet})
+}
+
+// probing is the command line of this program that measures in a process of its own.
+func probing() ([]string, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("measure in a process of its own: %w", err)
+		return nil, fmt.Errorf("measure in a process of its own: %w", err)
 	}
-	return r.Measure(ctx, n, modelcmd.MeasureOptions{Program: []string{self, "model", "probe"}, Threads: c.Threads, Log: out.Err, Quiet: c.Quiet})
+	return []string{self, "model", "probe"}, nil
 }
 
 type modelProbeCmd struct{}
