@@ -116,6 +116,15 @@ func (l *line) track(f *frame.Frame, captured time.Duration, found *sensed) (t *
 	if t = l.Tracker.Track(&l.sighting); t == nil {
 		return nil, errors.New("the tracker gave no tracks")
 	}
+	published := 0
+	if found.detections != nil {
+		published = len(found.detections.Items)
+	}
+	for i := range t.Items {
+		if t.Items[i].Detection >= published { // too faint to be published
+			t.Items[i].Detection = -1
+		}
+	}
 	return t, nil
 }
 

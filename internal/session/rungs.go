@@ -148,12 +148,9 @@ func operations(network string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	c, err := n.Graph.Cost()
-	if err != nil {
-		return 0, err
-	}
-	if c.MACs <= 0 {
+	macs := n.Graph.Profile().Total.MACs
+	if macs <= 0 {
 		return 0, errors.New("it has no operations")
 	}
-	return float64(c.MACs), nil
+	return float64(macs), nil
 }
