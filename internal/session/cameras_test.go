@@ -406,7 +406,7 @@ func TestWhatLiveCamerasCannotDo(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	f := newFeed(quick())
+	f := newFeed(quick(), 1)
 	f.Config.Source, f.Config.Start = "rtsp://10.0.0.7/1", time.Second
 	err := f.open(t.Context(), (&camera{}).open, f.Config.Source, config.Login{})
 	if _, ours := errors.AsType[*ConfigError](err); !ours || !errors.Is(err, sensors.ErrLive) {
