@@ -472,13 +472,9 @@ func TestAlone(t *testing.T) {
 	}
 	for i, c := range Alone(cfg) {
 		if c.Camera != fmt.Sprint("c", i) || c.CameraModel != fmt.Sprint(i, ".yaml") || c.Save != fmt.Sprintf("out/seen.c%d.mp4", i) ||
-			c.Cameras != nil || c.Detect.Threads != 3 || c.Lanes.Threads != 1 {
+			c.Cameras != nil || c.Detect.Threads != 3 || c.Lanes.Threads != 0 {
 			t.Errorf("%d: %+v", i, c)
 		}
-	}
-	cfg.Cameras = cfg.Cameras[:2]
-	if got, want := Alone(cfg)[1].Lanes.Threads, max(1, runtime.GOMAXPROCS(0)/2); got != want {
-		t.Errorf("%d threads each, want %d", got, want)
 	}
 }
 

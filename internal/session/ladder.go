@@ -39,7 +39,7 @@ func (g *group) ladder() *LadderSummary {
 		return nil
 	}
 	l := &LadderSummary{Measured: g.measured != nil}
-	if len(g.lanes) > 0 {
+	if g.feeds[0].Config.Lanes.Enabled {
 		l.Layout = "overlap"
 		if g.engine.Crews[0].InOrder {
 			l.Layout = "order"

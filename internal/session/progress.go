@@ -180,7 +180,7 @@ func (f *Feed) describe(w io.Writer) {
 	if l := f.group.ladder(); l != nil {
 		l.print(w, f.Config.Deadline)
 	}
-	if len(f.group.lanes) == 0 {
+	if !f.Config.Lanes.Enabled {
 		fmt.Fprintf(w, "%s  off: plans will say no_lanes\n", pad("lanes", 7))
 	}
 	if f.Camera.Guessed {
