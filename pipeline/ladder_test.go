@@ -490,3 +490,32 @@ func TestOverloadBuildsNothingUp(t *testing.T) {
 		t.Errorf("p99 of the age grew from %v to %v", early, late)
 	}
 }
+
+// Fifteen of thirty frames a second, live and from a file.
+func TestRate(t *testing.T) {
+	for _, policy := range []pipeline.Policy{pipeline.Newest, pipeline.Every} {
+		account := obs.NewAccount()
+		st := stages{Source: every33(301), Detector: detector{}}
+		feed := st.feed(config{Deadline: 100 * ms, Policy: policy}, account)
+		feed.Rate = 15
+		if err := errors.Join(pipeline.Replay(context.Background(), st.engine(nil), pipeline.Fixed(), feed)...); err != nil {
+			t.Fatal(err)
+		}
+		s := account.Snapshot()
+		if s.OnTime < 148 || s.OnTime > 152 || s.Causes[0].Reason != schedule.Rate || s.OnTime+s.Dropped != 301 {
+			t.Errorf("%s: %+v", policy, s)
+		}
+		account = obs.NewAccount()
+		feed = st.feed(config{Deadline: time.Hour, Policy: policy}, account)
+		feed.Rate, feed.Source = 15, every33(100)
+		if policy == pipeline.Newest { // arrivals have a clock of their own there
+			continue
+		}
+		if err := errors.Join(pipeline.Run(context.Background(), st.engine(nil), feed)...); err != nil {
+			t.Fatal(err)
+		}
+		if s := account.Snapshot(); s.OnTime < 49 || s.OnTime > 51 {
+			t.Errorf("run: %+v", s)
+		}
+	}
+}

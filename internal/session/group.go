@@ -166,12 +166,13 @@ func (g *group) openCrew(index, threads int, many bool) (crew pipeline.Crew, err
 	return crew, nil
 }
 
-// faintest is the least score that anybody wants.
+// faintest is the least score that anybody wants: a track that is there may be
+// seen faintly for a while.
 func (g *group) faintest(c *config.Config) float64 {
 	if !c.Track.Enabled {
 		return c.Detect.Score
 	}
-	return min(c.Detect.Score, faintTracked)
+	return min(c.Detect.Score, c.Track.Low)
 }
 
 // measure times the rungs of a live group, unless there is nothing to choose or
@@ -179,8 +180,11 @@ func (g *group) faintest(c *config.Config) float64 {
 func (g *group) measure(ctx context.Context) error {
 	f := g.feeds[0]
 	c := &f.Config
-	if f.policy != pipeline.Newest || c.Deterministic || c.Measure <= 0 {
+	if f.policy != pipeline.Newest || c.Deterministic {
 		return nil
+	}
+	if c.Measure <= 0 {
+		return g.timed()
 	}
 	m, err := pipeline.Measure(ctx, g.engine, c.Layout == "auto", c.Measure, func(p *frame.Frame) error {
 		return noise(p, f.Source.Width, f.Source.Height)
@@ -194,6 +198,17 @@ func (g *group) measure(ctx context.Context) error {
 	}
 	for i := range g.engine.Crews {
 		g.engine.Crews[i].InOrder = m.InOrder
+	}
+	return nil
+}
+
+// timed says whether all rungs have times without being measured. Where there is
+// but one it needs none.
+func (g *group) timed() error {
+	for _, r := range g.rungs {
+		if r.network != "" && r.facts.P50 <= 0 && len(g.rungs) > 1 {
+			return &ConfigError{fmt.Errorf("measure: how long rung %s takes is not known without: give a ladder.yaml of dashline model ladder, or some time to measure", r.name)}
+		}
 	}
 	return nil
 }
