@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"gocv.io/x/gocv"
-
 	"dashline/internal/config"
 	"dashline/internal/obs"
 	"dashline/pipeline"
@@ -187,7 +185,10 @@ func (g *group) measure(ctx context.Context) error {
 		return g.timed()
 	}
 	m, err := pipeline.Measure(ctx, g.engine, c.Layout == "auto", c.Measure, func(p *frame.Frame) error {
-		return noise(p, f.Source.Width, f.Source.Height)
+		if f.Source.Width < 1 || f.Source.Height < 1 { // a camera that has not said yet
+			return p.Noise(1280, 720)
+		}
+		return p.Noise(f.Source.Width, f.Source.Height)
 	})
 	if err != nil {
 		return fmt.Errorf("measuring the rungs: %w", err)
@@ -209,26 +210,6 @@ func (g *group) timed() error {
 		if r.network != "" && r.facts.P50 <= 0 && len(g.rungs) > 1 {
 			return &ConfigError{fmt.Errorf("measure: how long rung %s takes is not known without: give a ladder.yaml of dashline model ladder, or some time to measure", r.name)}
 		}
-	}
-	return nil
-}
-
-// noise fills a frame with a picture that is as large as those that come. What is
-// in a picture changes what a network takes by very little.
-func noise(f *frame.Frame, width, height int) error {
-	if width < 1 || height < 1 { // a camera that has not said yet
-		width, height = 1280, 720
-	}
-	_ = f.Image.Close()
-	f.Image = gocv.NewMatWithSizes([]int{height, width}, gocv.MatTypeCV8UC3)
-	data, err := f.Image.DataPtrUint8()
-	if err != nil {
-		return err
-	}
-	x := uint32(1)
-	for i := range data {
-		x = x*1664525 + 1013904223 // Numerical Recipes' generator: any would do
-		data[i] = byte(x >> 24)
 	}
 	return nil
 }
