@@ -38,9 +38,14 @@ func (c *doctorCmd) Run(ctx context.Context, out streams) error {
 			return &exit{exitUsage, err}
 		}
 	}
-	cameras := session.Alone(cfg)
-	for i := range cameras {
-		cameras[i], _ = session.Chosen(cameras[i]) // a source that is missing is in the report
+	var cameras []config.Config
+	for _, one := range session.Alone(cfg) {
+		one, _ = session.Chosen(one) // a source that is missing is in the report
+		rungs, err := session.OnRungs(one)
+		if err != nil {
+			return &exit{exitUsage, err}
+		}
+		cameras = append(cameras, rungs...)
 	}
 	r := doctor.Examine(ctx, cameras...)
 	if err := c.print(out.Out, r); err != nil {

@@ -180,8 +180,12 @@ func data(ctx context.Context, cameras []config.Config) []Check {
 		assets.State, assets.Says, assets.Mend = Note, "none", "for more networks and drives set DASHLINE_ASSETS to a folder that has networks/ and drives/"
 	}
 	checks := []Check{cacheFolder(), shipped, assets}
+	seen := map[string]bool{} // a camera with several networks stands there several times
 	for _, c := range cameras {
-		checks = append(checks, opens(ctx, c.Source))
+		if !seen[c.Source] {
+			seen[c.Source] = true
+			checks = append(checks, opens(ctx, c.Source))
+		}
 	}
 	return checks
 }

@@ -48,6 +48,32 @@ func rungsOf(cfg *config.Config) ([]rung, error) {
 	return all, comparable(all)
 }
 
+// OnRungs returns a configuration for each network of a ladder, which detects with
+// that one; the same where there is none.
+func OnRungs(cfg config.Config) ([]config.Config, error) {
+	if len(cfg.Ladder) == 0 {
+		return []config.Config{cfg}, nil
+	}
+	rungs, err := rungsOf(&cfg)
+	if err != nil {
+		return nil, err
+	}
+	var all []config.Config
+	for _, r := range rungs {
+		if r.network == "" {
+			continue
+		}
+		one := cfg
+		one.Ladder = nil
+		one.Detect.Network = r.network
+		if r.engine != "" && one.Detect.Engine == "auto" {
+			one.Detect.Engine = r.engine
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
 // comparable forgets accuracies unless every network has one, and refuses names
 // that stand twice.
 func comparable(all []rung) error {
