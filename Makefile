@@ -14,7 +14,7 @@ export PURE := pipeline/msg pipeline/schedule model/... planner/... lanes/ground
 PYTHON ?= /usr/bin/python3
 
 # What the Go tests compare with; each writes its output beside itself.
-ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py testdata/oracles/darknet.py testdata/oracles/lanes.py testdata/oracles/ground.py testdata/oracles/coco_eval.py testdata/oracles/operators.py testdata/oracles/onnx_shapes.py planner/testdata/oracles/planner.py
+ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py testdata/oracles/darknet.py testdata/oracles/lanes.py testdata/oracles/ground.py testdata/oracles/coco_eval.py testdata/oracles/operators.py testdata/oracles/onnx_shapes.py planner/testdata/oracles/planner.py detect/track/testdata/oracles/assign.py testdata/oracles/streaming.py
 
 # Go stamps the version from git, where git can read this folder.
 BUILDVCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
@@ -60,8 +60,8 @@ prune-study: build ## prune two detectors at four strengths, by the method and b
 cuda-link: ## prove that everything compiles and links against OpenCV with CUDA
 	@scripts/prove-cuda-link
 
-oracles: ## make the Python oracles' committed output again (PYTHON needs cv2, numpy, onnx and onnxruntime)
-	@$(PYTHON) -c 'import cv2, numpy, onnx, onnxruntime' 2>/dev/null || { echo "make oracles: error: $(PYTHON) lacks cv2, numpy, onnx or onnxruntime: install them and run this again, or name another with PYTHON=" >&2; exit 1; }
+oracles: ## make the Python oracles' committed output again (PYTHON needs cv2, numpy, onnx, onnxruntime and scipy)
+	@$(PYTHON) -c 'import cv2, numpy, onnx, onnxruntime, scipy' 2>/dev/null || { echo "make oracles: error: $(PYTHON) lacks cv2, numpy, onnx, onnxruntime or scipy: install them and run this again, or name another with PYTHON=" >&2; exit 1; }
 	@export DASHLINE_ASSETS="$${DASHLINE_ASSETS:-../shared/assets}"; \
 	for script in $(ORACLES); do echo "$$script"; $(PYTHON) "$$script"; done
 

@@ -10,6 +10,7 @@ import (
 // ticket is a frame of a file on its way through a crew.
 type ticket struct {
 	job
+	frame *frame.Frame // of the job, which may have lost its lease to a crew that hangs
 	lanes bool
 	found sensed
 	done  chan struct{} // one value when found is there
@@ -26,11 +27,12 @@ func (r *run) every(ctx context.Context, l *line) error {
 		free <- &ticket{done: make(chan struct{}, 1)}
 	}
 	var crews, last sync.WaitGroup
-	for _, s := range r.stations {
+	for i := range r.stations {
 		crews.Go(func() {
 			for t := range work {
 				t.begin(r.clock, l.Policy, 0)
-				t.found = s.sense(t.lease.Frame, 0, t.lanes, nil)
+				t.frame = t.lease.Frame
+				t.found = r.ask(&r.stations[i], l, &t.lease, call{lanes: t.lanes})
 				t.done <- struct{}{}
 			}
 		})
@@ -65,9 +67,10 @@ func (r *run) every(ctx context.Context, l *line) error {
 // concludeFound publishes all of a frame, in its turn.
 func (r *run) concludeFound(l *line, t *ticket) view {
 	if d := t.found.detections; d != nil {
-		t.found.published += l.publish(func(p Publisher) { p.Detections(d) })
+		t.found.published += l.publishDetections(d)
 	}
-	v := l.conclude(t.job, &t.found)
+	v := l.conclude(t.frame, &t.job, &t.found)
+	v.lease = t.lease
 	v.Report.Rung = r.Rungs[0].Name
 	l.report(v.Report)
 	return v

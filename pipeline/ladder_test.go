@@ -21,15 +21,15 @@ import (
 // tracker follows the one object that the fake detector finds.
 type tracker struct{ fail func(h *msg.Header) bool }
 
-func (t tracker) Track(h *msg.Header, at time.Duration, d *msg.Detections, ahead time.Duration) *msg.Tracks {
-	if t.fail != nil && t.fail(h) {
+func (t tracker) Track(s *pipeline.Sighting) *msg.Tracks {
+	if t.fail != nil && t.fail(&s.Header) {
 		panic("tracker")
 	}
 	item := msg.Track{ID: 1, Label: "car", Detection: -1, Unseen: time.Second}
-	if d != nil {
+	if !s.Only {
 		item.Detection, item.Unseen = 0, 0
 	}
-	return &msg.Tracks{Header: *h, Ahead: ahead, Only: d == nil, Items: []msg.Track{item}}
+	return &msg.Tracks{Header: s.Header, Ahead: s.Ahead, Only: s.Only, Items: []msg.Track{item}}
 }
 
 // located places each detection straight ahead.

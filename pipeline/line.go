@@ -23,11 +23,12 @@ type line struct {
 	begun   int        // frames that were begun; of who begins them
 
 	// of who concludes
-	newest  *msg.LaneSet
-	newAt   time.Duration // when its picture was captured
-	tracked msg.Detections
-	objects []msg.Object
-	scene   msg.Scene
+	newest   *msg.LaneSet
+	newAt    time.Duration // when its picture was captured
+	sighting Sighting
+	tracked  msg.Detections
+	objects  []msg.Object
+	scene    msg.Scene
 
 	// of look
 	viewing View
@@ -42,12 +43,11 @@ func (l *line) wantsLanes() bool {
 }
 
 // conclude makes tracks and a plan of what was sensed on a frame, publishes them,
-// and returns the frame with its report. Detections have been published where
-// found.published says so.
-func (l *line) conclude(j job, found *sensed) view {
-	f := j.lease.Frame
+// and returns the frame with its report, but without its lease. Detections have
+// been published.
+func (l *line) conclude(f *frame.Frame, j *job, found *sensed) view {
 	rep := &msg.FrameReport{Header: f.Header, Deadline: l.Deadline, Networks: found.networks}
-	v := view{lease: j.lease, View: View{
+	v := view{View: View{
 		Frame: f, Report: rep, Lead: -1, Detections: found.detections, Lanes: found.lanes,
 	}}
 	times := append(make([]msg.StageTime, 0, 10),
@@ -56,7 +56,7 @@ func (l *line) conclude(j job, found *sensed) view {
 	times = append(times, found.times[:found.timed]...)
 	stage, err := found.stage, found.err
 	if err == nil {
-		times, stage, err = l.finish(f, &v.View, found.published, times)
+		times, stage, err = l.finish(f, &v.View, found, times)
 	}
 	if err != nil {
 		rep.Outcome, rep.Stage, rep.Reason, rep.Detail = msg.Failed, stage, reasonOf(err), err.Error()
@@ -74,15 +74,15 @@ func (l *line) conclude(j job, found *sensed) view {
 }
 
 // finish makes lanes, tracks and plan known. On failure it names the stage.
-func (l *line) finish(f *frame.Frame, v *View, published time.Duration, times []msg.StageTime) (_ []msg.StageTime, stage string, err error) {
-	captured := f.Arrived - f.Lag
+func (l *line) finish(f *frame.Frame, v *View, found *sensed, times []msg.StageTime) (_ []msg.StageTime, stage string, err error) {
+	captured, published := f.Arrived-f.Lag, found.published
 	if v.Lanes != nil {
 		l.newest, l.newAt = v.Lanes, captured
 		published += l.publish(func(p Publisher) { p.Lanes(v.Lanes) })
 	}
 	if l.Tracker != nil {
 		start := l.clock.now()
-		v.Tracks, err = l.track(f, captured, v.Detections)
+		v.Tracks, err = l.track(f, captured, found)
 		took := l.clock.took(StageTrack, l.clock.now()-start)
 		if err != nil {
 			return times, StageTrack, err
@@ -107,10 +107,23 @@ func (l *line) finish(f *frame.Frame, v *View, published time.Duration, times []
 }
 
 // track follows objects, and forecasts them to now: the tracks are published next.
-func (l *line) track(f *frame.Frame, captured time.Duration, d *msg.Detections) (t *msg.Tracks, err error) {
+func (l *line) track(f *frame.Frame, captured time.Duration, found *sensed) (t *msg.Tracks, err error) {
 	defer contain(&err)
-	if t = l.Tracker.Track(&f.Header, captured, d, l.age(f)); t == nil {
+	l.sighting = Sighting{
+		Header: f.Header, Width: f.Image.Cols(), Height: f.Image.Rows(),
+		Captured: captured, Ahead: l.age(f), Detections: found.all, Only: found.detections == nil,
+	}
+	if t = l.Tracker.Track(&l.sighting); t == nil {
 		return nil, errors.New("the tracker gave no tracks")
+	}
+	published := 0
+	if found.detections != nil {
+		published = len(found.detections.Items)
+	}
+	for i := range t.Items {
+		if t.Items[i].Detection >= published { // too faint to be published
+			t.Items[i].Detection = -1
+		}
 	}
 	return t, nil
 }
@@ -158,6 +171,11 @@ func (l *line) locate(v *View) {
 			o.Unseen, o.Detection = v.Tracks.Items[o.Detection].Unseen, -1
 		}
 	}
+}
+
+// publishDetections sends detections and says how long that took.
+func (l *line) publishDetections(d *msg.Detections) time.Duration {
+	return l.publish(func(p Publisher) { p.Detections(d) })
 }
 
 // publish sends one message and says how long that took.

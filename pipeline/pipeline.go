@@ -16,7 +16,8 @@
 //   - What [Replay] publishes depends on frames, stages and service times alone:
 //     not on the machine's clock, its load, or the number of its cores.
 //   - Run and Replay return only after every goroutine that they started has
-//     ended and every frame is back in the pool.
+//     ended and every frame is back in the pool; but for crews that hang, which
+//     keep their frame.
 package pipeline
 
 import (
@@ -42,7 +43,7 @@ type Source interface {
 
 // Detector finds objects.
 type Detector interface {
-	// Detect appends to dst. It borrows f until it returns.
+	// Detect appends to dst, best score first. It borrows f until it returns.
 	Detect(f *frame.Frame, dst []msg.Detection) ([]msg.Detection, Timing, error)
 	// By is the network that runs; constant.
 	By() msg.Network
@@ -62,12 +63,26 @@ type Planner interface {
 	Plan(s *msg.Scene) *msg.Trajectory
 }
 
+// Sighting is what a tracker is told of a frame.
+type Sighting struct {
+	msg.Header
+	Width, Height int // of the picture, pixels
+	// Captured is when it was taken, on the pipeline's clock.
+	Captured time.Duration
+	// Ahead is how long after that the tracks are forecast to.
+	Ahead time.Duration
+	// Detections has what was published, and after that what was too faint to be.
+	// It is only borrowed.
+	Detections []msg.Detection
+	// Only says that no detector ran.
+	Only bool
+}
+
 // Tracker follows the objects of one camera.
 type Tracker interface {
-	// Track takes in what was detected on a frame; d is nil where no detector ran.
-	// at is when the frame was captured, on a clock that does not go back, and ahead
-	// how long after that the forecasts are for. The tracks are the caller's.
-	Track(h *msg.Header, at time.Duration, d *msg.Detections, ahead time.Duration) *msg.Tracks
+	// Track takes in a sighting, of which it keeps nothing. The tracks are the
+	// caller's.
+	Track(s *Sighting) *msg.Tracks
 }
 
 // Locator places detections on the ground.
@@ -125,6 +140,25 @@ func (e *FrameError) Error() string { return fmt.Sprintf("%s: %v", e.Reason, e.E
 
 // Unwrap returns the cause.
 func (e *FrameError) Unwrap() error { return e.Err }
+
+// HangError ends a run whose crew did not come back from a frame.
+type HangError struct {
+	Camera string
+	Seq    uint64
+	After  time.Duration
+	Err    error // why there is no other crew; nil: none was asked for
+}
+
+func (e *HangError) Error() string {
+	s := fmt.Sprintf("camera %s: the networks hang on frame %d, and have not answered for %v", e.Camera, e.Seq, e.After)
+	if e.Err != nil {
+		s += fmt.Sprintf("; opening others failed: %v", e.Err)
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *HangError) Unwrap() error { return e.Err }
 
 func reasonOf(err error) string {
 	if fe, ok := errors.AsType[*FrameError](err); ok {
@@ -215,9 +249,20 @@ type Crew struct {
 // Engine is what all cameras of a run share.
 type Engine struct {
 	Rungs []Rung // largest first
+	// Score is the least score of a detection that is published. What a detector
+	// finds beyond is for the tracker, which follows faint objects, too.
+	Score float32
 	// Crews are one at least. All take frames with Every, side by side; Newest and
 	// replays have the first alone.
 	Crews []Crew
+	// Patience is the longest that a crew may work on a frame of Run. A frame whose
+	// crew takes longer has failed, for "hang", and the crew is given up: what hangs
+	// in native code cannot be stopped. 0 is for ever.
+	Patience time.Duration
+	// Renew makes another crew in the place of one that was given up, which must not
+	// be closed: it is still at work. Where it is nil or fails the run ends with a
+	// [*HangError].
+	Renew func(index int) (Crew, error)
 	// Now is the monotonic clock of Run, since any fixed moment; nil takes the real
 	// one. A replay does not ask it.
 	Now func() time.Duration

@@ -227,7 +227,8 @@ func (p *replay) take(l *line, j job, d schedule.Decision) {
 	p.due = p.due[:0]
 	p.virtual.at = max(p.free, j.lease.Arrived, p.virtual.at)
 	began := p.virtual.at
-	v := p.process(p.stations[0], l, j, d)
+	v := p.process(l, &j, d)
+	v.lease = j.lease
 	answered := p.virtual.at
 	failed := v.Report.Outcome == msg.Failed
 	if l.Policy == Newest && !failed {

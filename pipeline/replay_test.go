@@ -393,7 +393,7 @@ func TestRecordedTimes(t *testing.T) {
 		30 * ms: {Outcome: msg.Late, Stages: []msg.StageTime{took(pipeline.StageForward, -5*ms)}},
 		40 * ms: {Outcome: msg.Late, Stages: []msg.StageTime{took(pipeline.StageForward, 1000*time.Hour)}},
 	}
-	service := pipeline.Recorded(func(pts time.Duration, _ int) *msg.FrameReport { return reports[pts] }, pipeline.Fixed(took(pipeline.StageForward, 7*ms)))
+	service := pipeline.Recorded(func(h *msg.Header, _ int) *msg.FrameReport { return reports[h.PTS] }, pipeline.Fixed(took(pipeline.StageForward, 7*ms)))
 	d := &diary{}
 	replay(t, config{Deadline: time.Second, Policy: pipeline.Every},
 		stages{Source: newTimed(0, 10*ms, 20*ms, 30*ms, 40*ms, 50*ms), Detector: detector{}, Publisher: d}, service)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dashline/pipeline/frame"
@@ -35,6 +36,8 @@ func Run(ctx context.Context, e Engine, feeds ...Feed) []error {
 	if err != nil {
 		return []error{err}
 	}
+	ctx, r.stop = context.WithCancel(ctx)
+	defer r.stop()
 	r.begin(now)
 	var all sync.WaitGroup
 	live := false
@@ -58,9 +61,13 @@ type run struct {
 	Engine
 	clock    clock
 	lines    []*line
-	stations []*station // one for each crew
+	stations []*station // one for each crew; nil: it hangs
 	hall     *hall
-	helpers  sync.WaitGroup // goroutines that begin starts
+	viewers  sync.WaitGroup
+
+	stop   context.CancelFunc // ends the sources
+	hung   atomic.Int32       // crews that hang now
+	broken atomic.Pointer[HangError]
 }
 
 func newRun(e Engine, feeds []Feed, c clock) (*run, error) {
@@ -68,11 +75,11 @@ func newRun(e Engine, feeds []Feed, c clock) (*run, error) {
 		return nil, errors.New("pipeline: a crew and a rung are needed")
 	}
 	r := &run{Engine: e, clock: c}
-	for _, crew := range e.Crews {
+	for i, crew := range e.Crews {
 		if len(crew.Detectors) != len(e.Rungs) {
 			return nil, fmt.Errorf("pipeline: %d rungs, but a crew of %d detectors", len(e.Rungs), len(crew.Detectors))
 		}
-		r.stations = append(r.stations, &station{Crew: crew, clock: c})
+		r.stations = append(r.stations, &station{Crew: crew, index: i, score: e.Score, clock: c})
 	}
 	for i, f := range feeds {
 		if f.Source == nil {
@@ -92,12 +99,15 @@ func newRun(e Engine, feeds []Feed, c clock) (*run, error) {
 // are timed with the given clock, and the viewers.
 func (r *run) begin(now func() time.Duration) {
 	for _, s := range r.stations {
-		s.start(&r.helpers, now)
+		s.start(now)
+		if r.Patience > 0 {
+			s.open()
+		}
 	}
 	for _, l := range r.lines {
 		if l.Viewer != nil {
 			l.views = make(chan view, 1)
-			r.helpers.Go(l.look)
+			r.viewers.Go(l.look)
 		}
 	}
 }
@@ -105,18 +115,22 @@ func (r *run) begin(now func() time.Duration) {
 // end ends what begin started, waits for it, and closes pools and accounts.
 func (r *run) end(ctx context.Context) []error {
 	for _, s := range r.stations {
-		s.stop()
+		if s != nil {
+			s.end()
+		}
 	}
 	for _, l := range r.lines {
 		if l.views != nil {
 			close(l.views)
 		}
 	}
-	r.helpers.Wait()
+	r.viewers.Wait()
 	errs := make([]error, len(r.lines))
 	for i, l := range r.lines {
-		// Every lease is back by now, so Close does not wait.
-		errs[i] = errors.Join(l.err, l.viewErr, l.pool.Close(context.WithoutCancel(ctx)), l.Account.Check())
+		errs[i] = errors.Join(l.err, l.viewErr, r.closePool(ctx, l), l.Account.Check())
+		if hang := r.broken.Load(); hang != nil {
+			errs[i] = errors.Join(hang, errs[i])
+		}
 	}
 	return errs
 }
@@ -132,6 +146,9 @@ func (r *run) serve(ctx context.Context) {
 		case d.Drop != "":
 			l := r.lines[d.Camera]
 			l.drop(j, d.Drop)
+			j.lease.Release()
+		case d.Rung != schedule.None && r.stations[0] == nil:
+			r.lines[d.Camera].drop(j, "shutdown")
 			j.lease.Release()
 		case d.Rung != schedule.None:
 			r.answer(ctx, r.lines[d.Camera], j, d)
@@ -152,33 +169,32 @@ func (r *run) serve(ctx context.Context) {
 
 // answer brings a live frame to its end, and runs the canary after it.
 func (r *run) answer(ctx context.Context, l *line, j job, d schedule.Decision) {
-	s := r.stations[0]
-	began := r.clock.now()
-	v := r.process(s, l, j, d)
-	if v.Report.Outcome != msg.Failed {
+	began, fresh := r.clock.now(), l.Deadline-j.lease.Lag
+	v := r.process(l, &j, d)
+	failed := v.Report.Outcome == msg.Failed
+	if !failed {
 		r.hall.done(d.Rung, r.clock.now()-began, v.Report.Outcome == msg.Late)
 	}
 	l.report(v.Report)
-	if d.Canary != schedule.None && ctx.Err() == nil && v.Report.Outcome != msg.Failed {
-		fresh := l.Deadline - j.lease.Lag
+	if d.Canary != schedule.None && ctx.Err() == nil && !failed {
 		began := r.clock.now()
-		if err := s.canary(j.lease.Frame, d.Canary); err == nil {
+		if r.ask(&r.stations[0], l, &j.lease, call{rung: d.Canary, canary: true}).err == nil {
 			now := r.clock.now()
 			r.hall.canaryDone(now, d.Canary, now-began, fresh)
 		}
 	}
+	v.lease = j.lease
 	l.show(v)
 }
 
 // process runs the stages on one frame, publishes what they give as soon as it is
-// there, and returns it with its report.
-func (r *run) process(s *station, l *line, j job, d schedule.Decision) view {
+// there, and returns it with its report. Its lease stays with the job, if it is
+// still there.
+func (r *run) process(l *line, j *job, d schedule.Decision) view {
 	f := j.lease.Frame
 	j.begin(r.clock, l.Policy, d.Rung)
-	found := s.sense(f, d.Rung, l.wantsLanes(), func(d *msg.Detections) time.Duration {
-		return l.publish(func(p Publisher) { p.Detections(d) })
-	})
-	v := l.conclude(j, &found)
+	found := r.ask(&r.stations[0], l, &j.lease, call{rung: d.Rung, lanes: l.wantsLanes(), publish: l.publishDetections})
+	v := l.conclude(f, j, &found)
 	v.Report.Rung, v.Report.Predicted = r.Rungs[d.Rung].Name, d.Predicted
 	if d.Canary != schedule.None {
 		v.Report.Canary = r.Rungs[d.Canary].Name

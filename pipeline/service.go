@@ -37,12 +37,12 @@ func Fixed(times ...msg.StageTime) Service {
 }
 
 // Recorded takes the times of the reports that an earlier run published; report
-// returns that of the frame with a PTS on a rung, nil where there is none. A frame
+// returns that of a frame on a rung, nil where there is none. A frame
 // that was not worked on then (it was dropped, or failed before its stages ran)
 // takes what otherwise says.
-func Recorded(report func(pts time.Duration, rung int) *msg.FrameReport, otherwise Service) Service {
+func Recorded(report func(h *msg.Header, rung int) *msg.FrameReport, otherwise Service) Service {
 	return func(h *msg.Header, rung int) []msg.StageTime {
-		r := report(h.PTS, rung)
+		r := report(h, rung)
 		if r == nil || r.Outcome != msg.OnTime && r.Outcome != msg.Late {
 			return otherwise(h, rung)
 		}

@@ -11,6 +11,9 @@ type view struct {
 // show hands a finished frame to the viewer or gives it back. A live frame that
 // the viewer has no time for is not shown.
 func (l *line) show(v view) {
+	if !v.lease.Held() { // it is with a crew that hangs
+		return
+	}
 	if l.views == nil {
 		v.lease.Release()
 		return
@@ -24,6 +27,9 @@ func (l *line) show(v view) {
 
 // showAll waits for the viewer, as files and replays do.
 func (l *line) showAll(v view) {
+	if !v.lease.Held() { // it is with a crew that hangs
+		return
+	}
 	if l.views == nil {
 		v.lease.Release()
 		return

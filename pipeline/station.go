@@ -12,8 +12,12 @@ import (
 // station is where one crew works: on one frame at a time, for one goroutine.
 type station struct {
 	Crew
+	index      int     // of the crew
+	score      float32 // of what is published
 	clock      clock
+	desk       desk // where frames are handed in that may hang
 	lanes      helper
+	beside     sync.WaitGroup       // its goroutines
 	now        func() time.Duration // what lanes are timed with
 	detections []msg.Detection
 }
@@ -21,6 +25,7 @@ type station struct {
 // sensed is what the networks made of a frame.
 type sensed struct {
 	detections *msg.Detections // nil on track only
+	all        []msg.Detection // the same, and after them what is too faint
 	lanes      *msg.LaneSet
 	networks   []msg.Network // part of a published message
 	times      [5]msg.StageTime
@@ -35,18 +40,24 @@ func (s *sensed) time(stage string, took time.Duration) {
 	s.timed++
 }
 
-// start starts the goroutine of lanes. stop ends it.
-func (s *station) start(wg *sync.WaitGroup, now func() time.Duration) {
+// start starts the goroutine of lanes. end ends it, and the one for requests if
+// there is one, and waits for them.
+func (s *station) start(now func() time.Duration) {
 	s.now = now
 	if s.Lanes != nil && !s.InOrder {
-		s.lanes.start(wg, s.timedLanes)
+		s.lanes.start(&s.beside, s.timedLanes)
 	}
 }
 
-func (s *station) stop() {
+func (s *station) end() {
 	if s.Lanes != nil && !s.InOrder {
 		s.lanes.stop()
 	}
+	if s.desk.in != nil {
+		close(s.desk.in)
+		s.desk.timer.Stop()
+	}
+	s.beside.Wait()
 }
 
 // sense runs detection on a rung, and lanes where they are wanted, beside it or
@@ -61,7 +72,7 @@ func (s *station) sense(f *frame.Frame, rung int, lanes bool, publish func(*msg.
 	if det := s.Detectors[rung]; det != nil {
 		out.networks = append(make([]msg.Network, 0, 2), det.By())
 		var t Timing
-		out.detections, t, out.err = s.detect(det, f)
+		out.detections, out.all, t, out.err = s.detect(det, f)
 		t.Preprocess = s.clock.took(StagePreprocess, t.Preprocess)
 		t.Forward = s.clock.took(StageForward, t.Forward)
 		t.Decode = s.clock.took(StageDecode, t.Decode)
@@ -104,17 +115,22 @@ func (s *station) join(f *frame.Frame, begin time.Duration, out *sensed) {
 	out.time(StageLanesForward, forward)
 }
 
-func (s *station) detect(det Detector, f *frame.Frame) (d *msg.Detections, t Timing, err error) {
+func (s *station) detect(det Detector, f *frame.Frame) (d *msg.Detections, all []msg.Detection, t Timing, err error) {
 	defer contain(&err)
 	items, t, err := det.Detect(f, s.detections[:0])
 	if err != nil {
-		return nil, t, err
+		return nil, nil, t, err
 	}
 	s.detections = items
+	all = slices.Clone(items)
+	n := len(all)
+	for n > 0 && all[n-1].Score < s.score {
+		n--
+	}
 	return &msg.Detections{
 		Header: f.Header, Width: f.Image.Cols(), Height: f.Image.Rows(),
-		By: det.By(), Items: slices.Clone(items),
-	}, t, nil
+		By: det.By(), Items: all[:n:n],
+	}, all, t, nil
 }
 
 // canary runs detection for its time alone.

@@ -38,12 +38,12 @@ const (
 // findCenterline returns the centre of the ego lane, or a reason why there is
 // none. It never makes up a lane: one boundary stands in for two only at the
 // configured width.
-func (c *Config) findCenterline(l *msg.LaneSet) (centerline, string) {
+func (c *Config) findCenterline(l *msg.LaneSet, age, speed float64) (centerline, string) {
 	if l == nil {
 		return centerline{}, noLaneSet
 	}
-	left, leftWhy := c.boundary(l, l.EgoLeft)
-	right, rightWhy := c.boundary(l, l.EgoRight)
+	left, leftWhy := c.boundary(l, l.EgoLeft, age, speed)
+	right, rightWhy := c.boundary(l, l.EgoRight, age, speed)
 	var cl centerline
 	switch {
 	case leftWhy == "" && rightWhy == "":
@@ -67,9 +67,24 @@ func (c *Config) findCenterline(l *msg.LaneSet) (centerline, string) {
 	return cl, ""
 }
 
-// boundary returns the usable part of lane line i, from the vehicle (to which
-// it is extrapolated) to the returned X1, or why it cannot be used.
-func (c *Config) boundary(l *msg.LaneSet, i int) (msg.Cubic, string) {
+// halfTrusted is the age at which a lane line is trusted half as much: the vehicle
+// may have turned since, by what nobody says here.
+const halfTrusted = 0.5 // s
+
+// ahead is a curve as it looks from a place that is so many metres further along x:
+// the same polynomial expanded there.
+func ahead(b msg.Cubic, by float64) msg.Cubic {
+	c := b.C
+	return msg.Cubic{
+		C:  [4]float64{b.At(by), b.Slope(by), c[2] + 3*by*c[3], c[3]},
+		X0: b.X0 - by, X1: b.X1 - by,
+	}
+}
+
+// boundary returns the usable part of lane line i, which was seen age seconds ago,
+// from the vehicle (to which it is extrapolated) to the returned X1, or why it
+// cannot be used.
+func (c *Config) boundary(l *msg.LaneSet, i int, age, speed float64) (msg.Cubic, string) {
 	if i < 0 || i >= len(l.Lanes) {
 		return msg.Cubic{}, noBoundary
 	}
@@ -80,10 +95,15 @@ func (c *Config) boundary(l *msg.LaneSet, i int) (msg.Cubic, string) {
 			return b, notFinite
 		}
 	}
+	confidence := float64(line.Confidence)
+	if age = clamp(age, 0, 60); age > 0 {
+		b = ahead(b, speed*age)
+		confidence *= math.Exp2(-age / halfTrusted)
+	}
 	switch {
 	case !b.Valid():
 		return b, noBoundary
-	case float64(line.Confidence) < c.MinLaneConfidence:
+	case confidence < c.MinLaneConfidence:
 		return b, lowConfid
 	case b.X0 > c.LaneNear:
 		return b, tooFarAhead

@@ -14,6 +14,10 @@ const (
 	// distanceFloor is the part of the distance's noise that does not shrink
 	// with it.
 	distanceFloor = 0.2 // m
+	// staleNoise is how fast the place of an object becomes uncertain that no
+	// detector has seen for a while: by the speed that traffic gains or loses
+	// within a second of hard braking.
+	staleNoise = 5.0 // m/s
 	// gateSigmas and gateFloor bound how far a measured distance may be from
 	// the predicted one to be of the same object.
 	gateSigmas, gateFloor = 3.0, 2.0
@@ -95,8 +99,8 @@ func (l *lead) obstacle(c *Config) obstacle {
 }
 
 // observe brings the lead up to date with the nearest object of a frame, index
-// -1 for none, dt after the last frame.
-func (l *lead) observe(c *Config, index int, distance, ownSpeed, dt, travel float64) {
+// -1 for none, which a detector saw unseen seconds ago, dt after the last frame.
+func (l *lead) observe(c *Config, index int, distance, unseen, ownSpeed, dt, travel float64) {
 	l.index = -1
 	if l.tracked {
 		l.predict(dt, travel)
@@ -108,7 +112,7 @@ func (l *lead) observe(c *Config, index int, distance, ownSpeed, dt, travel floa
 		}
 		return
 	}
-	noise := distanceFloor + c.DistanceNoise*distance
+	noise := distanceFloor + c.DistanceNoise*distance + staleNoise*unseen
 	apart := distance - l.d
 	same := l.tracked && math.Abs(apart) <= l.gate(noise)
 	switch {

@@ -20,6 +20,9 @@ type Planner struct {
 	text     line
 }
 
+// longUnseen bounds for how long an object may be said not to have been seen.
+const longUnseen = 10.0 // s
+
 // New returns a planner with no memory, or cfg's error from [Config.Validate].
 func New(cfg Config) (*Planner, error) {
 	if err := cfg.Validate(); err != nil {
@@ -63,10 +66,14 @@ func (p *Planner) Plan(s *msg.Scene) *msg.Trajectory {
 	}
 	p.ego = ego{seen: true, header: s.Header, speed: speed}
 
-	st.laneless = p.layPath(s.Lanes, speed, &st.lane)
+	st.laneless = p.layPath(s.Lanes, s.LanesAge.Seconds(), speed, &st.lane)
 
 	index, distance := p.nearest(s.Objects)
-	p.lead.observe(&p.cfg, index, distance, speed, dt, (last+speed)/2*dt)
+	unseen := 0.0
+	if index >= 0 {
+		unseen = clamp(s.Objects[index].Unseen.Seconds(), 0, longUnseen)
+	}
+	p.lead.observe(&p.cfg, index, distance, unseen, speed, dt, (last+speed)/2*dt)
 	st.obstacle = p.lead.obstacle(&p.cfg)
 
 	st.outlook = p.drive(speed, accel, &st.obstacle, st.laneless != "")
@@ -91,7 +98,7 @@ func (p *Planner) Plan(s *msg.Scene) *msg.Trajectory {
 }
 
 // layPath lays the path along the lane, or straight, and then says why.
-func (p *Planner) layPath(lanes *msg.LaneSet, speed float64, lane *centerline) (laneless string) {
+func (p *Planner) layPath(lanes *msg.LaneSet, age, speed float64, lane *centerline) (laneless string) {
 	c := &p.cfg
 	// Room for the horizon and for a comfortable stop after it.
 	v := max(speed, c.SetSpeed)
@@ -100,7 +107,7 @@ func (p *Planner) layPath(lanes *msg.LaneSet, speed float64, lane *centerline) (
 	length = max(length, (speed+c.MaxAcceleration*c.Horizon)*c.Horizon)
 
 	var why string
-	if *lane, why = c.findCenterline(lanes); why != "" {
+	if *lane, why = c.findCenterline(lanes, age, speed); why != "" {
 		p.path.straight(length)
 		return why
 	}

@@ -3,7 +3,9 @@
 package training
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"os"
@@ -35,4 +37,18 @@ func Write(dir string) error {
 		}
 		return nil
 	})
+}
+
+// Digest is a hash of the recipe, SHA-256 in hexadecimal: another recipe has another.
+func Digest() (string, error) {
+	h := sha256.New()
+	err := fs.WalkDir(recipe, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := recipe.ReadFile(path)
+		fmt.Fprintf(h, "%q %d\n%s", path, len(text), text)
+		return err
+	})
+	return hex.EncodeToString(h.Sum(nil)), err
 }

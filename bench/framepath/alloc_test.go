@@ -2,6 +2,7 @@ package framepath
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"testing"
 	"time"
@@ -118,13 +119,19 @@ func TestFramePathAllocatesOnlyMessages(t *testing.T) {
 
 	camera := ground.Default(960, 540)
 	c := &census{first: 40, last: 160}
-	err = pipeline.Run(context.Background(),
-		pipeline.Config{Camera: "front", Deadline: time.Hour, Policy: pipeline.Every},
-		pipeline.Stages{
-			Source: sensors.Limit(source, int(c.last)+1), Detector: objects{detector}, Lanes: lines{finder, camera},
+	engine := pipeline.Engine{
+		Rungs: []pipeline.Rung{{Name: d.Name}},
+		Crews: []pipeline.Crew{{Detectors: []pipeline.Detector{objects{detector}}, Lanes: lines{finder, camera}}},
+	}
+	errs := pipeline.Run(context.Background(), engine, pipeline.Feed{
+		Config: pipeline.Config{Camera: "front", Deadline: time.Hour, Policy: pipeline.Every},
+		Stages: pipeline.Stages{
+			Source:  sensors.Limit(source, int(c.last)+1),
 			Locator: &placer{camera}, Planner: &parked{}, Viewer: c,
-		}, obs.NewAccount())
-	if err != nil {
+		},
+		Account: obs.NewAccount(),
+	})
+	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
 	frames := float64(c.last - c.first)

@@ -98,7 +98,7 @@ func (m *maker) sparse(part float64) error {
 	g := m.n.Graph.Clone()
 	// Nothing is trained here between the steps of a schedule, so its last one is all of it.
 	schedule := prune.Schedule{Final: part}
-	if err := prune.Sparsify(g, schedule.At(schedule.End), prune.PerLayer); err != nil {
+	if err := prune.Sparsify(g, schedule.At(schedule.End)); err != nil {
 		return err
 	}
 	percent := math.Round(1000*part) / 10

@@ -3,8 +3,11 @@ package ladder
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -122,6 +125,53 @@ func TestMakeReduced(t *testing.T) {
 	if files[1] != files[2] {
 		t.Error("the same options make different files")
 	}
+}
+
+// All that is made is the same byte for byte the second time, in another folder and
+// on another number of processors.
+func TestMakeTwice(t *testing.T) {
+	var made []map[string]string
+	for _, processors := range []int{1, 3} {
+		before := runtime.GOMAXPROCS(processors)
+		t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+		dir := t.TempDir()
+		o := MakeOptions{Dir: dir, Remove: []float64{.2}, Sparse: []float64{.5}, Int8: true, Half: true, Seed: 1, Progress: quiet}
+		if _, err := Make(t.Context(), tiny(t), tinynet.Inputs(6), o); err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, files(t, dir))
+	}
+	// ONNX and description of five forms and a baseline; cfg, weights and description
+	// of the one that is pruned.
+	if len(made[0]) != 2*6+3 {
+		t.Errorf("made %v", slices.Sorted(maps.Keys(made[0])))
+	}
+	for name, data := range made[0] {
+		if made[1][name] != data || data == "" {
+			t.Errorf("%s is another one the second time", name)
+		}
+	}
+	if len(made[1]) != len(made[0]) {
+		t.Errorf("%d files, then %d", len(made[0]), len(made[1]))
+	}
+}
+
+// files are all files below dir with what is in them.
+func files(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(dir, path))
+		out[path] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 func TestMakeRefuses(t *testing.T) {

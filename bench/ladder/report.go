@@ -13,7 +13,7 @@ import (
 var page string
 
 // WriteHTML writes the study as one page that needs nothing else: what was
-// measured, on what, the rungs, plots of accuracy over time, size and work, and the
+// measured, on what, the rungs, plots of accuracy over time, size, memory and work, and the
 // baselines, which are in none of the plots.
 func (s *Study) WriteHTML(w io.Writer) error {
 	axis := "AP50"
@@ -21,13 +21,8 @@ func (s *Study) WriteHTML(w io.Writer) error {
 		axis = "agreement, AP50"
 	}
 	t, err := template.New("report").Funcs(template.FuncMap{
-		"mega": func(n int64) string { return fmt.Sprintf("%.2f", float64(n)/1e6) },
-		"zipped": func(n int64) string {
-			if n == 0 {
-				return "-"
-			}
-			return fmt.Sprintf("%.2f", float64(n)/1e6)
-		},
+		"mega":  func(n int64) string { return fmt.Sprintf("%.2f", float64(n)/1e6) },
+		"mb":    MB,
 		"giga":  func(n int64) string { return fmt.Sprintf("%.3f", float64(n)/1e9) },
 		"three": func(x float64) string { return fmt.Sprintf("%.3f", x) },
 		"two":   func(x float64) string { return fmt.Sprintf("%.2f", x) },
@@ -46,6 +41,7 @@ func (s *Study) WriteHTML(w io.Writer) error {
 	}{s, axis, s.Rows[0].Name, []plot{
 		of(func(r *Row) float64 { return r.P50MS }, "Accuracy and time", "median time from picture to detections, ms"),
 		of(func(r *Row) float64 { return float64(r.FileBytes) / 1e6 }, "Accuracy and size", "file, MB"),
+		of(func(r *Row) float64 { return float64(r.Resident) / 1e6 }, "Accuracy and memory", "memory added to the process, MB"),
 		of(func(r *Row) float64 { return float64(r.MACs) / 1e9 }, "Accuracy and work", "multiply-accumulates, billions"),
 	}})
 }

@@ -9,6 +9,8 @@
 //   - Times are from picture to detections: what a frame's deadline pays for.
 //   - Accuracy is of the validation data, which nothing was chosen on; without
 //     labels it is agreement with the first candidate, and said to be.
+//   - Memory is measured in a process for each, before anything is timed. Where it
+//     could not be, it is not known and the study has the reason; it is never 0.
 //   - What an engine cannot run is in the study with its reason. Accuracy is
 //     measured on the last engine that runs a candidate, as engines differ by
 //     rounding only.
@@ -61,6 +63,10 @@ type Options struct {
 	Rounds   int      // turns of each; 0: 15
 	Seed     uint64
 	Progress func(what string, done, total int)
+	// Resident, where not nil, measures the memory in bytes that a network, by the path
+	// of its description, adds to a process of its own while an engine runs it. It is
+	// called for one at a time. An error leaves that one's memory unknown.
+	Resident func(ctx context.Context, network, engine string) (int64, error)
 }
 
 func (o Options) defaults() Options {
@@ -103,7 +109,8 @@ type Study struct {
 	Rows      []Row             `json:"rows"` // in the order of the candidates
 	Baselines []Baseline        `json:"baselines,omitempty"`
 	Refused   map[string]string `json:"refused,omitempty"`
-	Largest   string            `json:"largest,omitempty"` // the rung that makes the deadline
+	Unweighed map[string]string `json:"memory_not_measured,omitempty"` // why, by the row's name
+	Largest   string            `json:"largest,omitempty"`             // the rung that makes the deadline
 }
 
 // Run measures all candidates. The first is the network that the others were
@@ -125,6 +132,9 @@ func Run(ctx context.Context, all []Candidate, o Options) (study *Study, err err
 		}
 	}()
 	if err != nil {
+		return nil, err
+	}
+	if err := weigh(ctx, all, open, o); err != nil {
 		return nil, err
 	}
 	worth, err := judge(ctx, all, open, o)
@@ -191,7 +201,7 @@ func judge(ctx context.Context, all []Candidate, open []*contestant, o Options) 
 }
 
 func conclude(all []Candidate, worth []value, open []*contestant, refused map[string]error, o Options) (*Study, error) {
-	s := &Study{Refused: map[string]string{}}
+	s := &Study{Refused: map[string]string{}, Unweighed: map[string]string{}}
 	for name, err := range refused {
 		s.Refused[name] = err.Error()
 	}
@@ -207,7 +217,10 @@ func conclude(all []Candidate, worth []value, open []*contestant, refused map[st
 		r := ladder.Rung{
 			Name: from.Name + "-" + c.engine, Network: filepath.ToSlash(path), Engine: c.engine,
 			P50MS: ladder.MS(c.quantile(.5).Round(time.Microsecond)), P99MS: ladder.MS(c.quantile(.99).Round(time.Microsecond)), Accuracy: v.accuracy,
-			Parameters: from.Parameters, FileBytes: from.FileBytes, MACs: from.MACs,
+			Parameters: from.Parameters, FileBytes: from.FileBytes, MACs: from.MACs, Resident: c.resident,
+		}
+		if c.unweighed != nil {
+			s.Unweighed[r.Name] = c.unweighed.Error()
 		}
 		if v.interval.Known {
 			r.Interval = []float64{v.interval.Low, v.interval.High}

@@ -26,6 +26,10 @@ type contestant struct {
 	det       *detect.Detector
 	// times are from picture to detections, a list a round.
 	times [][]time.Duration
+	// resident is the memory that the network takes, bytes; 0: not known. unweighed
+	// says why it could not be measured.
+	resident  int64
+	unweighed error
 }
 
 func openAll(all []Candidate, engines []string, threads int) (open []*contestant, refused map[string]error, err error) {

@@ -12,13 +12,15 @@ import (
 )
 
 type evalCmd struct {
-	Detect evalDetectCmd `cmd:"" help:"Measure the average precision of a detector."`
-	Lanes  evalLanesCmd  `cmd:"" help:"Measure lane lines and drivable area: of a network, or of result files."`
+	Detect    evalDetectCmd    `cmd:"" help:"Measure the average precision of a detector."`
+	Streaming evalStreamingCmd `cmd:"" help:"Measure what a recorded run knew of the world at each time: late, dropped and old answers cost."`
+	Lanes     evalLanesCmd     `cmd:"" help:"Measure lane lines and drivable area: of a network, or of result files."`
 }
 
 func (evalCmd) Help() string {
 	return `Examples:
   dashline eval detect --network yolox-nano-416 --data coco/     boxes: COCO's average precision
+  dashline eval streaming run.mcap                               boxes of a recorded run, when the world had them
   dashline eval lanes --network twinlitenet-cv46 --data drive.mp4
   dashline eval lanes --format tusimple --pred found.json --truth label_data.json
 
@@ -27,29 +29,38 @@ docs/eval.md says what each figure means.
 Exit codes: 0 measured; 1 the data or the files of the network are missing or damaged; 2 the command line is wrong, or no such network is described.`
 }
 
-// measuring are the flags of everything that runs a network on data.
-type measuring struct {
-	Engine    string `default:"auto" enum:"auto,opencv,ort" help:"Engine: opencv, ort (ONNX Runtime), or auto (default: ${default})."`
-	Every     int    `default:"1" placeholder:"N" help:"Every Nth frame of a drive (default: ${default})."`
+// drawing are the flags of everything that gives intervals.
+type drawing struct {
 	Resamples int    `default:"1000" placeholder:"N" help:"How often the pictures are drawn anew for the 95 % intervals (default: ${default})."`
 	Seed      uint64 `default:"1" help:"What they are drawn with (default: ${default})."`
 	JSON      bool   `name:"json" help:"Print one JSON object."`
-	Quiet     bool   `short:"q" help:"Show no progress."`
 }
 
-func (m *measuring) check() error {
+func (d *drawing) check() error {
 	const most = 100_000
-	if m.Every < 1 {
-		return &exit{exitUsage, fmt.Errorf("--every %d: give 1 or more", m.Every)}
-	}
-	if m.Resamples < 1 || m.Resamples > most {
-		return &exit{exitUsage, fmt.Errorf("--resamples %d: give 1 to %d", m.Resamples, most)}
+	if d.Resamples < 1 || d.Resamples > most {
+		return &exit{exitUsage, fmt.Errorf("--resamples %d: give 1 to %d", d.Resamples, most)}
 	}
 	return nil
 }
 
-func (m *measuring) bootstrap() ap.Bootstrap {
-	return ap.Bootstrap{Resamples: m.Resamples, Seed: m.Seed}
+func (d *drawing) bootstrap() ap.Bootstrap {
+	return ap.Bootstrap{Resamples: d.Resamples, Seed: d.Seed}
+}
+
+// measuring are the flags of everything that runs a network on data.
+type measuring struct {
+	Engine  string `default:"auto" enum:"auto,opencv,ort" help:"Engine: opencv, ort (ONNX Runtime), or auto (default: ${default})."`
+	Every   int    `default:"1" placeholder:"N" help:"Every Nth frame of a drive (default: ${default})."`
+	drawing `embed:""`
+	Quiet   bool `short:"q" help:"Show no progress."`
+}
+
+func (m *measuring) check() error {
+	if m.Every < 1 {
+		return &exit{exitUsage, fmt.Errorf("--every %d: give 1 or more", m.Every)}
+	}
+	return m.drawing.check()
 }
 
 // watched calls measure with options whose progress is shown.

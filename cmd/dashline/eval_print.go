@@ -55,17 +55,27 @@ func printDetect(to io.Writer, r *accuracy.Report, c *accuracy.Comparison) error
 	}
 	if c != nil {
 		fmt.Fprintf(w, "\nless %s on %s (AP %s, AP50 %s), in the %d classes that both know\n", c.Network, c.Engine, part(c.AP), part(c.AP50), c.Classes)
-		fmt.Fprintf(w, "AP\t%+.4f\t%s\t%s\n", c.Difference.AP, signed(c.Difference.APInterval), verdict(c.Difference.APInterval))
-		fmt.Fprintf(w, "AP50\t%+.4f\t%s\t%s\n", c.Difference.AP50, signed(c.Difference.AP50Interval), verdict(c.Difference.AP50Interval))
+		printDifference(w, &c.Difference)
 	}
-	if len(r.Left) > 0 {
-		var all []string
-		for _, name := range labels.Names(r.Left) {
-			all = append(all, fmt.Sprintf("%s (%d)", name, r.Left[name]))
-		}
-		fmt.Fprintf(w, "\nleft out, because the network does not know their class: %s\n", strings.Join(all, ", "))
-	}
+	printLeft(w, r.Left)
 	return w.Flush()
+}
+
+// printLeft says which objects are left out.
+func printLeft(w io.Writer, left map[string]int) {
+	if len(left) == 0 {
+		return
+	}
+	var all []string
+	for _, name := range labels.Names(left) {
+		all = append(all, fmt.Sprintf("%s (%d)", name, left[name]))
+	}
+	fmt.Fprintf(w, "\nleft out, because the network does not know their class: %s\n", strings.Join(all, ", "))
+}
+
+func printDifference(w io.Writer, d *ap.Difference) {
+	fmt.Fprintf(w, "AP\t%+.4f\t%s\t%s\n", d.AP, signed(d.APInterval), verdict(d.APInterval))
+	fmt.Fprintf(w, "AP50\t%+.4f\t%s\t%s\n", d.AP50, signed(d.AP50Interval), verdict(d.AP50Interval))
 }
 
 // verdict says whether a difference is beyond chance.

@@ -118,6 +118,56 @@ func TestEvalDetectComparesAndDumps(t *testing.T) {
 	}
 }
 
+// A run in virtual time is recorded and measured, and held against a slower one.
+func TestEvalStreaming(t *testing.T) {
+	drive := filepath.Join(testkit.Root(), "testdata", "drives", "cut-in.mp4")
+	dir := t.TempDir()
+	run := func(name, service string) string {
+		path := filepath.Join(dir, name+".mcap")
+		code, _, errs := dashline(t.Context(), "run", drive, "--deterministic", "--policy", "newest", "--service-time", service, "--end", "1200ms", "--no-lanes", "--quiet", "--record", path)
+		if code != exitOK {
+			t.Fatalf("exit code %d: %s", code, errs)
+		}
+		return path
+	}
+	quick, slow := run("quick", "1us"), run("slow", "90ms")
+	var got struct {
+		Networks           []string
+		Streaming, Offline struct {
+			AP, AP50   float64
+			APInterval []float64 `json:"ap_interval"`
+			Images     int
+		}
+		Staleness struct{ Mean, Max float64 } `json:"staleness_ms"`
+		NoOutput  float64                     `json:"no_output"`
+		Compare   *struct {
+			Images     int
+			Difference struct{ AP50 float64 }
+		}
+	}
+	args := []string{"streaming", quick, "--compare", slow, "--resamples", "50"}
+	evaluated(t, &got, append(args, "--json")...)
+	if got.Streaming.Images != 36 || got.Offline.Images != 36 || math.Abs(got.Staleness.Mean-1000./30) > .01 || math.Abs(got.NoOutput-1./36) > 1e-9 || got.Networks[0] != "dashline-tiny" {
+		t.Errorf("quick: %+v; want 36 frames, each with the answer on the one before", got)
+	}
+	if got.Offline.AP50 < .5 || got.Streaming.AP50 > got.Offline.AP50 || len(got.Streaming.APInterval) != 2 {
+		t.Errorf("quick: %+v", got)
+	}
+	if got.Compare == nil || got.Compare.Images != 36 || got.Compare.Difference.AP50 <= 0 {
+		t.Errorf("less slow: %+v", got.Compare)
+	}
+	evaluated(t, &got, "streaming", slow, "--truth", drive, "--json", "--resamples", "50")
+	if got.Offline.Images > 14 || got.Staleness.Mean < 120 || got.Staleness.Max > 220 {
+		t.Errorf("slow: %+v; want a frame in three, and answers 100 to 200 ms old", got)
+	}
+	code, out, _ := dashline(t.Context(), append([]string{"eval"}, args...)...)
+	for _, want := range []string{"by dashline-tiny", "streaming  ", "offline  ", "STALENESS, ms", "2.8 %", "at the 36 frames of both", "better"} {
+		if code != exitOK || !strings.Contains(out, want) {
+			t.Errorf("exit code %d, the table lacks %q:\n%s", code, want, out)
+		}
+	}
+}
+
 func TestEvalLanesOfFiles(t *testing.T) {
 	dir := testkit.Asset(t, "drives/lane_metric_reference")
 	var tusimple struct{ Accuracy, FP, FN, Images float64 }
@@ -174,6 +224,9 @@ func TestEvalRefuses(t *testing.T) {
 		{"detect --network " + network + " --compare nonet --data " + dir, exitUsage, "nonet"},
 		{"detect --network " + network + " --dump x --data a --data b", exitUsage, "--dump"},
 		{"detect --network " + network + " --data " + dir, exitBroken, "no labels"},
+		{"streaming", exitUsage, "recording"},
+		{"streaming " + bad, exitBroken, "bad.json"},
+		{"streaming " + bad + " --resamples 0", exitUsage, "--resamples"},
 		{"lanes", exitUsage, "--network"},
 		{"lanes --network twinlitenet-cv46", exitUsage, "--data"},
 		{"lanes --network twinlitenet-cv46 --format culane", exitUsage, "--network"},
@@ -201,13 +254,14 @@ func TestEvalIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := string(text)
-	for _, help := range []string{evalCmd{}.Help(), evalDetectCmd{}.Help(), evalLanesCmd{}.Help()} {
+	for _, help := range []string{evalCmd{}.Help(), evalDetectCmd{}.Help(), evalStreamingCmd{}.Help(), evalLanesCmd{}.Help()} {
 		if _, codes, _ := strings.Cut(help, "Exit codes: "); codes == "" || !strings.Contains(page, codes) {
 			t.Errorf("docs/eval.md lacks the exit codes %q", codes)
 		}
 	}
 	for _, v := range []any{
 		accuracy.Report{Left: map[string]int{}, ByWeather: []accuracy.Weather{{}}}, accuracy.Comparison{}, accuracy.LanesReport{ByWeather: []accuracy.LaneWeather{{}}},
+		accuracy.StreamingReport{}, accuracy.StreamingComparison{}, accuracy.Staleness{},
 	} {
 		b, err := json.Marshal(v)
 		if err != nil {

@@ -125,6 +125,8 @@ func printText(w io.Writer, m *nats.Msg, read *bus.Message, trouble error) error
 		text = describeCamera(v)
 	case *msg.Detections:
 		h, text = &v.Header, describeDetections(v)
+	case *msg.Tracks:
+		h, text = &v.Header, describeTracks(v)
 	case *msg.LaneSet:
 		h, text = &v.Header, describeLanes(v)
 	case *msg.Trajectory:
@@ -172,6 +174,33 @@ func describeDetections(d *msg.Detections) string {
 		fmt.Fprintf(&b, "%s%s %.2f", sep, o.Label, o.Score)
 	}
 	return b.String() + by(d.By)
+}
+
+func describeTracks(t *msg.Tracks) string {
+	const most = 8
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d tracks", len(t.Items))
+	if t.Only {
+		b.WriteString(" without a detector")
+	}
+	if t.Ahead != 0 {
+		fmt.Fprintf(&b, ", forecast %.1f ms ahead", float64(t.Ahead)/1e6)
+	}
+	for i, o := range t.Items {
+		if i == most {
+			fmt.Fprintf(&b, ", %d more", len(t.Items)-most)
+			break
+		}
+		sep := ", "
+		if i == 0 {
+			sep = ": "
+		}
+		fmt.Fprintf(&b, "%s%d %s %s", sep, o.ID, o.Label, o.State)
+		if o.Unseen != 0 {
+			fmt.Fprintf(&b, " for %.1f s", o.Unseen.Seconds())
+		}
+	}
+	return b.String()
 }
 
 func describeLanes(l *msg.LaneSet) string {

@@ -78,6 +78,8 @@ func publishOneFrame(p *bus.Publisher) {
 	p.Detections(&msg.Detections{Header: h, Width: 960, Height: 540,
 		By:    msg.Network{Name: "yolo", Engine: "opencv", Requested: "cuda", Backend: "cpu"},
 		Items: []msg.Detection{{Label: "car", Score: 0.91}, {Label: "evil\x1b[2J", Score: 0.5}}})
+	p.Tracks(&msg.Tracks{Header: h, Ahead: 80500 * time.Microsecond, Only: true, Items: []msg.Track{
+		{ID: 4, Label: "car", State: msg.TrackConfirmed}, {ID: 6, Label: "evil\x1b[2J", State: msg.TrackCoasting, Unseen: 340 * time.Millisecond}}})
 	p.Lanes(&msg.LaneSet{Header: h, Lanes: make([]msg.Lane, 2), EgoRight: -1})
 	p.Plan(&msg.Trajectory{Header: h, Mode: msg.PlanFollow, Why: "car ahead", LeadDistance: 20, LeadSpeed: 12,
 		Points: []msg.TrajectoryPoint{{Speed: 15}, {T: 4, Speed: 12, Position: msg.Ground{X: 54}}}})
@@ -87,12 +89,13 @@ func publishOneFrame(p *bus.Publisher) {
 
 func TestListenPrintsLines(t *testing.T) {
 	ctx, s, p := listenBus(t)
-	l := startListen(t, ctx, listenCmd{Subject: "dashline.>", NATS: s.URL(), Count: 4})
+	l := startListen(t, ctx, listenCmd{Subject: "dashline.>", NATS: s.URL(), Count: 5})
 	publishOneFrame(p)
 	if err := <-l.ended; err != nil {
 		t.Fatal(err)
 	}
 	want := `truck7.front detections      12          -  2 objects: car 0.91, evil` + "\uFFFD" + `[2J 0.50  (yolo, opencv/cpu instead of cuda)
+truck7.front tracks          12          -  2 tracks without a detector, forecast 80.5 ms ahead: 4 car confirmed, 6 evil` + "\uFFFD" + `[2J coasting for 0.3 s
 truck7.front lanes           12          -  2 lane lines, ego lane left only, drivable outline of 0 points
 truck7.front plan            12          -  follow, 15.0 m/s to 12.0 m/s and 54.0 m in 4.0 s, lead at 20.0 m, 12.0 m/s: car ahead
 truck7.front frames          12   123.5 ms  late  detect 20.0 ms
@@ -100,7 +103,7 @@ truck7.front frames          12   123.5 ms  late  detect 20.0 ms
 	if got := l.out.String(); got != want {
 		t.Errorf("printed\n%swant\n%s", got, want)
 	}
-	if !strings.Contains(l.err.String(), "4 messages, 0 of them not readable") {
+	if !strings.Contains(l.err.String(), "5 messages, 0 of them not readable") {
 		t.Errorf("said %q", l.err.String())
 	}
 }
@@ -209,7 +212,7 @@ func TestListenEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(ctx)
 	l := startListen(t, ctx, listenCmd{Subject: "dashline.>", NATS: s.URL()})
 	publishOneFrame(p)
-	for strings.Count(l.out.String(), "\n") < 4 {
+	for strings.Count(l.out.String(), "\n") < 5 {
 		time.Sleep(2 * time.Millisecond)
 		if ctx.Err() != nil {
 			t.Fatal("the messages did not come")
@@ -219,7 +222,7 @@ func TestListenEndsWithItsContext(t *testing.T) {
 	if err := <-l.ended; err != nil {
 		t.Error(err)
 	}
-	if !strings.Contains(l.err.String(), "4 messages") {
+	if !strings.Contains(l.err.String(), "5 messages") {
 		t.Errorf("said %q", l.err.String())
 	}
 }

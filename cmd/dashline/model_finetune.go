@@ -24,7 +24,7 @@ type modelFinetuneCmd struct {
 	Validate []string `sep:"none" placeholder:"DIR" help:"With --labels: folders of other drives, to measure on."`
 	Pictures int      `default:"300" placeholder:"N" help:"How many pictures to take of each source without labels, evenly spread (default: ${default})."`
 	Minutes  float64  `default:"10" placeholder:"N" help:"How long to train, by the speed of the first steps (default: ${default})."`
-	Samples  int      `placeholder:"N" help:"Train on so many pictures instead, repeats counted: the result does not depend on how busy the machine is."`
+	Samples  int      `placeholder:"N" help:"Instead of --minutes: train on so many pictures, repeats counted: the result does not depend on how busy the machine is."`
 	Threads  int      `placeholder:"N" help:"Of the training (default: one per core)."`
 	Out      string   `required:"" short:"o" placeholder:"PATH" help:"Write PATH.cfg, PATH.weights and PATH.yaml. The run lives in PATH.finetune until it is done."`
 	Seed     uint64   `default:"1" help:"Of order and changes of the pictures (default: ${default})."`
@@ -47,6 +47,11 @@ Exit codes: 0 written; 1 files or Python's modules are missing or damaged; 2 the
 func (c *modelFinetuneCmd) Run(ctx context.Context, k *kong.Context, out streams) error {
 	if c.Labels {
 		if err := unread(k, "is for pictures without labels: with --labels all are taken", "pictures"); err != nil {
+			return err
+		}
+	}
+	if c.Samples > 0 {
+		if err := unread(k, "is not for --samples, which says how long to train already", "minutes"); err != nil {
 			return err
 		}
 	}

@@ -33,6 +33,7 @@ func TestModelFinetuneRefuses(t *testing.T) {
 		"half.yaml --teacher full --data photos --pictures 2 -o tuned":     "--pictures 2",
 		"half.yaml --labels --data d --validate v --pictures 300 -o tuned": "--pictures is for pictures without labels",
 		"half.yaml --teacher full --data photos --minutes 0 -o tuned":      "--minutes 0",
+		"half.yaml --teacher full --data d --minutes 10 --samples 64 -o t": "--minutes is not for --samples, which says how long to train already: leave it out",
 		"half.yaml --teacher full --data photos -o tuned.yaml":             "leave out .yaml",
 		"half.yaml --teacher full --data photos --samples=-1 -o tuned":     "--samples",
 		"half.yaml --teacher full --data photos":                           "--out",

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/alecthomas/kong"
+
 	"dashline/infer"
 	"dashline/internal/modelcmd"
 	"dashline/internal/netfile"
@@ -32,6 +34,9 @@ func (l *loading) load(ref string) (*netfile.Net, error) {
 	n, err := known(netfile.LoadWith(ref, o))
 	if errors.Is(err, netfile.ErrDims) {
 		err = &exit{exitUsage, fmt.Errorf("--dim is for ONNX files, and %s is a darknet network: use --size", ref)}
+	}
+	if errors.Is(err, netfile.ErrSized) {
+		err = &exit{exitUsage, fmt.Errorf("--dim is for networks whose input has no size from --size or a description: leave it out: %w", err)}
 	}
 	return n, err
 }
@@ -69,7 +74,12 @@ Exit codes: 0 shown; 1 files are missing or damaged, or an engine failed; 2 the 
 }
 
 // Run shows what a network costs.
-func (c *modelInfoCmd) Run(ctx context.Context, out streams) error {
+func (c *modelInfoCmd) Run(ctx context.Context, k *kong.Context, out streams) error {
+	if !c.Measure {
+		if err := unread(k, "is for --measure", "threads"); err != nil {
+			return err
+		}
+	}
 	if c.Threads < 0 || c.Threads > infer.MaxThreads {
 		return &exit{exitUsage, fmt.Errorf("--threads %d: give 1 to %d", c.Threads, infer.MaxThreads)}
 	}
@@ -104,11 +114,20 @@ func (c *modelInfoCmd) Run(ctx context.Context, out streams) error {
 }
 
 func (c *modelInfoCmd) measure(ctx context.Context, r *modelcmd.Report, n *netfile.Net, out streams) error {
+	program, err := probing()
+	if err != nil {
+		return err
+	}
+	return r.Measure(ctx, n, modelcmd.MeasureOptions{Program: program, Threads: c.Threads, Log: out.Err, Quiet: c.Quiet})
+}
+
+// probing is the command line of this program that measures in a process of its own.
+func probing() ([]string, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("measure in a process of its own: %w", err)
+		return nil, fmt.Errorf("measure in a process of its own: %w", err)
 	}
-	return r.Measure(ctx, n, modelcmd.MeasureOptions{Program: []string{self, "model", "probe"}, Threads: c.Threads, Log: out.Err, Quiet: c.Quiet})
+	return []string{self, "model", "probe"}, nil
 }
 
 type modelProbeCmd struct{}

@@ -11,6 +11,7 @@ import (
 	"dashline/infer/ort"
 	"dashline/internal/modelcmd"
 	"dashline/internal/testkit"
+	"dashline/internal/testkit/tinynet"
 	"dashline/model/darknet"
 )
 
@@ -66,16 +67,23 @@ func TestModelInfo(t *testing.T) {
 	if r = info(t, cfgOnly(t, false)); r.Parameters != 24 || !r.Topology || r.FileBytes != 116 {
 		t.Errorf("without weights: %+v", r)
 	}
+	converted := filepath.Join(t.TempDir(), "tiny.onnx")
+	if code, _, errs := say(t, "model", "convert", tinynet.Detector(t, "net", 1), "-o", converted); code != exitOK {
+		t.Fatal(errs)
+	}
 	for _, tt := range []struct {
 		code int
 		want string
 		args []string
 	}{
 		{exitUsage, "--size 64: give width and height", []string{file, "--size", "64"}},
-		{exitUsage, "--threads 1000: give 1 to 256", []string{file, "--threads", "1000"}},
+		{exitUsage, "--threads 1000: give 1 to 256", []string{file, "--measure", "--threads", "1000"}},
+		{exitUsage, "--threads is for --measure: leave it out", []string{file, "--threads", "2"}},
 		{exitBroken, "no such file", []string{filepath.Join(t.TempDir(), "none.onnx")}},
 		{exitUsage, "did you mean yolov3?", []string{"yolov33"}},
 		{exitUsage, "--dim is for ONNX files", []string{file, "--dim", "x=1"}},
+		{exitUsage, "--dim is for networks whose input has no size", []string{converted, "--dim", "x=1", "--size", "32x32"}},
+		{exitUsage, "--dim is for networks whose input has no size", []string{converted, "--dim", "x=1"}}, // from its description
 		{exitBroken, "this is not a weights file", []string{file, "--weights", file}},
 	} {
 		if code, _, errs := say(t, append([]string{"model", "info"}, tt.args...)...); code != tt.code || !strings.Contains(errs, tt.want) {

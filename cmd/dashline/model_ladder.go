@@ -14,11 +14,14 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"dashline/bench/accuracy"
 	"dashline/bench/ladder"
 	"dashline/infer"
 	"dashline/internal/calib"
 	"dashline/internal/finetune"
+	"dashline/internal/modelcmd"
 	"dashline/internal/netfile"
 	"dashline/model/catalog"
 	rungs "dashline/model/ladder"
@@ -51,15 +54,15 @@ func (modelLadderCmd) Help() string {
   dashline model ladder dashline-full --calibrate drive.mp4 --validate heldout.mp4 --finetune 4000
   dashline model ladder my.yaml --deadline 20ms --calibrate monday.mcap --validate tuesday.mcap --unlabelled
 
-The whole study in one command: the network as it is, in float16 and int8, pruned at several strengths and int8 forms of these; each on both engines measured for size, time and accuracy. What is not faster, beyond chance, than something at least as accurate is left out; the rest is the ladder. With pruned networks come two baselines, 50 and 80 % of the single weights set to zero: measured on one engine, never a rung. Open report.html in a browser.
+The whole study in one command: the network as it is, in float16 and int8, pruned at several strengths and int8 forms of these; each on both engines measured for size, memory, time and accuracy. What is not faster, beyond chance, than something at least as accurate is left out; the rest is the ladder. With pruned networks come two baselines, 50 and 80 % of the single weights set to zero: measured on one engine, never a rung. Open report.html in a browser.
 
 Exit codes: 0 done; 1 files or Python's modules are missing or damaged, or a share cannot be removed; 2 the command line is wrong; 3 no rung makes the deadline, or stopped while training, and can go on.
 
-The same command goes on after a stop: in pruning, where it was; in training, from the checkpoint of the network that was being trained, for which the shares are pruned and those before it trained once more, to the same networks.`
+The same command goes on after a stop: in pruning, where it was; in training, from the checkpoint of the network that was being trained, for which the shares are pruned once more, to the same networks. What was trained of the same network, pictures and options is not trained again.`
 }
 
 // Run makes, measures and writes.
-func (c *modelLadderCmd) Run(ctx context.Context, out streams) error {
+func (c *modelLadderCmd) Run(ctx context.Context, k *kong.Context, out streams) error {
 	var shares []float64
 	if strings.Trim(c.Remove, "0%") != "" {
 		var err error
@@ -69,6 +72,9 @@ func (c *modelLadderCmd) Run(ctx context.Context, out streams) error {
 	}
 	if err := c.check(len(shares)); err != nil {
 		return &exit{exitUsage, err}
+	}
+	if err := c.unread(k, len(shares)); err != nil {
+		return err
 	}
 	n, err := known(netfile.Detector(c.Net))
 	if err != nil {
@@ -105,7 +111,7 @@ func (c *modelLadderCmd) Run(ctx context.Context, out streams) error {
 	}
 	study, err := ladder.Run(ctx, all, ladder.Options{
 		Network: n.Described.Name, Dir: c.Out, Threads: c.Threads, Deadline: c.Deadline, Pictures: c.Calibrate, Validate: c.Validate, Every: c.Every, Labelled: !c.Unlabelled,
-		Rounds: c.Rounds, Seed: c.Seed, Progress: p.show,
+		Rounds: c.Rounds, Seed: c.Seed, Progress: p.show, Resident: c.resident,
 	})
 	p.end()
 	if err != nil {
@@ -144,6 +150,20 @@ func (c *modelLadderCmd) check(shares int) error {
 	return nil
 }
 
+// unread refuses flags that say how to make what is not made.
+func (c *modelLadderCmd) unread(k *kong.Context, shares int) error {
+	if !c.NoInt8 {
+		return nil
+	}
+	if err := unread(k, "is for int8 forms, which --no-int8 leaves out", "reduce-range"); err != nil {
+		return err
+	}
+	if shares > 0 {
+		return nil
+	}
+	return unread(k, "is for int8 forms and pruned networks, of which there are none", "pictures")
+}
+
 // early finds what would end the study only after hours.
 func (c *modelLadderCmd) early(ctx context.Context, n *netfile.Net) error {
 	if c.Finetune > 0 {
@@ -164,7 +184,7 @@ func (c *modelLadderCmd) tune(n *netfile.Net, p *phases) func(context.Context, s
 		base := strings.TrimSuffix(pruned, ".yaml")
 		r, err := finetune.Run(ctx, finetune.Options{
 			Network: d, Teacher: n.Described, Data: c.Calibrate, Pictures: finetunePictures, Samples: c.Finetune,
-			Threads: c.Threads, Seed: c.Seed, Out: base + "-tuned",
+			Threads: c.Threads, Seed: c.Seed, Out: base + "-tuned", Reuse: true,
 			Progress: func(s finetune.Step) { p.show("training "+filepath.Base(base)+" on", s.Done, s.Of) },
 		})
 		if err != nil {
@@ -172,6 +192,20 @@ func (c *modelLadderCmd) tune(n *netfile.Net, p *phases) func(context.Context, s
 		}
 		return r.Network, nil
 	}
+}
+
+// resident is the memory that a network takes on an engine, measured by this program
+// in another process.
+func (c *modelLadderCmd) resident(ctx context.Context, network, engine string) (int64, error) {
+	d, err := catalog.Resolve(network)
+	if err != nil {
+		return 0, err
+	}
+	program, err := probing()
+	if err != nil {
+		return 0, err
+	}
+	return modelcmd.Resident(ctx, &d, engine, modelcmd.MeasureOptions{Program: program, Threads: c.Threads})
 }
 
 // finetunePictures is how many pictures of each source a pruned network is trained
@@ -192,10 +226,10 @@ func writeStudy(dir string, s *ladder.Study) error {
 
 func printStudy(to io.Writer, dir string, s *ladder.Study) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "RUNG\tP50 MS\tP99 MS\tP50, %s = 1\t%s\t95 %%\tAGREES\tMB\tGZIP MB\tGMACS\tLEFT OUT FOR\n", s.Rows[0].Name, strings.ToUpper(s.Ladder.Accuracy))
+	fmt.Fprintf(w, "RUNG\tP50 MS\tP99 MS\tP50, %s = 1\t%s\t95 %%\tAGREES\tMEMORY MB\tFILE MB\tGZIP MB\tGMACS\tLEFT OUT FOR\n", s.Rows[0].Name, strings.ToUpper(s.Ladder.Accuracy))
 	row := func(r ladder.Row, over string) {
-		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.2f\t%.3f\t%s\t%.3f\t%.2f\t%.2f\t%.3f\t%s\n", r.Name, r.P50MS, r.P99MS, r.Ratio,
-			r.Accuracy, r.Between(), r.Agreement, float64(r.FileBytes)/1e6, float64(r.Zipped)/1e6, float64(r.MACs)/1e9, over)
+		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.2f\t%.3f\t%s\t%.3f\t%s\t%s\t%s\t%.3f\t%s\n", r.Name, r.P50MS, r.P99MS, r.Ratio,
+			r.Accuracy, r.Between(), r.Agreement, ladder.MB(r.Resident), ladder.MB(r.FileBytes), ladder.MB(r.Zipped), float64(r.MACs)/1e9, over)
 	}
 	for _, r := range s.Rows {
 		row(r, r.Over)
@@ -205,6 +239,9 @@ func printStudy(to io.Writer, dir string, s *ladder.Study) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Refused)) {
 		fmt.Fprintf(w, "\n%s did not run: %s", name, s.Refused[name])
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Unweighed)) {
+		fmt.Fprintf(w, "\nmemory of %s is not known: %s", name, s.Unweighed[name])
 	}
 	fmt.Fprintf(w, "\n%d rungs in %s; the report is %s\n", len(s.Ladder.Rungs), filepath.Join(dir, "ladder.yaml"), filepath.Join(dir, "report.html"))
 	if s.Largest != "" {

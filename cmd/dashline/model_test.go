@@ -2,11 +2,13 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"image"
 	"image/color"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -275,8 +277,10 @@ func TestModelRefusesNumerics(t *testing.T) {
 		{"ladder: threads", study("--calibrate", images, "--validate", images, "--threads", "1000"), exitUsage, "--threads 1000: give 1 to 256"},
 		{"ladder: seed", study("--calibrate", images, "--validate", images, "--finetune", "9", "--seed", "3000000000"), exitUsage, "--seed 3000000000"},
 		{"ladder: range", study("--calibrate", images, "--validate", images, "--reduce-range", "some"), exitUsage, "--reduce-range"},
+		{"ladder: range of nothing", study("--calibrate", images, "--validate", images, "--no-int8", "--reduce-range", "auto"), exitUsage, "--reduce-range is for int8 forms, which --no-int8 leaves out: leave it out"},
+		{"ladder: pictures for nothing", study("--calibrate", images, "--validate", images, "--no-int8", "--remove", "0%", "--pictures", "64"), exitUsage, "--pictures is for int8 forms and pruned networks"},
 		{"ladder: nothing to validate on", study("--calibrate", images, "--validate", images+"/none", "--unlabelled"), exitBroken, "no such file"},
-		{"ladder: no labels", study("--calibrate", images, "--validate", images), exitBroken, "no labels"},
+		{"ladder: no labels", study("--calibrate", images, "--validate", images, "--no-int8", "--pictures", "6"), exitBroken, "no labels"},
 		{"ladder: pictures that cannot be trained on", []string{"ladder", boxed, "-o", out, "-q", "--calibrate", images, "--validate", images, "--unlabelled", "--finetune", "9"}, exitBroken, "plainly stretched"},
 		{"ladder: no pictures", study("--calibrate", t.TempDir(), "--validate", images, "--unlabelled"), exitBroken, "calibration"},
 	} {
@@ -305,19 +309,84 @@ func alter(t *testing.T, file, old, now string) {
 	}
 }
 
-// A study that is stopped while it trains can go on, and says so.
+// A study that is stopped while it trains can go on, and says so. What was trained
+// then is not trained again.
 func TestModelLadderStops(t *testing.T) {
 	python := t.TempDir()
-	script := "#!/bin/sh\n[ \"$1\" = -c ] && exit 0\nexit 3\n" // what is looked for is there; the recipe is stopped
-	if err := os.WriteFile(filepath.Join(python, "python3"), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
+	log, stop := filepath.Join(python, "log"), filepath.Join(python, "stop")
+	// What is looked for is there; the recipe copies weights, and of the second network
+	// it is stopped as long as there is a file.
+	script := fmt.Sprintf(`#!/bin/sh
+[ "$1" = -c ] && exit 0
+weights=$4
+echo "$weights" >> %[1]q
+[ -e %[2]q ] && case "$weights" in *pruned-30*) exit 3;; esac
+while [ "$1" != --out ]; do shift; done
+mkdir -p "$2/tuned" && cp "$weights" "$2/tuned/tuned.weights" && echo '{}' > "$2/tuned/run.json"
+`, log, stop)
+	for file, text := range map[string]string{filepath.Join(python, "python3"): script, stop: ""} {
+		if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Setenv("PATH", python+":"+os.Getenv("PATH"))
-	net, images := tinynet.Detector(t, "net", 1), pictures(t, 6)
-	code, _, errs := say(t, "model", "ladder", net, "--calibrate", images, "--validate", images, "--unlabelled", "--remove", "30%",
-		"--no-int8", "--finetune", "64", "-o", t.TempDir(), "-q")
+	net, images, dir := tinynet.Detector(t, "net", 1), pictures(t, 6), t.TempDir()
+	args := []string{"model", "ladder", net, "--calibrate", images, "--validate", images, "--unlabelled", "--remove", "15%,30%",
+		"--no-int8", "--finetune", "64", "--rounds", "5", "--threads", "1", "-o", dir, "-q"}
+	code, _, errs := say(t, args...)
 	if code != exitPartly || !strings.Contains(errs, "stopped") {
-		t.Errorf("%d: %s", code, errs)
+		t.Fatalf("%d: %s", code, errs)
+	}
+	if err := os.Remove(stop); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := say(t, args...)
+	if code != exitOK || !strings.Contains(out, "pruned-30-tuned-opencv") || !strings.Contains(out, "MEMORY MB") {
+		t.Errorf("%d: %s\n%s", code, errs, out)
+	}
+	var trained []string
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		trained = append(trained, strings.TrimSuffix(filepath.Base(strings.TrimSpace(line)), ".weights"))
+	}
+	if want := []string{"pruned-15", "pruned-30", "pruned-30"}; !slices.Equal(trained, want) {
+		t.Errorf("trained %v, want %v", trained, want)
+	}
+	weighed(t, dir)
+}
+
+// weighed: the study that is in dir has the memory of each row, or says why not.
+func weighed(t *testing.T, dir string) {
+	t.Helper()
+	var s ladder.Study
+	text, err := os.ReadFile(filepath.Join(dir, "study.json"))
+	if err == nil {
+		err = json.Unmarshal(text, &s)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := s.Rows
+	for _, b := range s.Baselines {
+		rows = append(rows, b.Row)
+	}
+	known := 0
+	for _, r := range rows {
+		if r.Resident > 0 {
+			known++
+		}
+		if (r.Resident > 0) == (s.Unweighed[r.Name] != "") || r.Resident > 1<<30 {
+			t.Errorf("memory of %s: %d bytes, %q", r.Name, r.Resident, s.Unweighed[r.Name])
+		}
+	}
+	if known == 0 {
+		t.Errorf("the memory of none of %d rows is known: %v", len(rows), s.Unweighed)
+	}
+	for _, r := range s.Ladder.Rungs {
+		t.Logf("%s: %d bytes of memory", r.Name, r.Resident)
 	}
 }
 
@@ -349,6 +418,7 @@ func TestModelLadderLargeNetworks(t *testing.T) {
 			t.Errorf("%s is not in the study: %v, refused %v", name, names, s.Refused)
 		}
 	}
+	weighed(t, dir)
 	if s.Ladder.Network != "net" {
 		t.Errorf("a ladder of %s", s.Ladder.Network)
 	}

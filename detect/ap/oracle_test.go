@@ -6,9 +6,11 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"dashline/detect/ap"
 	"dashline/detect/labels"
@@ -147,6 +149,60 @@ func TestOracleOfMadeUpSets(t *testing.T) {
 			if !(math.Abs(v-set.Stats[i]) <= 1e-9) {
 				t.Errorf("set %d: figure %d is %.10f; pycocotools has %.10f", n, i, v, set.Stats[i])
 			}
+		}
+	}
+}
+
+// TestOracleOfStreaming compares with what testdata/oracles/streaming.py pairs and
+// measures of made-up runs.
+func TestOracleOfStreaming(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(testkit.Root(), "testdata", "oracles", "streaming.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var runs []struct {
+		Moments []struct {
+			At    int64
+			Truth [][5]float64
+		}
+		Answers []struct {
+			Captured, Published int64
+			Found               [][6]float64
+		}
+		Used     []int
+		AP, AP50 float64
+	}
+	if err := json.Unmarshal(text, &runs); err != nil {
+		t.Fatal(err)
+	}
+	if len(runs) != 6 {
+		t.Errorf("%d runs; want 6", len(runs))
+	}
+	for n, run := range runs {
+		moments, outputs := make([]ap.Moment, len(run.Moments)), make([]ap.Output, len(run.Answers))
+		for i, m := range run.Moments {
+			moments[i].At = time.Duration(m.At) * time.Microsecond
+			for _, v := range m.Truth {
+				moments[i].Truth = append(moments[i].Truth, ap.Truth{Class: int(v[0]), Box: ap.Box{X: v[1], Y: v[2], W: v[3], H: v[4]}, Area: v[3] * v[4]})
+			}
+		}
+		for i, a := range run.Answers {
+			outputs[i].Captured, outputs[i].Published = time.Duration(a.Captured)*time.Microsecond, time.Duration(a.Published)*time.Microsecond
+			for _, v := range a.Found {
+				outputs[i].Found = append(outputs[i].Found, ap.Detection{Class: int(v[0]), Score: v[1], Box: ap.Box{X: v[2], Y: v[3], W: v[4], H: v[5]}})
+			}
+		}
+		images, used := ap.Streaming(moments, outputs, nil)
+		if !slices.Equal(used, run.Used) {
+			t.Errorf("run %d: outputs %v are used; the oracle uses %v", n, used, run.Used)
+		}
+		m, err := ap.Match(images, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := m.Summary(nil)
+		if math.Abs(r.AP-run.AP) > 1e-9 || math.Abs(r.AP50-run.AP50) > 1e-9 {
+			t.Errorf("run %d: AP %.10f and AP50 %.10f; the oracle has %.10f and %.10f", n, r.AP, r.AP50, run.AP, run.AP50)
 		}
 	}
 }

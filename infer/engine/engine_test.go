@@ -56,8 +56,9 @@ func forward(t testing.TB, n infer.Network, seed uint64) [][]float32 {
 
 func TestDescribedNetworksOpen(t *testing.T) {
 	for _, tc := range []struct{ name, engine, runs string }{
-		{"yolo-fastest-1.1", "auto", "opencv"},
-		{"yolo-fastest-1.1-xl", "", "opencv"},
+		{"yolo-fastest-1.1", "auto", "ort"},
+		{"yolo-fastest-1.1-xl", "", "ort"},
+		{"yolo-fastest-1.1", "opencv", "opencv"},
 		{"mobilenetv2-yolov3-nano-coco", "opencv", "opencv"},
 		{"mobilenetv2-yolov3-nano-voc", "opencv", "opencv"},
 		{"yolox-nano-416", "opencv", "opencv"},
@@ -92,17 +93,17 @@ func TestDescribedNetworksOpen(t *testing.T) {
 func TestEnginesAgree(t *testing.T) {
 	needORT(t)
 	const limit = 5e-4
-	for _, name := range []string{"twinlitenet-cv46", "twinlitenetplus-nano", "yolox-nano-416", "nanodet"} {
+	for _, name := range []string{"twinlitenet-cv46", "twinlitenetplus-nano", "yolox-nano-416", "nanodet", "yolo-fastest-1.1-xl", "mobilenetv2-yolov3-nano-coco"} {
 		t.Run(name, func(t *testing.T) {
 			byName := map[string][]float32{}
 			for _, engine := range []string{OpenCV, ORT} {
-				n, err := Open(described(t, name), engine, infer.Options{Threads: 2})
+				n, err := Open(described(t, name), engine, infer.Options{Threads: 2, ScoreFloor: 1e-6})
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer n.Close()
 				for i, out := range forward(t, n, 5) {
-					key := n.Info().Outputs[i].Name
+					key := strings.ReplaceAll(n.Info().Outputs[i].Name, "_", "") // OpenCV says yolo_16
 					first, seen := byName[key]
 					if !seen {
 						if engine == ORT {
@@ -219,8 +220,13 @@ func write(t *testing.T, path string, data []byte) {
 }
 
 func TestChoice(t *testing.T) {
-	if _, err := Open(own(t, "darknet"), ORT, infer.Options{}); err == nil || !strings.Contains(err.Error(), "use engine opencv, or convert") {
-		t.Errorf("darknet on ort: %v", err)
+	if n, err := Open(own(t, "darknet"), Auto, infer.Options{Backend: infer.CUDA}); err != nil {
+		t.Errorf("auto with cuda: %v", err)
+	} else {
+		if n.Info().Engine != OpenCV { // ort has no other backend
+			t.Errorf("auto with cuda runs on %s", n.Info().Engine)
+		}
+		n.Close()
 	}
 	if _, err := Open(own(t, "onnx"), "tensorrt", infer.Options{}); err == nil || !strings.Contains(err.Error(), "auto, opencv or ort") {
 		t.Errorf("unknown engine: %v", err)

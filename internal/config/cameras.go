@@ -15,9 +15,10 @@ import (
 
 // Camera is one camera of a run.
 type Camera struct {
-	Name        string `yaml:"name" pattern:"^[A-Za-z0-9_-]{1,64}$" help:"Name of the camera, the third word of every subject."`
-	Source      string `yaml:"source" help:"As the key source."`
-	CameraModel string `yaml:"camera_model" help:"As the key camera_model."`
+	Name        string  `yaml:"name" pattern:"^[A-Za-z0-9_-]{1,64}$" help:"Name of the camera, the third word of every subject."`
+	Source      string  `yaml:"source" help:"As the key source."`
+	CameraModel string  `yaml:"camera_model" help:"As the key camera_model."`
+	Priority    float64 `yaml:"priority" help:"x"`
 }
 
 // Cameras are the cameras of a run that has several; their names differ.
@@ -35,7 +36,7 @@ func (c *Config) Each() []Camera {
 	if len(c.Cameras) > 0 {
 		return c.Cameras
 	}
-	return []Camera{{c.Camera, c.Source, c.CameraModel}}
+	return []Camera{{c.Camera, c.Source, c.CameraModel, 1}}
 }
 
 // Decode is called by kong with one NAME=SOURCE, or with the list of a file.

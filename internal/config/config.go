@@ -51,6 +51,14 @@ type Config struct {
 	JSON          bool          `yaml:"json" name:"json" help:"Print one JSON object instead of text for people."`
 	Quiet         bool          `yaml:"quiet" help:"No live status line."`
 
+	Ladder  []string      `yaml:"ladder" help:"x"`
+	Rate    float64       `yaml:"rate" help:"x"`
+	Layout  string        `yaml:"layout" default:"auto" enum:"auto,order,overlap" help:"x"`
+	Workers int           `yaml:"workers" help:"x"`
+	Measure time.Duration `yaml:"measure" default:"2s" help:"x"`
+	Trace   string        `yaml:"trace" help:"x"`
+	Track   Track         `yaml:"track" embed:"" prefix:"track-" group:"Tracks" help:"x"`
+
 	Detect  Detect         `yaml:"detect" embed:"" prefix:"detect-" group:"Objects" help:"Finding objects."`
 	Lanes   Lanes          `yaml:"lanes" embed:"" prefix:"lanes-" group:"Lanes" help:"Finding lane lines and drivable area."`
 	Planner planner.Config `yaml:"planner" embed:"" prefix:"planner-" group:"Planner" help:"Planning; docs/planner.md explains each key."`
@@ -83,8 +91,14 @@ type Detect struct {
 // Lanes configures lane detection.
 type Lanes struct {
 	Enabled bool   `yaml:"enabled" default:"true" negatable:"no-lanes" help:"Find lanes."`
+	Every   int    `yaml:"every" default:"1" help:"x"`
 	Network string `yaml:"network" default:"auto" placeholder:"NAME" help:"Network: a name that dashline networks lists, the path of a description, or auto: dashline-lanes on synthetic drives, twinlitenet-cv46 on all others."`
 	Runtime
+}
+
+// Track configures tracks.
+type Track struct {
+	Enabled bool `yaml:"enabled" default:"true" negatable:"no-track" help:"x"`
 }
 
 // RTSP configures live cameras. It holds no passwords: [Config.Logins] says where

@@ -8,6 +8,8 @@
 //   - What comes back is read and checked before it has its name.
 //   - A run that is stopped leaves its checkpoint beside the result, and the same
 //     options go on from it. Other options do not: that is an error.
+//   - A result is given back without training, where that is asked for, only if all
+//     that it depends on here is the same, to the byte.
 package finetune
 
 import (
@@ -46,6 +48,10 @@ type Options struct {
 
 	Out      string // path of the result without suffix; the run lives in Out.finetune until it is done
 	Progress func(Step)
+	// Reuse gives back a result that is there where it was made of the same networks,
+	// pictures and options by the same recipe, instead of making it once more.
+	// Out.finetuned says what it was made of.
+	Reuse bool
 }
 
 // Step is how far a run is.
@@ -89,11 +95,21 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err := o.claim(dir); err != nil {
 		return nil, err
 	}
-	if err := training.Write(filepath.Join(dir, "recipe")); err != nil {
-		return nil, err
-	}
 	data, err := o.pictures(ctx, dir)
 	if err != nil {
+		return nil, err
+	}
+	var of string
+	if o.Reuse {
+		if of, err = o.of(data); err != nil {
+			return nil, fmt.Errorf("fine-tune: %w", err)
+		}
+		if r, ok := o.made(of); ok {
+			// The description of the network may be another one by now.
+			return r, errors.Join(catalog.Save(r.Network, o.result()), os.RemoveAll(dir))
+		}
+	}
+	if err := training.Write(filepath.Join(dir, "recipe")); err != nil {
 		return nil, err
 	}
 	if err := recipe(ctx, python, o.arguments(dir, data), o.Progress); err != nil {
@@ -102,6 +118,11 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	r, err := o.takeBack(dir)
 	if err != nil {
 		return nil, err
+	}
+	if o.Reuse {
+		if err := o.remember(of, r); err != nil {
+			return nil, err
+		}
 	}
 	return r, os.RemoveAll(dir)
 }

@@ -25,6 +25,7 @@ import (
 type request struct {
 	Engine, Name, Format, Graph, Weights, What string
 	Width, Height, Threads                     int
+	MemoryOnly                                 bool // few forwards, and no times of layers
 }
 
 // answer is what it found.
@@ -76,7 +77,11 @@ func (q request) run(ctx context.Context) (*answer, error) {
 	a := &answer{Engine: info.Engine, Version: info.Version, Threads: info.Threads, What: q.What,
 		Load: time.Since(start) - info.First, First: info.First, Before: before.anonymous}
 	outputs := infer.NewOutputs(info)
-	if a.Forwards, err = forwards(ctx, n, outputs); err != nil {
+	enough := 2 * time.Second
+	if q.MemoryOnly {
+		enough = 0
+	}
+	if a.Forwards, err = forwards(ctx, n, outputs, enough); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	after, err := settled()
@@ -84,16 +89,17 @@ func (q request) run(ctx context.Context) (*answer, error) {
 		return nil, errors.Join(err, n.Close())
 	}
 	a.Resident, a.Peak = after.anonymous-before.anonymous, after.peak-before.resident
-	if err := n.Close(); err != nil {
-		return nil, err
+	if err := n.Close(); err != nil || q.MemoryOnly {
+		return a, err
 	}
 	a.Steps, err = q.profile(min(len(a.Forwards), 20))
 	return a, err
 }
 
-// forwards runs until there is enough to say how long one takes.
-func forwards(ctx context.Context, n infer.Network, outputs [][]float32) ([]time.Duration, error) {
-	const least, most, enough = 5, 50, 2 * time.Second
+// forwards runs until there is enough to say how long one takes, and at least as
+// often as engines need to have all memory that they will ever need.
+func forwards(ctx context.Context, n infer.Network, outputs [][]float32, enough time.Duration) ([]time.Duration, error) {
+	const least, most = 5, 50
 	var all []time.Duration
 	var sum time.Duration
 	for len(all) < least || len(all) < most && sum < enough {

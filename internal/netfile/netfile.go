@@ -49,6 +49,10 @@ type Net struct {
 // file.
 var ErrDims = errors.New("sizes of dimensions are for an .onnx: leave them out, or give a width and a height")
 
+// ErrSized says that sizes of dimensions were given for a network whose input has
+// its shape from a width and a height, which would leave them without effect.
+var ErrSized = errors.New("its input has its whole shape from a width and a height: leave sizes of dimensions out")
+
 // Options say what the files of a network leave open.
 type Options struct {
 	// Topology takes a cfg whose weights are not there: they are then zero.
@@ -57,8 +61,8 @@ type Options struct {
 	// Width and Height are those of the input, pixels, both, instead of the
 	// description's or the file's own; 0: those.
 	Width, Height int
-	// Dims are sizes of dimensions that an ONNX file only names; of other files there
-	// may be none.
+	// Dims are sizes of dimensions that an ONNX file only names; of other files, and
+	// where the input has a width and a height, there may be none.
 	Dims map[string]int
 }
 
@@ -178,6 +182,9 @@ func (n *Net) onnx(path string, o Options) error {
 func (o Options) picture(data []byte) (map[string]model.Shape, error) {
 	if o.Width == 0 {
 		return nil, nil
+	}
+	if len(o.Dims) > 0 {
+		return nil, ErrSized
 	}
 	info, err := onnx.Inspect(data)
 	if err != nil {

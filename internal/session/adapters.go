@@ -29,14 +29,15 @@ type objects struct {
 	net infer.Info
 }
 
-func openObjects(c config.Detect) (*objects, error) {
+// openObjects opens a detector that finds what has a score of least and more.
+func openObjects(c config.Detect, least float64) (*objects, error) {
 	o := c.Options()
-	o.ScoreFloor = float32(min(c.Score, opencvFloor))
+	o.ScoreFloor = float32(min(least, opencvFloor))
 	d, net, err := openNetwork(c.Network, "detect", c.Runtime, o)
 	if err != nil {
 		return nil, err
 	}
-	det, err := detect.New(net, d, detect.Options{Score: float32(c.Score), NMS: float32(c.NMS)})
+	det, err := detect.New(net, d, detect.Options{Score: float32(least), NMS: float32(c.NMS)})
 	if err != nil {
 		return nil, errors.Join(err, net.Close())
 	}
@@ -48,14 +49,14 @@ func (o *objects) Detect(f *frame.Frame, dst []msg.Detection) ([]msg.Detection, 
 	return dst, pipeline.Timing(t), err
 }
 
-// lines is the pipeline's lane finder.
+// lines is the pipeline's lane finder, for several cameras.
 type lines struct {
-	finder *lanes.Finder
-	net    infer.Network
-	camera ground.Camera
+	finder  *lanes.Finder
+	net     infer.Network
+	cameras map[string]*ground.Camera // by name
 }
 
-func openLines(c config.Lanes, camera ground.Camera) (*lines, error) {
+func openLines(c config.Lanes, feeds []*Feed) (*lines, error) {
 	d, net, err := openNetwork(c.Network, "lanes", c.Runtime, c.Options())
 	if err != nil {
 		return nil, err
@@ -64,11 +65,23 @@ func openLines(c config.Lanes, camera ground.Camera) (*lines, error) {
 	if err != nil {
 		return nil, errors.Join(err, net.Close())
 	}
-	return &lines{f, net, camera}, nil
+	l := &lines{f, net, map[string]*ground.Camera{}}
+	for _, f := range feeds {
+		l.cameras[f.Config.Camera] = &f.Camera
+	}
+	return l, nil
 }
 
+// FindLanes falls back on the only camera there is, for a frame that is of none,
+// as when networks are measured.
 func (l *lines) FindLanes(f *frame.Frame, dst *msg.LaneSet) (pipeline.Timing, error) {
-	t, err := l.finder.Find(f.Image, &l.camera, dst)
+	c := l.cameras[f.Camera]
+	for _, any := range l.cameras {
+		if c == nil {
+			c = any
+		}
+	}
+	t, err := l.finder.Find(f.Image, c, dst)
 	return pipeline.Timing(t), err
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
@@ -37,9 +36,10 @@ type Feed struct {
 	source   sensors.Source
 	last     sensors.Info // when source was closed: a live one learns of its picture late
 	policy   pipeline.Policy
-	detector *objects
-	lanes    *lines
+	group    *group    // that it shares networks with
+	follower *follower // nil: nothing is tracked
 	planner  *planner.Planner
+	priority float64
 	overlay  *overlay.Writer
 	codec    string // of the finished overlay
 	state    *watch
@@ -47,12 +47,12 @@ type Feed struct {
 	broke    error            // why the run of this camera ended early
 }
 
-func newFeed(cfg config.Config) *Feed {
-	return &Feed{Config: cfg, Account: obs.NewAccount(), state: &watch{camera: cfg.Camera}}
+func newFeed(cfg config.Config, priority float64) *Feed {
+	return &Feed{Config: cfg, priority: priority, Account: obs.NewAccount(), state: &watch{camera: cfg.Camera}}
 }
 
-// Alone returns a configuration for each camera of cfg, as if it ran alone with
-// its share of the machine, and without credentials.
+// Alone returns a configuration for each camera of cfg, as if it ran alone, and
+// without credentials.
 func Alone(cfg config.Config) []config.Config {
 	clean, _ := cfg.WithoutCredentials()
 	cameras := clean.Each()
@@ -62,20 +62,11 @@ func Alone(cfg config.Config) []config.Config {
 		one.Cameras = nil
 		one.Camera, one.Source, one.CameraModel = camera.Name, camera.Source, camera.CameraModel
 		if len(cameras) > 1 {
-			share(&one.Detect.Threads, len(cameras))
-			share(&one.Lanes.Threads, len(cameras))
 			one.Save = ofCamera(one.Save, camera.Name)
 		}
 		all[i] = one
 	}
 	return all
-}
-
-// share divides the cores among n cameras where no number of threads was set.
-func share(threads *int, n int) {
-	if *threads == 0 {
-		*threads = max(1, runtime.GOMAXPROCS(0)/n)
-	}
 }
 
 // ofCamera is the name of one camera's file: seen.mp4 becomes seen.front.mp4.
@@ -206,13 +197,11 @@ func (f *Feed) openCamera() (err error) {
 	return nil
 }
 
+// openStages opens what is this camera's alone.
 func (f *Feed) openStages() (err error) {
-	if f.detector, err = openObjects(f.Config.Detect); err != nil {
-		return err
-	}
-	if f.Config.Lanes.Enabled {
-		if f.lanes, err = openLines(f.Config.Lanes, f.Camera); err != nil {
-			return err
+	if f.Config.Track.Enabled {
+		if f.follower, err = newFollower(f.Config.Track); err != nil {
+			return &ConfigError{err}
 		}
 	}
 	if f.planner, err = planner.New(f.Config.Planner); err != nil {
@@ -229,47 +218,38 @@ func (f *Feed) openStages() (err error) {
 	return nil
 }
 
-func (f *Feed) networks() []described {
-	out := []described{{f.detector.net, "detect", pipeline.StageForward}}
-	if f.lanes != nil {
-		out = append(out, described{f.lanes.net.Info(), "lanes", pipeline.StageLanesForward})
-	}
-	return out
-}
-
-// run moves the frames until the source ends or ctx does.
-func (f *Feed) run(ctx context.Context, publisher pipeline.Publisher, metrics *obs.Metrics) error {
+// feed is this camera as the pipeline has it.
+func (f *Feed) feed(publisher pipeline.Publisher, metrics *obs.Metrics) pipeline.Feed {
 	if live, ok := f.raw.(sensors.Live); ok {
 		live.Watch(f.state.set)
 	}
 	st := pipeline.Stages{
 		Source:    f.source,
-		Detector:  f.detector,
 		Locator:   newPlacer(f.Camera),
 		Planner:   f.planner,
 		Publisher: publisher,
 		Viewer:    f.Viewer,
 	}
 	// A nil pointer in an interface is not a nil interface.
-	if f.lanes != nil {
-		st.Lanes = f.lanes
+	if f.follower != nil {
+		st.Tracker = f.follower
 	}
 	if metrics != nil {
 		st.Observers = append(st.Observers, metrics)
 	}
-	c := pipeline.Config{Camera: f.Config.Camera, Deadline: f.Config.Deadline, Policy: f.policy, Speed: f.Config.Speed}
-	if !f.Config.Deterministic {
-		return pipeline.Run(ctx, c, st, f.Account)
+	return pipeline.Feed{
+		Config: pipeline.Config{
+			Camera: f.Config.Camera, Deadline: f.Config.Deadline, Policy: f.policy, Speed: f.Config.Speed,
+			LanesEvery: f.Config.Lanes.Every, Weight: f.priority, Rate: f.Config.Rate,
+		},
+		Stages:  st,
+		Account: f.Account,
 	}
-	return pipeline.Replay(ctx, c, st, f.Account, f.service())
 }
 
-// service says how long the stages take in a deterministic run: as long as they
-// took when the source was recorded, and else what the configuration says.
-func (f *Feed) service() pipeline.Service {
-	times := sensors.RecordedTimes(f.raw)
-	fixed := pipeline.Fixed(msg.StageTime{Stage: pipeline.StageForward, Took: f.Config.ServiceTime})
-	return pipeline.Recorded(func(pts time.Duration) *msg.FrameReport { return times[pts] }, fixed)
+// recordedTimes are those of the run in which the source was recorded.
+func (f *Feed) recordedTimes() map[time.Duration]*msg.FrameReport {
+	return sensors.RecordedTimes(f.raw)
 }
 
 func (f *Feed) finish() error {
@@ -290,17 +270,4 @@ func (f *Feed) closeSource() error {
 	err := f.source.Close()
 	f.source, f.raw = nil, nil
 	return err
-}
-
-func (f *Feed) closeNetworks() error {
-	var errs []error
-	if f.detector != nil {
-		errs = append(errs, f.detector.Close())
-		f.detector = nil
-	}
-	if f.lanes != nil {
-		errs = append(errs, f.lanes.Close())
-		f.lanes = nil
-	}
-	return errors.Join(errs...)
 }

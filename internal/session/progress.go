@@ -174,10 +174,10 @@ func (f *Feed) describe(w io.Writer) {
 		rate = fmt.Sprintf("%g frames/s", in.FPS)
 	}
 	fmt.Fprintf(w, "%s  %s, %s, %s, policy %s, deadline %v\n", pad("source", 7)+"  "+in.Path, size, rate, frames, f.policy, f.Config.Deadline)
-	for _, n := range f.networks() {
+	for _, n := range f.group.networks() {
 		fmt.Fprintf(w, "%s  %s\n", pad(n.task, 7), n.summary(Times{}).line())
 	}
-	if f.lanes == nil {
+	if len(f.group.lanes) == 0 {
 		fmt.Fprintf(w, "%s  off: plans will say no_lanes\n", pad("lanes", 7))
 	}
 	if f.Camera.Guessed {

@@ -83,6 +83,11 @@ func (b both) Detections(d *msg.Detections) {
 	b.recording.Detections(d)
 }
 
+func (b both) Tracks(m *msg.Tracks) {
+	b.bus.Tracks(m)
+	b.recording.Tracks(m)
+}
+
 func (b both) Lanes(l *msg.LaneSet) {
 	b.bus.Lanes(l)
 	b.recording.Lanes(l)

@@ -39,6 +39,7 @@ type Session struct {
 	// Warnings are for people to read before the run, a line each.
 	Warnings []string
 
+	groups    []*group
 	server    *embedded.Server // nil with a server of the user's own
 	publisher *bus.Publisher
 	recorder  *record.Recorder // nil: nothing is recorded
@@ -78,14 +79,15 @@ func openWith(ctx context.Context, cfg config.Config, open opener) (s *Session, 
 		}
 	}()
 	alone := Alone(cfg)
-	for _, one := range alone {
+	cameras := cfg.Each()
+	for i, one := range alone {
 		one, err := Chosen(one)
 		if err != nil {
 			return s, err
 		}
-		s.Feeds = append(s.Feeds, newFeed(one))
+		s.Feeds = append(s.Feeds, newFeed(one, cameras[i].Priority))
 	}
-	if err := s.openSources(ctx, open, cfg.Each(), logins); err != nil {
+	if err := s.openSources(ctx, open, cameras, logins); err != nil {
 		return s, err
 	}
 	if len(alone) == 1 {
@@ -98,6 +100,9 @@ func openWith(ctx context.Context, cfg config.Config, open opener) (s *Session, 
 		if err := f.openStages(); err != nil {
 			return s, s.ofCamera(f, err)
 		}
+	}
+	if err := s.openNetworks(ctx); err != nil {
+		return s, err
 	}
 	if err := s.openBus(ctx, cfg.NATS.URL); err != nil {
 		return s, err
@@ -129,6 +134,25 @@ func (s *Session) openSources(ctx context.Context, open opener, cameras []config
 		return fmt.Errorf("ended while the sources were opened, before the first frame: %w", err)
 	}
 	return errors.Join(errs...)
+}
+
+// openNetworks opens the networks of all cameras, and measures them.
+func (s *Session) openNetworks(ctx context.Context) error {
+	s.groups = groups(s.Feeds)
+	for _, g := range s.groups {
+		if err := g.open(len(s.groups)); err != nil {
+			return s.ofCamera(g.feeds[0], err)
+		}
+	}
+	for _, g := range s.groups {
+		if err := g.measure(ctx); err != nil {
+			return s.ofCamera(g.feeds[0], err)
+		}
+		if warning := g.warning(); warning != "" {
+			s.Warnings = append(s.Warnings, warning)
+		}
+	}
+	return nil
 }
 
 // together refuses what does not go together.
@@ -185,7 +209,7 @@ func (s *Session) openBus(ctx context.Context, url string) (err error) {
 func (s *Session) serveMetrics() (*obs.Metrics, error) {
 	var nets []obs.Network
 	for _, f := range s.Feeds {
-		for _, n := range f.networks() {
+		for _, n := range f.group.networks() {
 			nets = append(nets, obs.Network{Network: message(n.Info), Camera: f.Config.Camera, Task: n.task, Fallback: n.Fallback})
 		}
 	}
@@ -206,8 +230,8 @@ func (s *Session) Run(ctx context.Context) (Summary, error) {
 	}
 	stop := s.watch()
 	var cameras sync.WaitGroup
-	for _, f := range s.Feeds {
-		cameras.Go(func() { f.broke = f.run(frames, s.outlet(), s.metrics) })
+	for _, g := range s.groups {
+		cameras.Go(func() { g.run(frames, s.outlet(), s.metrics) })
 		if s.Config.Deterministic {
 			cameras.Wait() // one after the other, so that their messages are in one order
 		}
@@ -267,8 +291,8 @@ func (s *Session) Close() error {
 		errs = append(errs, s.metrics.Close())
 		s.metrics = nil
 	}
-	for _, f := range s.Feeds {
-		errs = append(errs, f.closeNetworks())
+	for _, g := range s.groups {
+		errs = append(errs, g.close())
 	}
 	return errors.Join(errs...)
 }

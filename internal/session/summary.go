@@ -176,7 +176,7 @@ func (f *Feed) summary() CameraRun {
 	r.Source = SourceSummary{in.Kind, f.Source.Path, in.Width, in.Height, in.FPS}
 	r.Camera = CameraSummary{f.Config.Camera, f.Camera.Guessed}
 	r.Policy = string(f.policy)
-	for _, n := range f.networks() {
+	for _, n := range f.group.networks() {
 		r.Networks = append(r.Networks, n.summary(r.Stages[n.forward]))
 	}
 	if f.Config.Save != "" {

@@ -54,6 +54,9 @@ type Rung struct {
 	Parameters int64 `yaml:"parameters" json:"parameters" min:"0"`
 	FileBytes  int64 `yaml:"file_bytes" json:"file_bytes" min:"0"`
 	MACs       int64 `yaml:"macs" json:"macs" min:"0"`
+	// Resident is the memory that the network adds to a process with the engine loaded,
+	// while it runs, in bytes; 0: not known.
+	Resident int64 `yaml:"resident_bytes" json:"resident_bytes,omitempty" min:"0"`
 }
 
 // Between is the interval in words; - where it is not known.
@@ -139,6 +142,9 @@ func (l *Ladder) Text() string {
 			fmt.Fprintf(&b, "    interval: [%.4f, %.4f]\n", r.Interval[0], r.Interval[1])
 		}
 		fmt.Fprintf(&b, "    parameters: %d\n    file_bytes: %d\n    macs: %d\n", r.Parameters, r.FileBytes, r.MACs)
+		if r.Resident > 0 {
+			fmt.Fprintf(&b, "    resident_bytes: %d\n", r.Resident)
+		}
 	}
 	return b.String()
 }

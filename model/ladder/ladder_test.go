@@ -25,7 +25,7 @@ func ladder() *Ladder {
 
 func TestTextLoads(t *testing.T) {
 	want := ladder()
-	want.Rungs[0].Parameters, want.Rungs[0].FileBytes, want.Rungs[0].MACs, want.Rungs[1].Interval = 1, 2, 3, nil
+	want.Rungs[0].Parameters, want.Rungs[0].FileBytes, want.Rungs[0].MACs, want.Rungs[0].Resident, want.Rungs[1].Interval = 1, 2, 3, 4, nil
 	file := filepath.Join(t.TempDir(), "ladder.yaml")
 	if err := os.WriteFile(file, []byte(want.Text()), 0o600); err != nil {
 		t.Fatal(err)
@@ -36,6 +36,9 @@ func TestTextLoads(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nwant %+v", got, want)
+	}
+	if n := strings.Count(want.Text(), "resident_bytes"); n != 1 {
+		t.Errorf("memory of %d rungs is written, of one it is known", n)
 	}
 }
 
@@ -54,6 +57,7 @@ func TestValidate(t *testing.T) {
 		{"a day", func(l *Ladder) { l.Rungs[0].P50MS, l.Rungs[0].P99MS = 864e5, 864e5 }, "p50_ms"},
 		{"half an interval", func(l *Ladder) { l.Rungs[0].Interval = []float64{.5} }, "from low to high"},
 		{"an interval turned", func(l *Ladder) { l.Rungs[0].Interval = []float64{.5, .4} }, "from low to high"},
+		{"less than no memory", func(l *Ladder) { l.Rungs[0].Resident = -1 }, "resident_bytes"},
 		{"another engine", func(l *Ladder) { l.Rungs[0].Engine = "tea" }, "engine"},
 	} {
 		l := ladder()

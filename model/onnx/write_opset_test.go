@@ -64,3 +64,34 @@ func TestOpsetOfGenericLayers(t *testing.T) {
 		})
 	}
 }
+
+// A node is the same in another opset where that is not older and no change of its
+// operator lies between: after the one that it was read in, up to and with the other.
+func TestLasts(t *testing.T) {
+	for _, c := range []struct {
+		op       string
+		from, to int
+		want     bool
+	}{
+		{"Selu", 11, 11, true},
+		{"Selu", 11, 22, true},
+		{"Selu", 12, 11, false},
+		{"Squeeze", 12, 11, false}, // though nothing changed between
+		{"Squeeze", 11, 12, true},
+		{"Squeeze", 12, 13, false},
+		{"Squeeze", 13, 14, true},
+		{"Squeeze", 11, 14, false},
+		{"Split", 12, 13, false},
+		{"Split", 13, 17, true},
+		{"Split", 17, 18, false},
+		{"Split", 18, 22, true},
+		{"Split", 12, 18, false},
+		{"Selu", 6, 6, true}, // whatever it is there, it stays
+		{"Selu", 6, 7, false},
+		{"Selu", 7, 8, true},
+	} {
+		if got := lasts(c.op, c.from, c.to); got != c.want {
+			t.Errorf("%s from opset %d in %d: %v, want %v", c.op, c.from, c.to, got, c.want)
+		}
+	}
+}

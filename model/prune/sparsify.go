@@ -34,87 +34,49 @@ func (s Schedule) At(step int) float64 {
 	return s.Final + (s.Initial-s.Final)*left*left*left
 }
 
-// Scope says among which weights the smallest are looked for.
-type Scope int
-
-// The scopes.
-const (
-	PerLayer Scope = iota // each layer is as sparse as the others
-	Global                // the smallest of all layers go
-)
-
 // Sparsify sets the weights of smallest magnitude to zero, in place: the part
-// sparsity (0..1) of the weights of convolutions and fully connected layers, to
+// sparsity (0..1) of the weights of each convolution and fully connected layer, to
 // the nearest whole number. Biases and normalisations stay. Of equal magnitudes
 // the first go.
-func Sparsify(g *model.Graph, sparsity float64, scope Scope) error {
+func Sparsify(g *model.Graph, sparsity float64) error {
 	if !(sparsity >= 0 && sparsity <= 1) {
 		return fmt.Errorf("a sparsity of %v is not possible: give a part of the weights, 0 to 1", sparsity)
 	}
-	var kernels [][]float32
 	for i := range g.Layers {
 		for part := range model.Weights(g.Layers[i].Op) {
 			if part.Name == "weight" {
-				kernels = append(kernels, part.Values)
+				clearSmallest(part.Values, sparsity)
 			}
 		}
-	}
-	if scope == Global {
-		clearSmallest(kernels, sparsity)
-		return nil
-	}
-	for i := range kernels {
-		clearSmallest(kernels[i:i+1], sparsity)
 	}
 	return nil
 }
 
-func clearSmallest(kernels [][]float32, sparsity float64) {
-	magnitudes := slices.Concat(kernels...)
-	for i, w := range magnitudes {
-		magnitudes[i] = magnitude(w)
-	}
-	n := int(math.Round(sparsity * float64(len(magnitudes))))
+func clearSmallest(kernel []float32, sparsity float64) {
+	n := int(math.Round(sparsity * float64(len(kernel))))
 	if n == 0 {
 		return
+	}
+	magnitudes := make([]float32, len(kernel))
+	for i, w := range kernel {
+		magnitudes[i] = magnitude(w)
 	}
 	slices.Sort(magnitudes)
 	threshold := magnitudes[n-1]
 	below, _ := slices.BinarySearch(magnitudes, threshold)
 	equal := n - below // so many of those at the threshold go
-	for _, kernel := range kernels {
-		for i, w := range kernel {
-			switch m := magnitude(w); {
-			case m < threshold:
-				kernel[i] = 0
-			case m == threshold && equal > 0:
-				kernel[i] = 0
-				equal--
-			}
+	for i, w := range kernel {
+		switch m := magnitude(w); {
+		case m < threshold:
+			kernel[i] = 0
+		case m == threshold && equal > 0:
+			kernel[i] = 0
+			equal--
 		}
 	}
 }
 
 func magnitude(w float32) float32 { return float32(math.Abs(float64(w))) }
-
-// Sparsity is the part of those weights that is zero.
-func Sparsity(g *model.Graph) float64 {
-	zeros, n := 0, 0
-	for i := range g.Layers {
-		for part := range model.Weights(g.Layers[i].Op) {
-			if part.Name != "weight" {
-				continue
-			}
-			n += len(part.Values)
-			for _, w := range part.Values {
-				if w == 0 {
-					zeros++
-				}
-			}
-		}
-	}
-	return float64(zeros) / float64(max(1, n))
-}
 
 // FileSize is the bytes of a file, and those after gzip at its usual level: all
 // that sparse weights make smaller.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 	"testing/iotest"
 
@@ -47,21 +48,19 @@ func TestSparsify(t *testing.T) {
 	for _, tc := range []struct {
 		name          string
 		sparsity      float64
-		scope         prune.Scope
 		first, second []float32
 	}{
-		{"none", 0, prune.PerLayer, []float32{1, -2}, []float32{-3, 4, 1, -9}},
-		{"half of each", 0.5, prune.PerLayer, []float32{0, -2}, []float32{0, 4, 0, -9}},
-		{"half of all, the first of equals", 0.5, prune.Global, []float32{0, 0}, []float32{-3, 4, 0, -9}},
-		{"a third of all, equals apart", 0.2, prune.Global, []float32{0, -2}, []float32{-3, 4, 1, -9}},
-		{"all", 1, prune.Global, []float32{0, 0}, []float32{0, 0, 0, 0}},
+		{"none", 0, []float32{1, -2}, []float32{-3, 4, 1, -9}},
+		{"half of each", 0.5, []float32{0, -2}, []float32{0, 4, 0, -9}},
+		{"to the nearest whole number", 0.7, []float32{0, -2}, []float32{0, 0, 0, -9}},
+		{"all", 1, []float32{0, 0}, []float32{0, 0, 0, 0}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			g := weights(t, []float32{1, -2}, []float32{-3, 4, 1, -9})
 			want := g.Clone()
 			copy(want.Layers[1].Op.(*model.Conv).Weight, tc.first)
 			copy(want.Layers[2].Op.(*model.Conv).Weight, tc.second)
-			if err := prune.Sparsify(g, tc.sparsity, tc.scope); err != nil {
+			if err := prune.Sparsify(g, tc.sparsity); err != nil {
 				t.Fatal(err)
 			}
 			if !reflect.DeepEqual(g, want) {
@@ -70,8 +69,15 @@ func TestSparsify(t *testing.T) {
 			}
 		})
 	}
+	g := weights(t, []float32{2}, []float32{-1, 1, 3, 1})
+	if err := prune.Sparsify(g, .5); err != nil {
+		t.Fatal(err)
+	}
+	if got := g.Layers[2].Op.(*model.Conv).Weight; !slices.Equal(got, []float32{0, 0, 3, 1}) {
+		t.Errorf("of equals not the first go: %v", got)
+	}
 	for _, bad := range []float64{-0.1, 1.1, math.NaN()} {
-		if prune.Sparsify(weights(t, []float32{1}, []float32{1}), bad, prune.Global) == nil {
+		if prune.Sparsify(weights(t, []float32{1}, []float32{1}), bad) == nil {
 			t.Errorf("a sparsity of %v was taken", bad)
 		}
 	}
@@ -79,23 +85,32 @@ func TestSparsify(t *testing.T) {
 
 // Without training in between, many steps come to the same as one.
 func TestStepsWithoutTraining(t *testing.T) {
-	for _, scope := range []prune.Scope{prune.PerLayer, prune.Global} {
-		stepped, once := inverted(t), inverted(t)
-		s := prune.Schedule{Final: 0.7, End: 50}
-		for step := range 51 {
-			if err := prune.Sparsify(stepped, s.At(step), scope); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := prune.Sparsify(once, 0.7, scope); err != nil {
+	stepped, once := inverted(t), inverted(t)
+	s := prune.Schedule{Final: 0.7, End: 50}
+	for step := range 51 {
+		if err := prune.Sparsify(stepped, s.At(step)); err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(stepped, once) {
-			t.Error("the networks differ")
+	}
+	if err := prune.Sparsify(once, 0.7); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(stepped, once) {
+		t.Error("the networks differ")
+	}
+	zeros, n := 0, 0
+	for i := range once.Layers {
+		if c, ok := once.Layers[i].Op.(*model.Conv); ok {
+			for _, w := range c.Weight {
+				n++
+				if w == 0 {
+					zeros++
+				}
+			}
 		}
-		if got := prune.Sparsity(once); math.Abs(got-0.7) > 0.01 {
-			t.Errorf("sparsity %v, expected 0.7", got)
-		}
+	}
+	if got := float64(zeros) / float64(n); math.Abs(got-0.7) > 0.01 {
+		t.Errorf("sparsity %v, expected 0.7", got)
 	}
 }
 
@@ -121,7 +136,7 @@ func TestFileSizeNumerics(t *testing.T) {
 	plain, zipped, macs := size()
 	t.Logf("%d bytes, %d compressed, %d multiply-accumulates", plain, zipped, macs)
 	for _, sparsity := range []float64{0.5, 0.8, 0.9} {
-		if err := prune.Sparsify(f.Graph, sparsity, prune.PerLayer); err != nil {
+		if err := prune.Sparsify(f.Graph, sparsity); err != nil {
 			t.Fatal(err)
 		}
 		gotPlain, gotZipped, gotMacs := size()

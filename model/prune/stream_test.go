@@ -418,16 +418,54 @@ func TestThinned(t *testing.T) {
 	}
 }
 
-// No image is both held out and fitted to, and none is lost.
+// Each so many-th image is held out from the first on, in order; no other is, and none
+// is lost.
 func TestApart(t *testing.T) {
 	for _, n := range []int{1, fewest, holdOut, holdOut + 1, 50} {
-		held, rest := apart(noise(1, n, 1))
-		seen := map[float32]bool{}
-		for _, x := range slices.Concat(held, rest) {
-			seen[x[0]] = true
+		images := noise(1, n, 1)
+		held, rest := apart(images)
+		if len(held)+len(rest) != n {
+			t.Fatalf("of %d images %d are held out and %d are not", n, len(held), len(rest))
 		}
-		if len(seen) != n || len(held)+len(rest) != n || len(held) != (n+holdOut-1)/holdOut {
-			t.Errorf("of %d images %d are held out and %d are not, %d in all", n, len(held), len(rest), len(seen))
+		for k, x := range images {
+			of, at := rest, k-1-k/holdOut
+			if k%holdOut == 0 {
+				of, at = held, k/holdOut
+			}
+			if at >= len(of) || &of[at][0] != &x[0] {
+				t.Errorf("of %d images: number %d is not where it belongs, %d held out", n, k, len(held))
+			}
+		}
+	}
+}
+
+// Nothing is fitted to what is held out: each of the other images is looked at, with
+// its mirror image, and what the network gives is kept of those held out.
+func TestNothingIsFittedToWhatIsHeldOut(t *testing.T) {
+	s := &stream{r: rand.New(rand.NewPCG(1, 0)), g: &model.Graph{}}
+	x := s.conv(s.add(&model.Input{Shape: model.Shape{1, 1, 4, 4}}), 8, 1, model.Relu)
+	s.g.Outputs = []int{s.conv(x, 2, 1, model.Linear)}
+	images := noise(1, 2*holdOut+1, s.g.Layers[0].Shape.Elements())
+	opt, err := Options{Remove: []float64{.5}}.defaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &shrinking{opt: opt, was: s.g}
+	if err := w.prepare(t.Context(), images); err != nil {
+		t.Fatal(err)
+	}
+	held, rest := apart(images)
+	if len(w.held) != len(held) || len(w.want) != len(held) || len(w.o.images) != 2*len(rest) {
+		t.Fatalf("%d held out, %d outputs of them, %d fitted to", len(w.held), len(w.want), len(w.o.images))
+	}
+	for k, x := range held {
+		if &w.held[k][0] != &x[0] {
+			t.Errorf("number %d of those held out is another", k)
+		}
+	}
+	for k, x := range rest {
+		if &w.o.images[2*k][0] != &x[0] || !slices.Equal(w.o.images[2*k+1], mirrored(x, s.g.Layers[0].Shape)) {
+			t.Errorf("number %d of those that are fitted to is another", k)
 		}
 	}
 }

@@ -39,8 +39,9 @@ type Message struct {
 	Count           uint64 // from the headers
 	// Proto is the payload as it was decoded.
 	Proto proto.Message
-	// Value is the same as a *msg.Detections, *msg.LaneSet, *msg.Trajectory,
-	// *msg.FrameReport or *msg.CameraState. It shares nothing with Proto but strings.
+	// Value is the same as a *msg.Detections, *msg.Tracks, *msg.LaneSet,
+	// *msg.Trajectory, *msg.FrameReport or *msg.CameraState. It shares nothing with
+	// Proto but strings.
 	Value any
 }
 
@@ -112,6 +113,8 @@ func frameOf(value any) (camera string, h *msg.Header) {
 	switch v := value.(type) {
 	case *msg.Detections:
 		h = &v.Header
+	case *msg.Tracks:
+		h = &v.Header
 	case *msg.LaneSet:
 		h = &v.Header
 	case *msg.Trajectory:
@@ -131,6 +134,8 @@ func FromProto(m proto.Message) (any, error) {
 	switch m := m.(type) {
 	case *pb.Detections:
 		return detectionsFromProto(m)
+	case *pb.Tracks:
+		return tracksFromProto(m)
 	case *pb.LaneSet:
 		return lanesFromProto(m)
 	case *pb.Trajectory:
@@ -156,15 +161,54 @@ func detectionsFromProto(m *pb.Detections) (*msg.Detections, error) {
 		Items:  sized[msg.Detection](len(m.GetItems())),
 	}
 	for i, in := range m.GetItems() {
-		b := in.GetBox()
 		out.Items[i] = msg.Detection{
-			Box:   msg.Box{X0: b.GetX0(), Y0: b.GetY0(), X1: b.GetX1(), Y1: b.GetY1()},
+			Box:   boxFromProto(in.GetBox()),
 			Class: int(in.GetClass()),
 			Label: in.GetLabel(),
 			Score: in.GetScore(),
 		}
 	}
 	return out, nil
+}
+
+func tracksFromProto(m *pb.Tracks) (*msg.Tracks, error) {
+	h, err := headerFromProto(m.GetHeader())
+	if err != nil {
+		return nil, err
+	}
+	out := &msg.Tracks{
+		Header: h,
+		Width:  int(m.GetWidth()),
+		Height: int(m.GetHeight()),
+		Only:   m.GetOnly(),
+		Items:  sized[msg.Track](len(m.GetItems())),
+	}
+	if out.Ahead, err = durationFromProto("ahead", m.GetAhead()); err != nil {
+		return nil, err
+	}
+	for i, in := range m.GetItems() {
+		state, ok := trackStates.fromProto(in.GetState())
+		if !ok {
+			return nil, fmt.Errorf("state %d is not one that this version knows", in.GetState())
+		}
+		t := msg.Track{
+			ID: in.GetId(), Class: int(in.GetClass()), Label: in.GetLabel(), Score: in.GetScore(), State: state,
+			Measured: boxFromProto(in.GetMeasured()), Box: boxFromProto(in.GetBox()), Forecast: boxFromProto(in.GetForecast()),
+			VX: in.GetVx(), VY: in.GetVy(), Sigma: in.GetSigma(),
+		}
+		if t.Unseen, err = durationFromProto("unseen", in.GetUnseen()); err != nil {
+			return nil, err
+		}
+		if t.Detection, err = indexFromProto("detection", in.Detection, math.MaxUint32+1); err != nil {
+			return nil, err
+		}
+		out.Items[i] = t
+	}
+	return out, nil
+}
+
+func boxFromProto(b *pb.Box) msg.Box {
+	return msg.Box{X0: b.GetX0(), Y0: b.GetY0(), X1: b.GetX1(), Y1: b.GetY1()}
 }
 
 func lanesFromProto(m *pb.LaneSet) (*msg.LaneSet, error) {

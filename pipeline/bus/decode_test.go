@@ -65,6 +65,8 @@ func TestDecodeSaysWhatIsWrong(t *testing.T) {
 	}
 	for _, m := range []proto.Message{
 		&pb.Trajectory{Mode: 99}, &pb.FrameReport{Outcome: -1}, &pb.Box{},
+		&pb.Tracks{Items: []*pb.Track{{State: 99}}}, &pb.Tracks{Ahead: &durationpb.Duration{Seconds: 1, Nanos: -1}},
+		&pb.Tracks{Items: []*pb.Track{{Unseen: &durationpb.Duration{Seconds: 1, Nanos: -1}}}},
 		&pb.CameraState{Status: 99}, &pb.CameraState{Clock: -1}, &pb.Detections{Header: &pb.Header{CaptureClock: 99}},
 		&pb.CameraState{At: &timestamppb.Timestamp{Nanos: -1}}, &pb.CameraState{ClockOffset: &durationpb.Duration{Seconds: 1, Nanos: -1}},
 	} {
@@ -100,6 +102,8 @@ func FuzzDecode(f *testing.F) {
 	for i, v := range []any{
 		&msg.Detections{Header: msg.Header{Camera: "front", Seq: 1, CapturedAt: time.Unix(1_700_000_000, 1).UTC()},
 			Items: []msg.Detection{{Class: 2, Label: "car", Score: 0.5}}},
+		&msg.Tracks{Header: msg.Header{Camera: "front", Seq: 2}, Ahead: 80 * time.Millisecond, Only: true, Items: []msg.Track{
+			{ID: 7, Class: 2, Label: "car", Score: 0.5, State: msg.TrackCoasting, Box: msg.Box{X0: 1, Y0: 2, X1: 30, Y1: 40}, VX: -3, Sigma: 2, Unseen: time.Second, Detection: -1}}},
 		&msg.LaneSet{Header: msg.Header{Camera: "front"}, Lanes: make([]msg.Lane, 2), EgoRight: 1},
 		&msg.Trajectory{Header: msg.Header{Camera: "front"}, LeadObject: -1, Points: make([]msg.TrajectoryPoint, 2)},
 		&msg.FrameReport{Header: msg.Header{Camera: "front"}, Stages: make([]msg.StageTime, 2)},

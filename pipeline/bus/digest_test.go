@@ -21,6 +21,8 @@ func digestOf(v any) string {
 	switch v := v.(type) {
 	case *msg.Detections:
 		d.detections(v)
+	case *msg.Tracks:
+		d.tracks(v)
 	case *msg.LaneSet:
 		d.lanes(v)
 	case *msg.Trajectory:
@@ -119,10 +121,42 @@ func (d digest) detections(v *msg.Detections) {
 	d.network(v.By)
 	d.uint(uint64(len(v.Items)))
 	for _, o := range v.Items {
-		d.floats(o.Box.X0, o.Box.Y0, o.Box.X1, o.Box.Y1)
+		d.box(o.Box)
 		d.uint(uint64(o.Class))
 		d.texts(o.Label)
 		d.floats(o.Score)
+	}
+}
+
+func (d digest) flag(yes bool) {
+	b := byte(0)
+	if yes {
+		b = 1
+	}
+	d.Write([]byte{b})
+}
+
+func (d digest) box(b msg.Box) { d.floats(b.X0, b.Y0, b.X1, b.Y1) }
+
+func (d digest) tracks(v *msg.Tracks) {
+	d.header(v.Header)
+	d.uint(uint64(v.Width))
+	d.uint(uint64(v.Height))
+	d.duration(v.Ahead)
+	d.flag(v.Only)
+	d.uint(uint64(len(v.Items)))
+	for _, t := range v.Items {
+		d.uint(t.ID)
+		d.uint(uint64(t.Class))
+		d.texts(t.Label)
+		d.floats(t.Score)
+		d.uint(map[msg.TrackState]uint64{msg.TrackTentative: 1, msg.TrackConfirmed: 2, msg.TrackCoasting: 3}[t.State])
+		d.box(t.Measured)
+		d.box(t.Box)
+		d.box(t.Forecast)
+		d.floats(t.VX, t.VY, t.Sigma)
+		d.duration(t.Unseen)
+		d.index(t.Detection)
 	}
 }
 

@@ -76,7 +76,7 @@ func TestDocumentedGoExampleIsTested(t *testing.T) {
 // Every field, message and enum value of the schemas has a comment.
 func TestSchemasAreDocumented(t *testing.T) {
 	files, err := filepath.Glob("proto/dashline/v1/*.proto")
-	if err != nil || len(files) != 6 {
+	if err != nil || len(files) != 7 {
 		t.Fatalf("%d schema files, %v", len(files), err)
 	}
 	for _, file := range files {

@@ -20,7 +20,7 @@ import (
 // with 3,000 boxes takes about 130 kB.
 const MaxPayload = 512 << 10
 
-// ToProto returns v as its Protobuf message. v is a *msg.Detections,
+// ToProto returns v as its Protobuf message. v is a *msg.Detections, *msg.Tracks,
 // *msg.LaneSet, *msg.Trajectory, *msg.FrameReport or *msg.CameraState, which the
 // result does not alias, apart from strings. It fails on a number or a word that
 // the schema cannot hold.
@@ -31,6 +31,8 @@ func ToProto(v any) (proto.Message, error) {
 	switch v := v.(type) {
 	case *msg.Detections:
 		return detectionsToProto(v)
+	case *msg.Tracks:
+		return tracksToProto(v)
 	case *msg.LaneSet:
 		return lanesToProto(v)
 	case *msg.Trajectory:
@@ -76,14 +78,61 @@ func detectionsToProto(d *msg.Detections) (*pb.Detections, error) {
 	}, len(d.Items))
 	for i := range d.Items {
 		in, s := &d.Items[i], &slab[i]
-		s.box.X0, s.box.Y0, s.box.X1, s.box.Y1 = in.Box.X0, in.Box.Y0, in.Box.X1, in.Box.Y1
-		s.item.Box = &s.box
+		s.item.Box = boxToProto(in.Box, &s.box)
 		s.item.Class = r.u32("class", in.Class)
 		s.item.Label = text(in.Label)
 		s.item.Score = in.Score
 		out.Items[i] = &s.item
 	}
 	return out, r.err("detections")
+}
+
+func tracksToProto(t *msg.Tracks) (*pb.Tracks, error) {
+	var r ranges
+	out := &pb.Tracks{
+		Header: r.header(&t.Header),
+		Width:  r.u32("width", t.Width),
+		Height: r.u32("height", t.Height),
+		Ahead:  durationToProto(t.Ahead),
+		Only:   t.Only,
+		Items:  make([]*pb.Track, len(t.Items)),
+	}
+	slab := make([]struct {
+		item                    pb.Track
+		measured, box, forecast pb.Box
+		unseen                  durationpb.Duration
+		detection               uint32
+	}, len(t.Items))
+	for i := range t.Items {
+		in, s := &t.Items[i], &slab[i]
+		out.Items[i] = &s.item
+		s.item.Id = in.ID
+		s.item.Class = r.u32("class", in.Class)
+		s.item.Label = text(in.Label)
+		s.item.Score = in.Score
+		s.item.State = r.trackState(in.State)
+		if in.Measured != (msg.Box{}) {
+			s.item.Measured = boxToProto(in.Measured, &s.measured)
+		}
+		s.item.Box = boxToProto(in.Box, &s.box)
+		s.item.Forecast = boxToProto(in.Forecast, &s.forecast)
+		s.item.Vx, s.item.Vy, s.item.Sigma = in.VX, in.VY, in.Sigma
+		if in.Unseen != 0 {
+			s.unseen.Seconds, s.unseen.Nanos = int64(in.Unseen/time.Second), int32(in.Unseen%time.Second)
+			s.item.Unseen = &s.unseen
+		}
+		if in.Detection >= 0 {
+			s.detection = r.u32("detection", in.Detection)
+			s.item.Detection = &s.detection
+		}
+	}
+	return out, r.err("tracks")
+}
+
+// boxToProto fills out, which it returns.
+func boxToProto(b msg.Box, out *pb.Box) *pb.Box {
+	out.X0, out.Y0, out.X1, out.Y1 = b.X0, b.Y0, b.X1, b.Y1
+	return out
 }
 
 func lanesToProto(l *msg.LaneSet) (*pb.LaneSet, error) {
@@ -267,6 +316,14 @@ func (r *ranges) clock(c msg.CaptureClock) pb.CaptureClock {
 	e, ok := captureClocks.toProto(c)
 	if !ok {
 		r.fail("capture clock", c)
+	}
+	return e
+}
+
+func (r *ranges) trackState(s msg.TrackState) pb.TrackState {
+	e, ok := trackStates.toProto(s)
+	if !ok {
+		r.fail("state", s)
 	}
 	return e
 }

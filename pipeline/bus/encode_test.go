@@ -86,7 +86,7 @@ func TestNotANumberSurvives(t *testing.T) {
 // Every field of the values must reach the wire: one that is added to msg and
 // forgotten here would be lost without a word.
 func TestEveryFieldReachesTheWire(t *testing.T) {
-	for _, v := range []any{new(msg.Detections), new(msg.LaneSet), new(msg.Trajectory), new(msg.FrameReport), new(msg.CameraState)} {
+	for _, v := range []any{new(msg.Detections), new(msg.Tracks), new(msg.LaneSet), new(msg.Trajectory), new(msg.FrameReport), new(msg.CameraState)} {
 		filled := reflect.ValueOf(v).Elem()
 		setAll(t, filled)
 		switch v := v.(type) {
@@ -96,6 +96,8 @@ func TestEveryFieldReachesTheWire(t *testing.T) {
 			v.Outcome = msg.Late
 		case *msg.CameraState:
 			v.Status = msg.CameraStalled
+		case *msg.Tracks:
+			v.Items[0].State = msg.TrackCoasting
 		case *msg.LaneSet:
 			v.EgoLeft, v.EgoRight = 0, 0
 		}
@@ -137,6 +139,8 @@ func setAll(t *testing.T, v reflect.Value) {
 			return
 		}
 		v.SetString("front")
+	case reflect.Bool:
+		v.SetBool(true)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(3)
 	case reflect.Uint64:
@@ -158,6 +162,9 @@ func TestEncodeRefusesWhatTheSchemaCannotHold(t *testing.T) {
 		{"negative width", &msg.Detections{Header: header, Width: -1}, "width -1"},
 		{"huge height", &msg.LaneSet{Header: header, Height: math.MaxUint32 + 1}, "height 4294967296"},
 		{"negative class", &msg.Detections{Header: header, Items: []msg.Detection{{Class: -1}}}, "class -1"},
+		{"negative class of a track", &msg.Tracks{Header: header, Items: []msg.Track{{Class: -1}}}, "class -1"},
+		{"huge index of a detection", &msg.Tracks{Header: header, Items: []msg.Track{{Detection: math.MaxUint32 + 1}}}, "detection 4294967296"},
+		{"unknown state", &msg.Tracks{Header: header, Items: []msg.Track{{State: "dead"}}}, "state dead"},
 		{"boundary that is not there", &msg.LaneSet{Header: header, EgoLeft: 1, EgoRight: -1, Lanes: make([]msg.Lane, 1)}, "ego left 1"},
 		{"unknown mode", &msg.Trajectory{Header: header, Mode: "fly"}, `no mode "fly"`},
 		{"unknown outcome", &msg.FrameReport{Header: header, Outcome: "lost"}, `no outcome "lost"`},
@@ -222,6 +229,22 @@ func TestEncodingAllocationsDoNotGrowWithObjects(t *testing.T) {
 	few, many := count(2), count(200)
 	if many > few {
 		t.Errorf("%v allocations for 2 objects, %v for 200", few, many)
+	}
+	tracks := func(n int) float64 {
+		v := &msg.Tracks{Header: msg.Header{Camera: "front"}, Items: make([]msg.Track, n)}
+		for i := range v.Items {
+			v.Items[i] = msg.Track{ID: uint64(i), Measured: msg.Box{X1: 9, Y1: 9}, Unseen: time.Second, State: msg.TrackCoasting}
+		}
+		var b []byte
+		return testing.AllocsPerRun(20, func() {
+			var err error
+			if b, err = appendMessage(b[:0], v); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	if few, many := tracks(2), tracks(200); many > few {
+		t.Errorf("%v allocations for 2 tracks, %v for 200", few, many)
 	}
 }
 

@@ -73,14 +73,51 @@ func genPixel() *rapid.Generator[msg.Pixel] {
 	})
 }
 
+func genBox() *rapid.Generator[msg.Box] {
+	return rapid.Custom(func(t *rapid.T) msg.Box {
+		f := rapid.Float32()
+		return msg.Box{X0: f.Draw(t, "x0"), Y0: f.Draw(t, "y0"), X1: f.Draw(t, "x1"), Y1: f.Draw(t, "y1")}
+	})
+}
+
+func genTracks() *rapid.Generator[*msg.Tracks] {
+	item := rapid.Custom(func(t *rapid.T) msg.Track {
+		f := rapid.Float32()
+		return msg.Track{
+			ID:        rapid.Uint64().Draw(t, "id"),
+			Class:     rapid.IntRange(0, math.MaxUint32).Draw(t, "class"),
+			Label:     rapid.String().Draw(t, "label"),
+			Score:     f.Draw(t, "score"),
+			State:     rapid.SampledFrom([]msg.TrackState{"", msg.TrackTentative, msg.TrackConfirmed, msg.TrackCoasting}).Draw(t, "state"),
+			Measured:  genBox().Draw(t, "measured"),
+			Box:       genBox().Draw(t, "box"),
+			Forecast:  genBox().Draw(t, "forecast"),
+			VX:        f.Draw(t, "vx"),
+			VY:        f.Draw(t, "vy"),
+			Sigma:     f.Draw(t, "sigma"),
+			Unseen:    genDuration().Draw(t, "unseen"),
+			Detection: rapid.IntRange(-1, math.MaxUint32).Draw(t, "detection"),
+		}
+	})
+	return rapid.Custom(func(t *rapid.T) *msg.Tracks {
+		return &msg.Tracks{
+			Header: genHeader().Draw(t, "header"),
+			Width:  rapid.IntRange(0, math.MaxUint32).Draw(t, "width"),
+			Height: rapid.IntRange(0, math.MaxUint32).Draw(t, "height"),
+			Ahead:  genDuration().Draw(t, "ahead"),
+			Only:   rapid.Bool().Draw(t, "only"),
+			Items:  genSlice(item).Draw(t, "items"),
+		}
+	})
+}
+
 func genDetections() *rapid.Generator[*msg.Detections] {
 	item := rapid.Custom(func(t *rapid.T) msg.Detection {
-		f := rapid.Float32()
 		return msg.Detection{
-			Box:   msg.Box{X0: f.Draw(t, "x0"), Y0: f.Draw(t, "y0"), X1: f.Draw(t, "x1"), Y1: f.Draw(t, "y1")},
+			Box:   genBox().Draw(t, "box"),
 			Class: rapid.IntRange(0, math.MaxUint32).Draw(t, "class"),
 			Label: rapid.String().Draw(t, "label"),
-			Score: f.Draw(t, "score"),
+			Score: rapid.Float32().Draw(t, "score"),
 		}
 	})
 	return rapid.Custom(func(t *rapid.T) *msg.Detections {
@@ -195,6 +232,7 @@ func genCamera() *rapid.Generator[*msg.CameraState] {
 func genAny() *rapid.Generator[any] {
 	return rapid.OneOf(
 		rapid.Map(genDetections(), func(v *msg.Detections) any { return v }),
+		rapid.Map(genTracks(), func(v *msg.Tracks) any { return v }),
 		rapid.Map(genLanes(), func(v *msg.LaneSet) any { return v }),
 		rapid.Map(genPlan(), func(v *msg.Trajectory) any { return v }),
 		rapid.Map(genFrame(), func(v *msg.FrameReport) any { return v }),

@@ -113,17 +113,20 @@ func Connect(ctx context.Context, o Options) (*Publisher, error) {
 // others, what cannot be published is counted in Stats, not reported here.
 func (p *Publisher) Detections(d *msg.Detections) { p.offer(0, d) }
 
+// Tracks offers t.
+func (p *Publisher) Tracks(t *msg.Tracks) { p.offer(1, t) }
+
 // Lanes offers l.
-func (p *Publisher) Lanes(l *msg.LaneSet) { p.offer(1, l) }
+func (p *Publisher) Lanes(l *msg.LaneSet) { p.offer(2, l) }
 
 // Plan offers t.
-func (p *Publisher) Plan(t *msg.Trajectory) { p.offer(2, t) }
+func (p *Publisher) Plan(t *msg.Trajectory) { p.offer(3, t) }
 
 // Frame offers f.
-func (p *Publisher) Frame(f *msg.FrameReport) { p.offer(3, f) }
+func (p *Publisher) Frame(f *msg.FrameReport) { p.offer(4, f) }
 
 // Camera offers the state of a live camera.
-func (p *Publisher) Camera(c *msg.CameraState) { p.offer(4, c) }
+func (p *Publisher) Camera(c *msg.CameraState) { p.offer(5, c) }
 
 // Stats returns the account so far. It does not wait for the network.
 func (p *Publisher) Stats() Stats {

@@ -35,11 +35,13 @@ func TestPublishReachesASubscriber(t *testing.T) {
 	header := msg.Header{Camera: "front", Seq: 41, CapturedAt: time.Unix(1_700_000_000, 5).UTC(), PTS: time.Second}
 	sent := map[string]any{
 		"dashline.car.front.detections": &msg.Detections{Header: header, Width: 960},
+		"dashline.car.front.tracks":     &msg.Tracks{Header: header, Only: true, Items: []msg.Track{{ID: 3, State: msg.TrackCoasting, Detection: -1}}},
 		"dashline.car.front.lanes":      &msg.LaneSet{Header: header, EgoLeft: -1, EgoRight: -1},
 		"dashline.car.front.plan":       &msg.Trajectory{Header: header, Mode: msg.PlanNoLanes, LeadObject: -1},
 		"dashline.car.front.frames":     &msg.FrameReport{Header: header, Outcome: msg.OnTime},
 	}
 	p.Detections(sent["dashline.car.front.detections"].(*msg.Detections))
+	p.Tracks(sent["dashline.car.front.tracks"].(*msg.Tracks))
 	p.Lanes(sent["dashline.car.front.lanes"].(*msg.LaneSet))
 	p.Plan(sent["dashline.car.front.plan"].(*msg.Trajectory))
 	p.Frame(sent["dashline.car.front.frames"].(*msg.FrameReport))
@@ -62,7 +64,7 @@ func TestPublishReachesASubscriber(t *testing.T) {
 	if err := p.Close(within(t)); err != nil {
 		t.Fatal(err)
 	}
-	want := Stats{Offered: 4, Published: 4, Bytes: uint64(payloads)}
+	want := Stats{Offered: 5, Published: 5, Bytes: uint64(payloads)}
 	if got := p.Stats(); got != want {
 		t.Errorf("account is %+v, want %+v", got, want)
 	}

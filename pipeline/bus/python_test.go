@@ -48,17 +48,20 @@ func TestPythonClientReadsEveryMessage(t *testing.T) {
 		}
 		want[subject] = append(want[subject], received{seqOf(v), uint64(len(want[subject]) + 1), digestOf(v)})
 	}
-	p := connect(t, Options{URL: s.URL(), Buffer: 5 * frames})
+	p := connect(t, Options{URL: s.URL(), Buffer: 6 * frames})
 	boxes := 0
 	for i := range frames {
 		seq := uint64(3 * i) // the source's gaps are not the bus's
 		d, l, plan, f := genDetections().Example(i), genLanes().Example(i), genPlan().Example(i), genFrame().Example(i)
-		for _, h := range []*msg.Header{&d.Header, &l.Header, &plan.Header, &f.Header} {
+		tracks := genTracks().Example(i)
+		for _, h := range []*msg.Header{&d.Header, &tracks.Header, &l.Header, &plan.Header, &f.Header} {
 			h.Camera, h.Seq = "front", seq
 		}
 		boxes += len(d.Items)
 		p.Detections(d)
 		sent(KindDetections, d)
+		p.Tracks(tracks)
+		sent(KindTracks, tracks)
 		if i%2 == 0 { // lanes every other frame
 			p.Lanes(l)
 			sent(KindLanes, l)

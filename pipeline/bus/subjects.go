@@ -16,6 +16,7 @@ type Kind string
 // The kinds.
 const (
 	KindDetections Kind = "detections"
+	KindTracks     Kind = "tracks"
 	KindLanes      Kind = "lanes"
 	KindPlan       Kind = "plan"
 	KindFrames     Kind = "frames"
@@ -39,6 +40,8 @@ const prefix = "dashline"
 var topics = [...]Topic{
 	{KindDetections, "dashline.<vehicle>.<camera>.detections", "dashline.v1.Detections",
 		"one for each frame that detection finished", func() proto.Message { return new(pb.Detections) }},
+	{KindTracks, "dashline.<vehicle>.<camera>.tracks", "dashline.v1.Tracks",
+		"one for each frame on which objects were followed, with a detector's run or without", func() proto.Message { return new(pb.Tracks) }},
 	{KindLanes, "dashline.<vehicle>.<camera>.lanes", "dashline.v1.LaneSet",
 		"one for each frame that lane finding finished", func() proto.Message { return new(pb.LaneSet) }},
 	{KindPlan, "dashline.<vehicle>.<camera>.plan", "dashline.v1.Trajectory",

@@ -50,7 +50,7 @@ func TestNamesThatCannotBeTokens(t *testing.T) {
 			t.Errorf("vehicle %q: %v", name, err)
 		}
 	}
-	if _, err := Subject("car", "front", "sound"); err == nil || !strings.Contains(err.Error(), "detections, lanes, plan, frames") {
+	if _, err := Subject("car", "front", "sound"); err == nil || !strings.Contains(err.Error(), "detections, tracks, lanes, plan, frames") {
 		t.Errorf("kind sound: %v", err)
 	}
 }

@@ -17,6 +17,13 @@ var planModes = words[msg.PlanMode, pb.PlanMode]{
 	pb.PlanMode_PLAN_MODE_NO_LANES:    msg.PlanNoLanes,
 }
 
+var trackStates = words[msg.TrackState, pb.TrackState]{
+	pb.TrackState_TRACK_STATE_UNSPECIFIED: "",
+	pb.TrackState_TRACK_STATE_TENTATIVE:   msg.TrackTentative,
+	pb.TrackState_TRACK_STATE_CONFIRMED:   msg.TrackConfirmed,
+	pb.TrackState_TRACK_STATE_COASTING:    msg.TrackCoasting,
+}
+
 var outcomes = words[msg.Outcome, pb.Outcome]{
 	pb.Outcome_OUTCOME_UNSPECIFIED: "",
 	pb.Outcome_OUTCOME_ON_TIME:     msg.OnTime,

@@ -42,7 +42,7 @@ type Track struct {
 	// with one.
 	Unseen time.Duration
 	// Detection indexes the frame's Detections.Items, -1 where the object was not
-	// seen on the frame.
+	// seen on the frame, or too faintly for them.
 	Detection int
 }
 

@@ -30,22 +30,64 @@ func objectAnnotations(d *msg.Detections, stamp *timestamppb.Timestamp) *foxglov
 		Points:    make([]*foxglove.PointsAnnotation, len(d.Items)),
 		Texts:     make([]*foxglove.TextAnnotation, len(d.Items)),
 	}
-	letters := max(10, float64(d.Height)/40)
-	back := rgba(0, 0, 0, 0.6)
 	for i := range d.Items {
-		b, color := d.Items[i].Box, colorOf(d.Items[i].Label, 1)
-		x0, y0, x1, y1 := float64(b.X0), float64(b.Y0), float64(b.X1), float64(b.Y1)
-		corners := [4]foxglove.Point2{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}}
-		out.Points[i] = &foxglove.PointsAnnotation{
-			Timestamp: stamp, Type: foxglove.PointsAnnotation_LINE_LOOP, OutlineColor: color, Thickness: 2,
-			Points: []*foxglove.Point2{&corners[0], &corners[1], &corners[2], &corners[3]},
-		}
-		out.Texts[i] = &foxglove.TextAnnotation{
-			Timestamp: stamp, Position: &corners[0], FontSize: letters, TextColor: color, BackgroundColor: back,
-			Text: text(fmt.Sprintf("%s %.2f", d.Items[i].Label, d.Items[i].Score)),
-		}
+		color := colorOf(d.Items[i].Label, 1)
+		out.Points[i] = outline(d.Items[i].Box, stamp, color, 2)
+		out.Texts[i] = caption(out.Points[i].Points[0], stamp, color, d.Height, fmt.Sprintf("%s %.2f", d.Items[i].Label, d.Items[i].Score))
 	}
 	return out
+}
+
+// outline is a box, from its top left corner on.
+func outline(b msg.Box, stamp *timestamppb.Timestamp, color *foxglove.Color, thickness float64) *foxglove.PointsAnnotation {
+	x0, y0, x1, y1 := float64(b.X0), float64(b.Y0), float64(b.X1), float64(b.Y1)
+	corners := [4]foxglove.Point2{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}}
+	return &foxglove.PointsAnnotation{
+		Timestamp: stamp, Type: foxglove.PointsAnnotation_LINE_LOOP, OutlineColor: color, Thickness: thickness,
+		Points: []*foxglove.Point2{&corners[0], &corners[1], &corners[2], &corners[3]},
+	}
+}
+
+// caption is a line of text in a picture of that height.
+func caption(at *foxglove.Point2, stamp *timestamppb.Timestamp, color *foxglove.Color, height int, line string) *foxglove.TextAnnotation {
+	return &foxglove.TextAnnotation{
+		Timestamp: stamp, Position: at, FontSize: max(10, float64(height)/40), TextColor: color, BackgroundColor: rgba(0, 0, 0, 0.6),
+		Text: text(line),
+	}
+}
+
+// trackAnnotations are the estimates for the time of the picture, with ID and
+// label below them, where no detection's text is. A thin box is where the object
+// is expected at publication. What was not seen on this frame is pale, what may
+// be none paler.
+func trackAnnotations(t *msg.Tracks, stamp *timestamppb.Timestamp) *foxglove.ImageAnnotations {
+	out := &foxglove.ImageAnnotations{
+		Timestamp: stamp,
+		Points:    make([]*foxglove.PointsAnnotation, 0, 2*len(t.Items)),
+		Texts:     make([]*foxglove.TextAnnotation, 0, len(t.Items)),
+	}
+	for i := range t.Items {
+		k := &t.Items[i]
+		color := trackColor(k.State)
+		box := outline(k.Box, stamp, color, 3)
+		out.Points = append(out.Points, box)
+		if f := k.Forecast; t.Ahead > 0 && f.X1 > f.X0 && f.Y1 > f.Y0 {
+			out.Points = append(out.Points, outline(f, stamp, color, 1))
+		}
+		out.Texts = append(out.Texts, caption(box.Points[3], stamp, color, t.Height, fmt.Sprintf("#%d %s", k.ID, k.Label)))
+	}
+	return out
+}
+
+// trackColor is violet, which nothing else in a picture is drawn in.
+func trackColor(s msg.TrackState) *foxglove.Color {
+	switch s {
+	case msg.TrackConfirmed:
+		return rgba(0.8, 0.45, 1, 1)
+	case msg.TrackCoasting:
+		return rgba(0.8, 0.45, 1, 0.6)
+	}
+	return rgba(0.8, 0.45, 1, 0.3)
 }
 
 // laneAnnotations are lane lines and the outline of the drivable area.

@@ -7,6 +7,7 @@ type Kind string
 const (
 	KindPackets     Kind = "packets"
 	KindDetections  Kind = "detections"
+	KindTracks      Kind = "tracks"
 	KindLanes       Kind = "lanes"
 	KindPlan        Kind = "plan"
 	KindFrames      Kind = "frames"
@@ -15,7 +16,7 @@ const (
 )
 
 // kinds is the order in which kinds are counted.
-var kinds = [...]Kind{KindPackets, KindDetections, KindLanes, KindPlan, KindFrames, KindCamera, KindCalibration}
+var kinds = [...]Kind{KindPackets, KindDetections, KindTracks, KindLanes, KindPlan, KindFrames, KindCamera, KindCalibration}
 
 // kind indexes kinds.
 type kind int
@@ -23,6 +24,7 @@ type kind int
 const (
 	packets kind = iota
 	detections
+	tracks
 	lanes
 	plan
 	frames

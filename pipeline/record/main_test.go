@@ -71,6 +71,19 @@ func (d drive) detections(i int) *msg.Detections {
 	return out
 }
 
+func (d drive) tracks(i int) *msg.Tracks {
+	out := &msg.Tracks{Header: d.header(i), Width: 640, Height: 360, Ahead: 30 * time.Millisecond, Only: i%4 == 3}
+	for k, o := range d.detections(i).Items {
+		t := msg.Track{ID: uint64(k + 1), Class: o.Class, Label: o.Label, Score: o.Score, State: msg.TrackConfirmed, Measured: o.Box, Box: o.Box,
+			Forecast: msg.Box{X0: o.Box.X0 + 3, Y0: o.Box.Y0, X1: o.Box.X1 + 3, Y1: o.Box.Y1}, VX: 100, Sigma: 1.5, Detection: k}
+		if out.Only {
+			t.State, t.Measured, t.Unseen, t.Detection = msg.TrackCoasting, msg.Box{}, period, -1
+		}
+		out.Items = append(out.Items, t)
+	}
+	return out
+}
+
 func (d drive) lanes(i int) *msg.LaneSet {
 	out := &msg.LaneSet{Header: d.header(i), Width: 640, Height: 360, EgoLeft: 0, EgoRight: 1, DrivableConfidence: 0.9}
 	for k := range 2 {
@@ -120,6 +133,7 @@ func (d drive) feed(r *Recorder, begin, end int) {
 		clear(p.Data) // the source uses it again
 		if i%10 != 9 {
 			r.Detections(d.detections(i))
+			r.Tracks(d.tracks(i))
 			r.Lanes(d.lanes(i))
 			r.Plan(d.plan(i))
 		}

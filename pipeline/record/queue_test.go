@@ -87,7 +87,7 @@ func TestOverflow(t *testing.T) {
 	close(d.gate)
 	finish(t, r)
 	s = r.Stats()
-	offered := map[Kind]uint64{KindPackets: n, KindFrames: n, KindDetections: n - n/10, KindLanes: n - n/10, KindPlan: n - n/10, KindCalibration: 1, KindCamera: 0}
+	offered := map[Kind]uint64{KindPackets: n, KindFrames: n, KindDetections: n - n/10, KindTracks: n - n/10, KindLanes: n - n/10, KindPlan: n - n/10, KindCalibration: 1, KindCamera: 0}
 	got := read(t, d.bytes())
 	in := got.Info()
 	for k, c := range s.Kinds {

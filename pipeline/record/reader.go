@@ -191,7 +191,7 @@ func (m *Message) Proto() (proto.Message, error) {
 	return p, nil
 }
 
-// Value decodes what was published: a *msg.Detections, *msg.LaneSet,
+// Value decodes what was published: a *msg.Detections, *msg.Tracks, *msg.LaneSet,
 // *msg.Trajectory, *msg.FrameReport or *msg.CameraState. It shares nothing with
 // the file. A message of any other schema is an error.
 func (m *Message) Value() (any, error) {

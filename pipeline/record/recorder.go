@@ -155,6 +155,11 @@ func (r *Recorder) Detections(d *msg.Detections) {
 	r.offer(item{kind: detections, camera: d.Camera, size: 256 + 128*len(d.Items), value: d})
 }
 
+// Tracks records t.
+func (r *Recorder) Tracks(t *msg.Tracks) {
+	r.offer(item{kind: tracks, camera: t.Camera, size: 256 + 256*len(t.Items), value: t})
+}
+
 // Lanes records l.
 func (r *Recorder) Lanes(l *msg.LaneSet) {
 	size := 256 + 16*len(l.Drivable)

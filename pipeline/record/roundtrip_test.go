@@ -92,6 +92,7 @@ func checkValues(t *testing.T, r *Reader, d drive, n int) {
 	for i := range n {
 		if i%10 != 9 {
 			want["detections"] = append(want["detections"], d.detections(i))
+			want["tracks"] = append(want["tracks"], d.tracks(i))
 			want["lanes"] = append(want["lanes"], d.lanes(i))
 			want["plan"] = append(want["plan"], d.plan(i))
 		}
@@ -149,7 +150,7 @@ func TestStampsAgree(t *testing.T) {
 		image string
 	}{{front, "/front/video"}, {rear, "/rear/image"}} {
 		seen := map[time.Time]map[string]int{}
-		topics := []string{tt.image, "/" + tt.d.camera + "/annotations/objects", "/" + tt.d.camera + "/annotations/lanes", "/" + tt.d.camera + "/scene"}
+		topics := []string{tt.image, "/" + tt.d.camera + "/annotations/objects", "/" + tt.d.camera + "/annotations/lanes", "/" + tt.d.camera + "/scene", "/" + tt.d.camera + "/annotations/tracks"}
 		for m := range r.Messages(Query{Topics: topics}) {
 			p, err := m.Proto()
 			if err != nil {
@@ -177,7 +178,7 @@ func TestStampsAgree(t *testing.T) {
 			}
 			seen[at][m.Topic]++
 		}
-		full := map[string]int{topics[0]: 1, topics[1]: 1, topics[2]: 1, topics[3]: 3}
+		full := map[string]int{topics[0]: 1, topics[1]: 1, topics[2]: 1, topics[3]: 3, topics[4]: 1}
 		got, want, any := 0, 0, 0
 		for i := range n {
 			p := tt.d.packet(i)
@@ -289,6 +290,38 @@ func TestObjectsLieOnTheRoad(t *testing.T) {
 	}
 	if cubes < 6 || lines != 3*(2+1) { // two lanes and a plan a frame
 		t.Errorf("%d cubes and %d lines", cubes, lines)
+	}
+}
+
+// A track is drawn where it is taken to be and where it is expected.
+func TestTracksAreDrawn(t *testing.T) {
+	box := msg.Box{X0: 10, Y0: 20, X1: 50, Y1: 60}
+	ahead := msg.Box{X0: 15, Y0: 20, X1: 55, Y1: 60}
+	tracks := &msg.Tracks{Height: 360, Ahead: time.Millisecond, Items: []msg.Track{
+		{ID: 7, Label: "car", State: msg.TrackConfirmed, Box: box, Forecast: ahead},
+		{ID: 9, Label: "bad \xff", State: msg.TrackCoasting, Box: box, Forecast: msg.Box{X0: 640, Y0: 20, X1: 640, Y1: 60}}, // has left
+		{ID: 12, Label: "person", State: msg.TrackTentative, Box: box, Forecast: ahead},
+	}}
+	a := trackAnnotations(tracks, nil)
+	var texts []string
+	for _, s := range a.Texts {
+		texts = append(texts, s.Text)
+		if s.Position.X != 10 || s.Position.Y != 60 {
+			t.Errorf("%q is at %v", s.Text, s.Position)
+		}
+	}
+	if want := []string{"#7 car", "#9 bad \uFFFD", "#12 person"}; !reflect.DeepEqual(texts, want) {
+		t.Errorf("texts %q, want %q", texts, want)
+	}
+	if len(a.Points) != 5 || a.Points[1].Points[0].X != 15 || !(a.Points[1].Thickness < a.Points[0].Thickness) {
+		t.Errorf("%d boxes: %v", len(a.Points), a.Points)
+	}
+	if sure, unseen, perhaps := a.Points[0].OutlineColor.A, a.Points[2].OutlineColor.A, a.Points[3].OutlineColor.A; !(sure > unseen && unseen > perhaps) {
+		t.Errorf("opacities %g, %g, %g", sure, unseen, perhaps)
+	}
+	tracks.Ahead = 0
+	if n := len(trackAnnotations(tracks, nil).Points); n != 3 {
+		t.Errorf("%d boxes without a forecast, want 3", n)
 	}
 }
 

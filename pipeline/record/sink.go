@@ -229,6 +229,8 @@ func (s *sink) write(it *item) error {
 		return s.calibration(v, it.at, value)
 	case *msg.Detections:
 		return s.detections(v, it.at, value)
+	case *msg.Tracks:
+		return s.tracks(v, it.at, value)
 	case *msg.LaneSet:
 		return s.lanes(v, it.at, value)
 	case *msg.Trajectory:

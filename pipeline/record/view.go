@@ -86,6 +86,14 @@ func (s *sink) detections(v *view, at uint64, d *msg.Detections) error {
 	return s.scene(v, at, captured, objectScene(v.objects), stamp, "objects")
 }
 
+func (s *sink) tracks(v *view, at uint64, t *msg.Tracks) error {
+	captured, stamp := v.of(&t.Header, at)
+	if err := s.published(v, at, captured, t); err != nil {
+		return err
+	}
+	return s.add("/"+v.camera+"/annotations/tracks", v.camera, at, captured, trackAnnotations(t, stamp))
+}
+
 func (s *sink) lanes(v *view, at uint64, l *msg.LaneSet) error {
 	captured, stamp := v.of(&l.Header, at)
 	if err := s.published(v, at, captured, l); err != nil {

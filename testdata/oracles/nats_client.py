@@ -17,7 +17,8 @@ A message's digest is over every field, in the order in which the .proto file
 lists them, little-endian: integers and lengths as 64 bits, float and double as
 their bits (-0 as 0, since Python's own Protobuf reads it so), a string as its length and its UTF-8, a list as its length and its
 items, a duration or a time as its nanoseconds (time since 1970, 128 bits), and
-what may be absent as a byte 0, or 1 and the value. Another program that
+what may be absent as a byte 0, or 1 and the value (a box that is absent is four
+zeros), a bool as a byte. Another program that
 computes the same from its own values has read the same.
 """
 import argparse
@@ -43,6 +44,7 @@ def generate(proto_dir, out):
     module = lambda name: importlib.import_module("dashline.v1." + name)
     return {
         "dashline.v1.Detections": module("detections_pb2").Detections,
+        "dashline.v1.Tracks": module("tracks_pb2").Tracks,
         "dashline.v1.LaneSet": module("lanes_pb2").LaneSet,
         "dashline.v1.Trajectory": module("plan_pb2").Trajectory,
         "dashline.v1.FrameReport": module("frames_pb2").FrameReport,
@@ -109,8 +111,31 @@ class Digest:
         self.network(m.by)
         self.each(m.items, self.detection)
 
+    def box(self, b):
+        self.floats(b.x0, b.y0, b.x1, b.y1)
+
+    def tracks(self, m):
+        self.header(m.header)
+        self.uint(m.width)
+        self.uint(m.height)
+        self.duration(m.ahead)
+        self.hash.update(b"\1" if m.only else b"\0")
+        self.each(m.items, self.track)
+
+    def track(self, t):
+        self.uint(t.id)
+        self.uint(getattr(t, "class"))
+        self.text(t.label)
+        self.floats(t.score)
+        self.uint(t.state)
+        for b in (t.measured, t.box, t.forecast):
+            self.box(b)
+        self.floats(t.vx, t.vy, t.sigma)
+        self.duration(t.unseen)
+        self.optional(t, "detection", self.uint)
+
     def detection(self, o):
-        self.floats(o.box.x0, o.box.y0, o.box.x1, o.box.y1)
+        self.box(o.box)
         self.uint(getattr(o, "class"))
         self.text(o.label)
         self.floats(o.score)
