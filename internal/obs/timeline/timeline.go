@@ -38,7 +38,7 @@ const (
 // What is longer or later counts as this.
 const (
 	longest = time.Hour
-	latest  = 100 * 365 * 24 * time.Hour
+	latest  = 50 * 365 * 24 * time.Hour // so that sums of several do not overflow
 )
 
 // Span is the time of one stage.
