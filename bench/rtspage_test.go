@@ -2,6 +2,7 @@ package bench_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"slices"
 	"sync"
@@ -239,9 +240,14 @@ func measureAge(t testing.TB, transport string, d time.Duration) *aged {
 	}
 	begun := time.Now()
 	m.Source = source
-	err = flow.Run(ctx, flow.Config{Camera: "front", Deadline: time.Second, Policy: flow.Newest, Speed: 20}, flow.Stages{
-		Source: m, Detector: seeing{det}, Locator: &placing{ground.Default(640, 360)}, Planner: plan, Publisher: m,
-	}, obs.NewAccount())
+	err = errors.Join(flow.Run(ctx, flow.Engine{
+		Rungs: []flow.Rung{{Name: "only"}},
+		Crews: []flow.Crew{{Detectors: []flow.Detector{seeing{det}}}},
+	}, flow.Feed{
+		Config:  flow.Config{Camera: "front", Deadline: time.Second, Policy: flow.Newest, Speed: 20},
+		Stages:  flow.Stages{Source: m, Locator: &placing{ground.Default(640, 360)}, Planner: plan, Publisher: m},
+		Account: obs.NewAccount(),
+	})...)
 	beside.Wait()
 	for _, err := range []error{
 		err, source.Close(), cameras.Close(), det.Close(), pub.Close(context.Background()), server.Close(context.Background()),

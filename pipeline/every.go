@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"dashline/pipeline/frame"
+	"dashline/pipeline/schedule"
 )
 
 // ticket is a frame of a file on its way through a crew.
@@ -45,6 +46,10 @@ func (r *run) every(ctx context.Context, l *line) error {
 		}
 	})
 	err := l.feed(ctx, func(ctx context.Context, j job) frame.Lease {
+		if l.surplus(j.lease.Frame) {
+			l.drop(j, schedule.Rate)
+			return j.lease
+		}
 		t := <-free
 		t.job, t.lanes = j, l.wantsLanes()
 		select {

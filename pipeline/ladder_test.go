@@ -449,3 +449,73 @@ func TestConservationNumerics(t *testing.T) {
 		t.Errorf("%d produced, %d outcomes: %v", produced, sum, outcomes)
 	}
 }
+
+// Five times more frames than can be worked on, for a minute: the age of what is
+// finished stays that of one service, and does not grow.
+func TestOverloadBuildsNothingUp(t *testing.T) {
+	const service = 5 * 33 * ms
+	d := &diary{}
+	e := pipeline.Engine{
+		Rungs: []pipeline.Rung{rung("only", service, 0)},
+		Crews: []pipeline.Crew{{Detectors: []pipeline.Detector{detector{}}}},
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	noise := map[uint64]float64{}
+	for i := range uint64(1830) {
+		noise[i] = .9 + .2*r.Float64()
+	}
+	times := func(h *msg.Header, _ int) []msg.StageTime {
+		return []msg.StageTime{took(pipeline.StageForward, time.Duration(noise[h.Seq]*float64(service)))}
+	}
+	st := stages{Source: every33(1830), Planner: planner{}, Publisher: d}
+	if err := errors.Join(pipeline.Replay(context.Background(), e, times, st.feed(config{Deadline: 400 * ms, Policy: pipeline.Newest}, obs.NewAccount()))...); err != nil {
+		t.Fatal(err)
+	}
+	p99 := func(from, to time.Duration) time.Duration {
+		var ages []time.Duration
+		for _, r := range d.reports {
+			if r.Outcome == msg.OnTime && r.PTS >= from && r.PTS < to {
+				ages = append(ages, r.Age)
+			}
+		}
+		slices.Sort(ages)
+		return ages[len(ages)*99/100]
+	}
+	all, early, late := p99(0, time.Hour), p99(time.Second, 11*time.Second), p99(50*time.Second, 60*time.Second)
+	t.Logf("p99 of the age %v; from second 1 to 11 %v, from 50 to 60 %v; median service %v", all, early, late, service)
+	if all > service*3/2 {
+		t.Errorf("p99 of the age is %v, more than 1.5 times %v", all, service)
+	}
+	if late > early*11/10 {
+		t.Errorf("p99 of the age grew from %v to %v", early, late)
+	}
+}
+
+// Fifteen of thirty frames a second, live and from a file.
+func TestRate(t *testing.T) {
+	for _, policy := range []pipeline.Policy{pipeline.Newest, pipeline.Every} {
+		account := obs.NewAccount()
+		st := stages{Source: every33(301), Detector: detector{}}
+		feed := st.feed(config{Deadline: 100 * ms, Policy: policy}, account)
+		feed.Rate = 15
+		if err := errors.Join(pipeline.Replay(context.Background(), st.engine(nil), pipeline.Fixed(), feed)...); err != nil {
+			t.Fatal(err)
+		}
+		s := account.Snapshot()
+		if s.OnTime < 148 || s.OnTime > 152 || s.Causes[0].Reason != schedule.Rate || s.OnTime+s.Dropped != 301 {
+			t.Errorf("%s: %+v", policy, s)
+		}
+		account = obs.NewAccount()
+		feed = st.feed(config{Deadline: time.Hour, Policy: policy}, account)
+		feed.Rate, feed.Source = 15, every33(100)
+		if policy == pipeline.Newest { // arrivals have a clock of their own there
+			continue
+		}
+		if err := errors.Join(pipeline.Run(context.Background(), st.engine(nil), feed)...); err != nil {
+			t.Fatal(err)
+		}
+		if s := account.Snapshot(); s.OnTime < 49 || s.OnTime > 51 {
+			t.Errorf("run: %+v", s)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
+	"dashline/pipeline/schedule"
 )
 
 // line is one camera in a run: what becomes of its frames before and after the
@@ -19,8 +20,9 @@ type line struct {
 	views chan view
 	err   error // why its source broke
 
-	reports sync.Mutex // observers and the bus see one report at a time
-	begun   int        // frames that were begun; of who begins them
+	reports sync.Mutex    // observers and the bus see one report at a time
+	begun   int           // frames that were begun; of who begins them
+	pace    schedule.Pace // with Every; of who reads them
 
 	// of who concludes
 	newest   *msg.LaneSet
@@ -41,6 +43,10 @@ func (l *line) wantsLanes() bool {
 	l.begun++
 	return l.LanesEvery <= 1 || n%l.LanesEvery == 0
 }
+
+// surplus says that a frame of a file is more than the rate allows. Live ones are
+// the scheduler's.
+func (l *line) surplus(f *frame.Frame) bool { return !l.pace.Takes(l.Rate, f.PTS) }
 
 // conclude makes tracks and a plan of what was sensed on a frame, publishes them,
 // and returns the frame with its report, but without its lease. Detections have

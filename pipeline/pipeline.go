@@ -208,7 +208,7 @@ type Config struct {
 	Speed float64
 	// LanesEvery says on which frames lanes are looked for: every N-th; 0 is 1.
 	LanesEvery int
-	// Weight and Rate are as in [schedule.Camera]; with Newest.
+	// Weight and Rate are as in [schedule.Camera]; Weight with Newest alone.
 	Weight, Rate float64
 }
 

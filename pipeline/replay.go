@@ -170,6 +170,11 @@ func (p *replay) arrive(r *reel) {
 	}
 	if l.Policy != Newest { // the source waits until it is taken
 		p.until(p.free)
+		if l.surplus(j.lease.Frame) {
+			l.drop(j, schedule.Rate)
+			j.lease.Release()
+			return
+		}
 		p.take(l, j, schedule.Decision{Canary: schedule.None})
 		r.arrives = j.lease.Arrived
 		return

@@ -27,7 +27,7 @@ func TestRunSeveralCameras(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, errs)
 	}
 	s := summary(t, out)
-	if s.Frames != (session.Frames{Produced: 12, OnTime: 12}) || s.Bus.Published != 48 || len(s.Cameras) != 2 {
+	if s.Frames != (session.Frames{Produced: 12, OnTime: 12}) || s.Bus.Published != 60 || len(s.Cameras) != 2 {
 		t.Fatalf("%+v", s)
 	}
 	for i, name := range []string{"front", "rear"} {

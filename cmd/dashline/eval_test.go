@@ -111,7 +111,7 @@ func TestEvalDetectComparesAndDumps(t *testing.T) {
 		t.Errorf("%d rows are dumped, %v", len(rows), err)
 	}
 	code, out, _ := dashline(context.Background(), append([]string{"eval"}, args...)...)
-	for _, want := range []string{"yolo-fastest-1.1-xl on opencv, 6 pictures", "AP50", "car", "less yolo-fastest-1.1", "Misc (1)"} {
+	for _, want := range []string{"yolo-fastest-1.1-xl on ort, 6 pictures", "AP50", "car", "less yolo-fastest-1.1", "Misc (1)"} {
 		if code != exitOK || !strings.Contains(out, want) {
 			t.Errorf("exit code %d, the table lacks %q:\n%s", code, want, out)
 		}
@@ -218,7 +218,6 @@ func TestEvalRefuses(t *testing.T) {
 		{"detect --network nonet --data " + dir, exitUsage, "nonet"},
 		{"detect --network twinlitenet-cv46 --data " + dir, exitUsage, "not detect"},
 		{"detect --network " + network + " --engine none --data " + dir, exitUsage, "engine"},
-		{"detect --network " + network + " --engine ort --data " + dir, exitBroken, "opencv"},
 		{"detect --network " + network + " --every 0 --data " + dir, exitUsage, "--every"},
 		{"detect --network " + network + " --resamples 0 --data " + dir, exitUsage, "--resamples"},
 		{"detect --network " + network + " --compare nonet --data " + dir, exitUsage, "nonet"},

@@ -130,9 +130,9 @@ func TestModelVerifyOutputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ b, says string }{
-		{net, `outputs against those of net on opencv:\n  \S+, 128x8: differs by at most 0, 0 of its largest value, [0-9.]+\n$`},
-		{other, `outputs against those of net on opencv:\n  \S+, 128x8: differs by at most [0-9.]+, [0-9.]+ of its largest value, [0-9.]+\n$`},
-		{wide, `outputs against those of net on opencv:\n  \S+, 128x8: not compared, for other has no other output of this shape\n` +
+		{net, `outputs against those of net on ort:\n  \S+, 128x8: differs by at most 0, 0 of its largest value, [0-9.]+\n$`},
+		{other, `outputs against those of net on ort:\n  \S+, 128x8: differs by at most [0-9.]+, [0-9.]+ of its largest value, [0-9.]+\n$`},
+		{wide, `outputs against those of net on ort:\n  \S+, 128x8: not compared, for other has no other output of this shape\n` +
 			`  \S+ of other, 192x8: not compared, for net has no other output of this shape\n$`},
 	} {
 		code, out, errs := say(t, "model", "verify", net, c.b, "--images", images, "--resamples", "5", "-q")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"reflect"
 	"regexp"
 	"strings"
 	"unicode"
@@ -18,7 +19,14 @@ type Camera struct {
 	Name        string  `yaml:"name" pattern:"^[A-Za-z0-9_-]{1,64}$" help:"Name of the camera, the third word of every subject."`
 	Source      string  `yaml:"source" help:"As the key source."`
 	CameraModel string  `yaml:"camera_model" help:"As the key camera_model."`
-	Priority    float64 `yaml:"priority" help:"x"`
+	Priority    float64 `yaml:"priority" default:"1" min:"0.1" max:"10" help:"How much sooner than others the camera is served, where the newest frames are processed: with 2 it waits half as long as one with 1."`
+}
+
+// NewCamera is a camera of which nothing is said but its name and source.
+func NewCamera(name, source string) Camera {
+	c := Camera{Name: name, Source: source}
+	fill(reflect.ValueOf(&c).Elem(), "", nil)
+	return c
 }
 
 // Cameras are the cameras of a run that has several; their names differ.
@@ -36,7 +44,9 @@ func (c *Config) Each() []Camera {
 	if len(c.Cameras) > 0 {
 		return c.Cameras
 	}
-	return []Camera{{c.Camera, c.Source, c.CameraModel, 1}}
+	one := NewCamera(c.Camera, c.Source)
+	one.CameraModel = c.CameraModel
+	return []Camera{one}
 }
 
 // Decode is called by kong with one NAME=SOURCE, or with the list of a file.
@@ -53,7 +63,7 @@ func (c *Cameras) Decode(ctx *kong.DecodeContext) error {
 	if !ok {
 		return errors.New("expected NAME=SOURCE, for example front=rtsp://10.0.0.7/stream")
 	}
-	*c = append(*c, Camera{Name: name, Source: source})
+	*c = append(*c, NewCamera(name, source))
 	return nil
 }
 
@@ -85,7 +95,7 @@ func (c *Config) Arguments(sources []string) error {
 		name, source, ok := named(arg)
 		switch {
 		case ok:
-			c.Cameras = append(c.Cameras, Camera{Name: name, Source: source})
+			c.Cameras = append(c.Cameras, NewCamera(name, source))
 		case len(sources) > 1:
 			return fmt.Errorf("source %s: one of several needs the name of its camera: give it as NAME=%s", arg, arg)
 		default:

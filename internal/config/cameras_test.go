@@ -17,20 +17,21 @@ cameras:
   - name: front
     source: rtsp://user:hunter2@10.0.0.1/1
     camera_model: front.yaml
+    priority: 0.5
   - {name: left, source: left.mp4}
 `)
-	want := Cameras{{"front", "rtsp://user:hunter2@10.0.0.1/1", "front.yaml"}, {Name: "left", Source: "left.mp4"}}
+	want := Cameras{{"front", "rtsp://user:hunter2@10.0.0.1/1", "front.yaml", .5}, {"left", "left.mp4", "", 1}}
 	got, err := flags(t, "--config", file)
 	if err != nil || !reflect.DeepEqual(got.Cameras, want) || !reflect.DeepEqual(Cameras(got.Each()), want) {
 		t.Errorf("%+v, %v", got.Cameras, err)
 	}
 	got, err = flags(t, "--config", file, "--cameras", "a=x.mp4", "--cameras=b=synth:city?seed=3")
-	if err != nil || !reflect.DeepEqual(got.Cameras, Cameras{{Name: "a", Source: "x.mp4"}, {Name: "b", Source: "synth:city?seed=3"}}) {
+	if err != nil || !reflect.DeepEqual(got.Cameras, Cameras{{"a", "x.mp4", "", 1}, {"b", "synth:city?seed=3", "", 1}}) {
 		t.Errorf("%+v, %v", got.Cameras, err)
 	}
 	one := Default()
 	one.Source, one.CameraModel = "a.mp4", "a.yaml"
-	if each := one.Each(); len(each) != 1 || each[0] != (Camera{"front", "a.mp4", "a.yaml"}) {
+	if each := one.Each(); len(each) != 1 || each[0] != (Camera{"front", "a.mp4", "a.yaml", 1}) {
 		t.Errorf("%+v", each)
 	}
 }
@@ -49,7 +50,7 @@ func TestArguments(t *testing.T) {
 		{[]string{"rtsp://h/x?a=b"}, "front", "rtsp://h/x?a=b", nil, ""},
 		{[]string{"./a=b.mp4"}, "front", "./a=b.mp4", nil, ""},
 		{[]string{"rear=rtsp://h/x?a=b"}, "rear", "rtsp://h/x?a=b", nil, ""},
-		{[]string{"l=a.mp4", "r=synth:city?seed=3"}, "front", "", Cameras{{Name: "l", Source: "a.mp4"}, {Name: "r", Source: "synth:city?seed=3"}}, ""},
+		{[]string{"l=a.mp4", "r=synth:city?seed=3"}, "front", "", Cameras{{"l", "a.mp4", "", 1}, {"r", "synth:city?seed=3", "", 1}}, ""},
 		{[]string{"l=a.mp4", "b.mp4"}, "", "", nil, "give it as NAME=b.mp4"},
 		{[]string{"rtsp://user:hunter2@h/x"}, "", "", nil, "DASHLINE_RTSP_PASSWORD"},
 		{[]string{"l=a.mp4", "r=rtsps://user@h/x"}, "", "", nil, "DASHLINE_RTSP_PASSWORD"},
@@ -89,7 +90,7 @@ func TestCredentialsInFlagsAreRefused(t *testing.T) {
 
 func TestCredentialsAreNotPrinted(t *testing.T) {
 	c := Default()
-	c.Cameras = Cameras{{Name: "a", Source: "rtsp://user:hunter2@h/x"}, {Name: "b", Source: "b.mp4"}}
+	c.Cameras = Cameras{NewCamera("a", "rtsp://user:hunter2@h/x"), NewCamera("b", "b.mp4")}
 	c.NATS.URL = "nats://user:hunter2@h1,nats://user:hunter2@h2"
 	for _, print := range []func(*Config) ([]byte, error){Effective, JSON} {
 		out, err := print(&c)
@@ -198,7 +199,7 @@ func TestCredentialsInPathsAndQueries(t *testing.T) {
 			t.Errorf("%q: %v", args, err)
 		}
 	}
-	c.Cameras = Cameras{{Name: "a", Source: query}, {Name: "b", Source: path}}
+	c.Cameras = Cameras{NewCamera("a", query), NewCamera("b", path)}
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}

@@ -3,8 +3,9 @@
 // docs/config.md all come from the struct [Config] and its tags.
 //
 // Invariants:
-//   - Every key is a flag: key a.b_c is flag --a-b-c. The one list, cameras, is
-//     a flag that is given once for each item.
+//   - Every key is a flag: key a.b_c is flag --a-b-c. The list cameras is a flag
+//     that is given once for each item; the list ladder may be that, or one text
+//     with commas.
 //   - A flag beats the file, the file beats the default.
 //   - What [Effective] prints loads back to the same configuration, but for
 //     credentials, which it leaves out, saying so.
@@ -33,9 +34,14 @@ type Config struct {
 	Camera        string        `yaml:"camera" default:"front" pattern:"^[A-Za-z0-9_-]{1,64}$" help:"Name of the camera, the third word of every subject."`
 	CameraModel   string        `yaml:"camera_model" placeholder:"FILE" help:"YAML description of the camera: intrinsics, distortion, height, angles. Without one a plausible dashcam is guessed."`
 	Source        string        `yaml:"source" placeholder:"PATH" help:"Video file, folder of images, synth:NAME or rtsp:// address; the argument SOURCE is the same."`
-	Cameras       Cameras       `yaml:"cameras" placeholder:"NAME=SOURCE" help:"Several cameras, instead of camera, source and camera_model: a list of items with these keys: name, source and camera_model. The flag is given once for each, as are arguments NAME=SOURCE."`
+	Cameras       Cameras       `yaml:"cameras" placeholder:"NAME=SOURCE" help:"Several cameras, instead of camera, source and camera_model: a list of items with these keys: name, source, camera_model, and priority, 0.1 to 10, by which a camera is served sooner than others. The flag is given once for each, as are arguments NAME=SOURCE."`
 	Deadline      time.Duration `yaml:"deadline" default:"100ms" min:"1ms" max:"1h" help:"Largest age at which a frame's result is still useful."`
 	Policy        string        `yaml:"policy" default:"auto" enum:"auto,every,newest" help:"Which frames are processed: every one, or the newest when free. auto: every for files, newest for live sources."`
+	Ladder        Rungs         `yaml:"ladder" placeholder:"RUNG" help:"Networks from the largest to the smallest, of which each frame gets the best that keeps the deadline: names, paths of descriptions, or one ladder.yaml of dashline model ladder; track-only, as the last, only carries tracks on. A list, or one text with commas between; the flag may also be given once for each. Empty: detect.network alone."`
+	Rate          float64       `yaml:"rate" default:"0" min:"0" max:"1000" help:"Most frames a second of each camera that are looked at; 0: all. The others are dropped for rate."`
+	Layout        string        `yaml:"layout" default:"auto" enum:"auto,order,overlap" help:"Whether lanes are looked for after objects (order) or beside them (overlap). auto: what is faster here, measured at start."`
+	Workers       int           `yaml:"workers" default:"0" min:"0" max:"64" help:"Frames that are worked on side by side, each by one thread, where every one is processed (policy every) by the clock; 0: by measurement, or one per core."`
+	Measure       time.Duration `yaml:"measure" default:"2s" min:"0s" max:"1m" help:"How long the rungs of the ladder are measured at start, in all; 0s: not, and the times in ladder.yaml (p50_ms, p99_ms) are taken."`
 	Start         time.Duration `yaml:"start" default:"0s" min:"0s" help:"Where in the source to begin, by its own time."`
 	End           time.Duration `yaml:"end" default:"0s" min:"0s" help:"Where in the source to end, by its own time; 0s: at its end."`
 	Loop          bool          `yaml:"loop" help:"Begin the source again at its end."`
@@ -48,23 +54,18 @@ type Config struct {
 	Save          string        `yaml:"save" placeholder:"FILE" help:"Write what was seen as a video (.mp4); with several cameras seen.mp4 becomes seen.NAME.mp4 of each."`
 	Record        string        `yaml:"record" placeholder:"FILE" help:"Record what came and what was published (.mcap)."`
 	RecordForce   bool          `yaml:"record_force" help:"Replace the recording if there is one of that name."`
+	Trace         string        `yaml:"trace" placeholder:"FILE" help:"Write what ran when as a trace (.json) that ui.perfetto.dev opens."`
 	JSON          bool          `yaml:"json" name:"json" help:"Print one JSON object instead of text for people."`
 	Quiet         bool          `yaml:"quiet" help:"No live status line."`
 
-	Ladder  []string      `yaml:"ladder" help:"x"`
-	Rate    float64       `yaml:"rate" help:"x"`
-	Layout  string        `yaml:"layout" default:"auto" enum:"auto,order,overlap" help:"x"`
-	Workers int           `yaml:"workers" help:"x"`
-	Measure time.Duration `yaml:"measure" default:"2s" help:"x"`
-	Trace   string        `yaml:"trace" help:"x"`
-	Track   Track         `yaml:"track" embed:"" prefix:"track-" group:"Tracks" help:"x"`
-
 	Detect  Detect         `yaml:"detect" embed:"" prefix:"detect-" group:"Objects" help:"Finding objects."`
+	Track   Track          `yaml:"track" embed:"" prefix:"track-" group:"Tracks" help:"Following objects from frame to frame."`
 	Lanes   Lanes          `yaml:"lanes" embed:"" prefix:"lanes-" group:"Lanes" help:"Finding lane lines and drivable area."`
 	Planner planner.Config `yaml:"planner" embed:"" prefix:"planner-" group:"Planner" help:"Planning; docs/planner.md explains each key."`
 	RTSP    RTSP           `yaml:"rtsp" embed:"" prefix:"rtsp-" group:"RTSP" help:"Live cameras, rtsp:// and rtsps://."`
 	NATS    NATS           `yaml:"nats" embed:"" prefix:"nats-" group:"NATS" help:"Publishing results."`
 	Metrics Metrics        `yaml:"metrics" embed:"" prefix:"metrics-" group:"Metrics" help:"Metrics for Prometheus."`
+	Misses  Misses         `yaml:"misses" embed:"" prefix:"misses-" group:"Misses" help:"Bundles of what happened around frames that missed their deadline."`
 }
 
 // Runtime says how one network is to run.
@@ -82,23 +83,27 @@ func (r Runtime) Options() infer.Options {
 
 // Detect configures object detection.
 type Detect struct {
-	Network string `yaml:"network" default:"auto" placeholder:"NAME" help:"Network: a name that dashline networks lists, the path of a description, or auto: dashline-tiny on synthetic drives, yolo-fastest-1.1-xl on all others."`
+	Network string `yaml:"network" default:"auto" placeholder:"NAME" help:"Network: a name that dashline networks lists, the path of a description, or auto: dashline-tiny on synthetic drives, yolo-fastest-1.1-xl on all others. Not together with ladder."`
 	Runtime
 	Score float64 `yaml:"score" default:"0.30" min:"0.01" max:"0.99" help:"Least score of an object."`
 	NMS   float64 `yaml:"nms" name:"nms" default:"0.45" min:"0.01" max:"1" help:"Two boxes of a class that overlap more (IoU) are one object."`
 }
 
+// Track configures how objects are followed.
+type Track struct {
+	Enabled bool          `yaml:"enabled" default:"true" negatable:"no-track" help:"Follow objects."`
+	High    float64       `yaml:"high" default:"0.3" min:"0.01" max:"1" help:"Least score of a detection that begins a track and is matched first."`
+	Low     float64       `yaml:"low" default:"0.1" min:"0.01" max:"1" help:"Least score of a detection that keeps a track alive, at most track.high. Detections below detect.score do not come this far."`
+	Confirm time.Duration `yaml:"confirm" default:"300ms" min:"1ms" max:"1m" help:"Time within which a second detection confirms a track."`
+	Lost    time.Duration `yaml:"lost" default:"700ms" min:"1ms" max:"1m" help:"How long a track lives without a detection."`
+}
+
 // Lanes configures lane detection.
 type Lanes struct {
 	Enabled bool   `yaml:"enabled" default:"true" negatable:"no-lanes" help:"Find lanes."`
-	Every   int    `yaml:"every" default:"1" help:"x"`
+	Every   int    `yaml:"every" default:"1" min:"1" max:"1000" help:"Look for lanes on every N-th frame; 1: on each."`
 	Network string `yaml:"network" default:"auto" placeholder:"NAME" help:"Network: a name that dashline networks lists, the path of a description, or auto: dashline-lanes on synthetic drives, twinlitenet-cv46 on all others."`
 	Runtime
-}
-
-// Track configures tracks.
-type Track struct {
-	Enabled bool `yaml:"enabled" default:"true" negatable:"no-track" help:"x"`
 }
 
 // RTSP configures live cameras. It holds no passwords: [Config.Logins] says where
@@ -125,15 +130,31 @@ type Metrics struct {
 	Listen string `yaml:"listen" placeholder:"HOST:PORT" help:"Address on which /metrics is served; empty: off."`
 }
 
+// Misses configures what is kept of frames that missed their deadline.
+type Misses struct {
+	Dir       string `yaml:"dir" placeholder:"DIR" help:"Folder into which a bundle is written around each frame that missed its deadline; empty: none."`
+	Max       int    `yaml:"max" default:"20" min:"1" max:"1000" help:"Bundles of a run at most."`
+	Megabytes int    `yaml:"megabytes" default:"200" min:"1" max:"100000" help:"Size of all bundles of a run at most, MB (1,000,000 bytes)."`
+}
+
 // Validate says everything that is out of range, each with its key.
 func (c *Config) Validate() error {
 	err := strictyaml.Check(c)
-	err = errors.Join(err, c.validateSources())
+	err = errors.Join(err, c.validateSources(), c.validateLadder())
 	if c.Save != "" && !strings.EqualFold(filepath.Ext(c.Save), ".mp4") {
 		err = errors.Join(err, fmt.Errorf("save: %s: the name must end in .mp4", c.Save))
 	}
 	if c.Record != "" && !strings.EqualFold(filepath.Ext(c.Record), ".mcap") {
 		err = errors.Join(err, fmt.Errorf("record: %s: the name must end in .mcap", c.Record))
+	}
+	if c.Trace != "" && !strings.EqualFold(filepath.Ext(c.Trace), ".json") {
+		err = errors.Join(err, fmt.Errorf("trace: %s: the name must end in .json", c.Trace))
+	}
+	if c.Workers > 1 && (c.Policy == "newest" || c.Deterministic) {
+		err = errors.Join(err, fmt.Errorf("workers: %d side by side are for the policy every by the clock: leave workers out with the policy newest and in a deterministic run", c.Workers))
+	}
+	if c.Track.Low > c.Track.High {
+		err = errors.Join(err, fmt.Errorf("track.low: %v is more than track.high, %v", c.Track.Low, c.Track.High))
 	}
 	if c.End > 0 && c.End <= c.Start {
 		err = errors.Join(err, fmt.Errorf("end: %v is not after start, %v: give a later one, or 0s for the end of the source", c.End, c.Start))

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,8 +55,12 @@ func write(t testing.TB, text string) string {
 	return path
 }
 
-// same says whether two configurations are; no cameras are an empty list of them.
+// same says whether two configurations are; no cameras are an empty list of them,
+// no rungs too.
 func same(a, b Config) bool {
+	if len(a.Ladder) == 0 && len(b.Ladder) == 0 {
+		a.Ladder, b.Ladder = nil, nil
+	}
 	if len(a.Cameras) == 0 && len(b.Cameras) == 0 {
 		a.Cameras, b.Cameras = nil, nil
 	}
@@ -140,6 +145,9 @@ nats: {port: 4222}
 	if got, err = flags(t, "--config", file, "--lanes-enabled"); err != nil || !got.Lanes.Enabled {
 		t.Errorf("%v, %v", got.Lanes.Enabled, err)
 	}
+	if got, err = flags(t, "--no-track"); err != nil || got.Track.Enabled || !got.Lanes.Enabled {
+		t.Errorf("--no-track: %v, %v", got.Track.Enabled, err)
+	}
 	if got, err = flags(t, "--no-lanes"); err != nil || got.Lanes.Enabled {
 		t.Errorf("--no-lanes: %v, %v", got.Lanes.Enabled, err)
 	}
@@ -171,6 +179,20 @@ func TestErrors(t *testing.T) {
 		{"both", "source: a.mp4\ncameras: [{name: a, source: x.mp4}]\n", "source, cameras: both are set"},
 		{"both names", "camera: rear\ncameras: [{name: a, source: x.mp4}]\n", "camera, cameras: both are set"},
 		{"both models", "camera_model: a.yaml\ncameras: [{name: a, source: x.mp4}]\n", "camera_model, cameras: each camera has its own"},
+		{"camera priority", "cameras: [{name: a, source: x.mp4, priority: 0}]\n", ":1:46: cameras[0].priority: 0 is outside of its range, 0.1 to 10"},
+		{"rate", "rate: 1001\n", "rate: 1001 is outside of its range, 0 to 1000"},
+		{"negative rate", "rate: -1\n", "rate: -1 is outside"},
+		{"lanes", "lanes: {every: 0}\n", "lanes.every: 0 is outside of its range, 1 to 1000"},
+		{"layout", "layout: beside\n", "layout: expected one of auto, order, overlap"},
+		{"measure", "measure: 61s\n", "measure: 1m1s is outside of its range, 0s to 1m"},
+		{"bundles", "misses: {max: 0}\n", "misses.max: 0 is outside"},
+		{"size of bundles", "misses: {megabytes: 0}\n", "misses.megabytes: 0 is outside"},
+		{"trace", "trace: out.pb\n", "trace: out.pb: the name must end in .json"},
+		{"workers", "workers: 65\n", "workers: 65 is outside of its range, 0 to 64"},
+		{"workers of the newest", "policy: newest\nworkers: 2\n", "workers: 2 side by side are for the policy every"},
+		{"workers without a clock", "deterministic: true\nworkers: 2\n", "workers: 2 side by side are for the policy every"},
+		{"scores of tracks", "track: {high: 0.2, low: 0.3}\n", "track.low: 0.3 is more than track.high, 0.2"},
+		{"memory of tracks", "track: {lost: 2m}\n", "track.lost: 2m0s is outside"},
 		{"twice", "loop: true\nloop: false\n", "key loop is set a second time"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -190,7 +212,7 @@ func TestErrors(t *testing.T) {
 	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
-	for _, args := range [][]string{{"--detect-score=2"}, {"--detect-score=0"}, {"--detect-score=1"}, {"--detect-nms=0"}, {"--vehicle=a.b"}, {"--policy=each"}, {"--deadline=0s"}, {"--save=seen"}, {"--record=a.mp4"}, {"--start=2s", "--end=1s"}, {"--cameras=left"}, {"--cameras=a.b=x.mp4"}, {"--planner-set-speed=1000"}} {
+	for _, args := range [][]string{{"--detect-score=2"}, {"--detect-score=0"}, {"--detect-score=1"}, {"--detect-nms=0"}, {"--vehicle=a.b"}, {"--policy=each"}, {"--deadline=0s"}, {"--save=seen"}, {"--record=a.mp4"}, {"--start=2s", "--end=1s"}, {"--cameras=left"}, {"--cameras=a.b=x.mp4"}, {"--rate=-1"}, {"--rate=NaN"}, {"--lanes-every=0"}, {"--layout=both"}, {"--workers=2", "--policy=newest"}, {"--trace=out"}, {"--track-low=0.5"}, {"--measure=-1s"}, {"--planner-set-speed=1000"}} {
 		if _, err := flags(t, args...); err == nil {
 			t.Errorf("%v is accepted", args)
 		}
@@ -209,7 +231,11 @@ func drawn(t *rapid.T) Config {
 		case k.value.Kind() == reflect.Bool:
 			k.value.SetBool(rapid.Bool().Draw(t, k.path))
 		case k.value.CanInt():
-			k.value.SetInt(rapid.Int64Range(1, 256).Draw(t, k.path))
+			most, err := strconv.ParseInt(k.tag.Get("max"), 10, 64)
+			if err != nil {
+				most = 256
+			}
+			k.value.SetInt(rapid.Int64Range(1, min(most, 256)).Draw(t, k.path))
 		case k.value.CanFloat():
 			k.value.SetFloat(rapid.Float64Range(.01, .99).Draw(t, k.path))
 		case k.tag.Get("enum") != "":
@@ -225,6 +251,19 @@ func drawn(t *rapid.T) Config {
 	}
 	if c.Record != "" {
 		c.Record += ".mcap"
+	}
+	if c.Trace != "" {
+		c.Trace += ".json"
+	}
+	if c.Policy == "newest" || c.Deterministic {
+		c.Workers = min(c.Workers, 1)
+	}
+	if c.Track.Low > c.Track.High {
+		c.Track.Low, c.Track.High = c.Track.High, c.Track.Low
+	}
+	c.Ladder = ladders.Draw(t, "ladder")
+	if len(c.Ladder) > 0 {
+		c.Detect.Network = "auto"
 	}
 	if c.End <= c.Start {
 		c.End = 0
@@ -242,6 +281,7 @@ func drawn(t *rapid.T) Config {
 			Name:        fmt.Sprintf("%s%d", rapid.StringMatching(`[A-Za-z0-9_-]{0,60}`).Draw(t, "name"), i),
 			Source:      rapid.OneOf(login, rapid.Just("a: b"), rapid.Just("12")).Draw(t, "source"),
 			CameraModel: rapid.SampledFrom([]string{"", "true", "a.yaml"}).Draw(t, "model"),
+			Priority:    rapid.Float64Range(.1, 10).Draw(t, "priority"),
 		})
 	}
 	c.Planner.SetSpeed = rapid.Float64Range(1, 70).Draw(t, "planner.set_speed")
@@ -325,6 +365,18 @@ func TestSchemaRefuses(t *testing.T) {
 		`{"cameras":[{"name":"a.b","source":"a.mp4"}]}`:                          false,
 		`{"cameras":[{"nmae":"a"}]}`:                                             false,
 		`{"cameras":["left=a.mp4"]}`:                                             false,
+		`{"cameras":[{"name":"a","source":"a.mp4","priority":2}]}`:               true,
+		`{"cameras":[{"name":"a","source":"a.mp4","priority":11}]}`:              false,
+		`{"ladder":"a,b,track-only"}`:                                            true,
+		`{"ladder":["a","b/c.yaml","track-only"]}`:                               true,
+		`{"ladder":[]}`:        true,
+		`{"ladder":["a","a"]}`: false,
+		`{"ladder":["a",""]}`:  false,
+		`{"ladder":["a",1]}`:   false,
+		`{"ladder":{"a":1}}`:   false,
+		`{"layout":"both"}`:    false,
+		`{"workers":65}`:       false,
+		`{"measure":"0s","rate":12.5,"lanes":{"every":3}}`: true,
 	} {
 		value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 		if err != nil {
@@ -406,6 +458,8 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Add(seed)
 	f.Add([]byte("detect: {network: a, runtime: b}"))
+	f.Add([]byte("ladder: a,b.yaml, track-only\ncameras: [{name: a, source: b, priority: 2}]"))
+	f.Add([]byte("ladder:\n  - yolov3\n  - ./a.yaml\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file := write(t, string(data))
 		c, err := Load(file)
@@ -449,7 +503,7 @@ func TestExamplesInTheDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := strings.Split(string(doc), "```yaml\n")[1:]
-	if len(blocks) != 3 {
+	if len(blocks) != 4 {
 		t.Fatalf("%d examples", len(blocks))
 	}
 	for i := range blocks {
@@ -458,10 +512,13 @@ func TestExamplesInTheDocument(t *testing.T) {
 	if c, err := Load(write(t, blocks[0])); err != nil || c.Vehicle != "truck7" {
 		t.Errorf("%+v, %v", c, err)
 	}
-	if c, err := Load(write(t, blocks[1])); err != nil || len(c.Cameras) != 2 || c.Cameras[0].CameraModel != "front.yaml" || c.RTSP.Transport != "tcp" {
+	if c, err := Load(write(t, blocks[1])); err != nil || len(c.Ladder) != 4 || c.Lanes.Every != 2 {
 		t.Errorf("%+v, %v", c, err)
 	}
-	if _, err := LoadCamera(write(t, blocks[2])); err != nil {
+	if c, err := Load(write(t, blocks[2])); err != nil || len(c.Cameras) != 2 || c.Cameras[0].Priority != 2 || c.Cameras[1].Priority != 1 || c.Cameras[0].CameraModel != "front.yaml" || c.RTSP.Transport != "tcp" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := LoadCamera(write(t, blocks[3])); err != nil {
 		t.Error(err)
 	}
 }

@@ -62,6 +62,9 @@ func parse(file string, data []byte) (Config, values, error) {
 	if err != nil {
 		return c, nil, err
 	}
+	for i := range c.Cameras {
+		fill(reflect.ValueOf(&c.Cameras[i]).Elem(), fmt.Sprintf("cameras[%d].", i), present)
+	}
 	if err := c.Validate(); err != nil { // what the tags cannot say
 		return c, nil, fmt.Errorf("%s: %w", file, err)
 	}

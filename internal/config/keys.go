@@ -85,17 +85,23 @@ func set(v reflect.Value, s string) error {
 	return fmt.Errorf("a key has the type %s", v.Type())
 }
 
-// Default is the configuration without a file and without flags.
-func Default() Config {
-	var c Config
-	for _, k := range keys(reflect.ValueOf(&c).Elem(), "") {
+// fill gives the values of a struct their defaults, all but those that a file has
+// set; prefix is what their paths in the file begin with.
+func fill(v reflect.Value, prefix string, present strictyaml.Keys) {
+	for _, k := range keys(v, prefix) {
 		s, ok := k.tag.Lookup("default")
-		if !ok {
+		if _, given := present[k.path]; !ok || given {
 			continue
 		}
 		if err := set(k.value, s); err != nil {
 			panic(fmt.Sprintf("config: default of %s: %v", k.path, err))
 		}
 	}
+}
+
+// Default is the configuration without a file and without flags.
+func Default() Config {
+	var c Config
+	fill(reflect.ValueOf(&c).Elem(), "", nil)
 	return c
 }

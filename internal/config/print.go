@@ -53,8 +53,13 @@ func emit(out *bytes.Buffer, v reflect.Value, indent string) {
 	}
 }
 
-// emitItem prints a struct of a list; its keys are explained by the list's help.
+// emitItem prints an item of a list; the keys of a struct are explained by the
+// list's help.
 func emitItem(out *bytes.Buffer, v reflect.Value, indent string) {
+	if v.Kind() != reflect.Struct {
+		fmt.Fprintf(out, "%s- %s\n", indent, scalar(v))
+		return
+	}
 	mark := "- "
 	for _, f := range strictyaml.Fields(v) {
 		fmt.Fprintf(out, "%s%s%s: %s\n", indent, mark, f.Key, scalar(f.Value))
@@ -199,10 +204,19 @@ func schemaOf(f strictyaml.Field) members {
 	if f.Value.Kind() == reflect.Struct {
 		return append(s, schemaObject(f.Value)...)
 	}
-	if f.Value.Kind() == reflect.Slice {
+	switch f.Value.Interface().(type) {
+	case Cameras:
 		add("type", "array")
 		add("maxItems", MaxCameras)
-		add("items", schemaObject(reflect.New(f.Value.Type().Elem()).Elem()))
+		one := NewCamera("", "")
+		add("items", schemaObject(reflect.ValueOf(&one).Elem()))
+		add("default", plainValue(f.Value))
+		return s
+	case Rungs:
+		add("type", []string{"array", "string"})
+		add("maxItems", MaxRungs)
+		add("uniqueItems", true)
+		add("items", members{{"type", "string"}, {"pattern", `\S`}})
 		add("default", plainValue(f.Value))
 		return s
 	}

@@ -26,6 +26,10 @@ type Account struct {
 	causes   map[Cause]*cause
 	age      *hdrhistogram.Histogram
 	stages   []stage
+	rungs    []RungCount
+	rung     string // of the latest frame that was begun
+	switches uint64
+	canaries uint64
 	started  time.Time
 	last     time.Time
 	closed   uint64    // frames that have an outcome
@@ -94,6 +98,7 @@ func (a *Account) Frame(r *msg.FrameReport) {
 	if atWork(r) {
 		a.owing = a.last
 	}
+	a.ran(r)
 	if r.Outcome == msg.Dropped || r.Outcome == msg.Failed {
 		a.lost(r)
 		return
@@ -127,6 +132,31 @@ func (a *Account) Owed() time.Duration {
 		return 0
 	}
 	return max(0, a.now().Sub(a.owing))
+}
+
+// ran takes note of what a frame ran on.
+func (a *Account) ran(r *msg.FrameReport) {
+	if r.Canary != "" {
+		a.canaries++
+	}
+	if r.Rung == "" {
+		return
+	}
+	if a.rung != "" && a.rung != r.Rung {
+		a.switches++
+	}
+	a.rung = r.Rung
+	a.on(r.Rung).Frames++
+}
+
+func (a *Account) on(rung string) *RungCount {
+	for i := range a.rungs {
+		if a.rungs[i].Rung == rung {
+			return &a.rungs[i]
+		}
+	}
+	a.rungs = append(a.rungs, RungCount{Rung: rung})
+	return &a.rungs[len(a.rungs)-1]
 }
 
 func (a *Account) lost(r *msg.FrameReport) {
@@ -184,12 +214,23 @@ type StageQuantiles struct {
 	Quantiles
 }
 
+// RungCount is how many frames were begun on a rung of the ladder.
+type RungCount struct {
+	Rung   string
+	Frames uint64
+}
+
 // Snapshot is the account at one moment.
 type Snapshot struct {
 	Produced, OnTime, Late, Dropped, Failed uint64
 	Causes                                  []CauseCount // most frames first
 	Age                                     Quantiles    // of on_time and late frames
 	Stages                                  []StageQuantiles
+	// Rungs are those that frames were begun on, in the order in which they first
+	// were; Switches is how often it was another than for the frame before it, and
+	// Canaries how often one was tried.
+	Rungs              []RungCount
+	Switches, Canaries uint64
 	// Elapsed is from the first frame to the last outcome.
 	Elapsed time.Duration
 }
@@ -228,6 +269,7 @@ func (a *Account) Snapshot() Snapshot {
 		Age:      quantiles(a.age),
 		Elapsed:  a.last.Sub(a.started),
 	}
+	s.Rungs, s.Switches, s.Canaries = slices.Clone(a.rungs), a.switches, a.canaries
 	for key, c := range a.causes {
 		s.Causes = append(s.Causes, CauseCount{key, c.frames, c.detail})
 	}
@@ -273,6 +315,11 @@ func (a *Account) add(b *Account) {
 		}
 		a.causes[key].frames += c.frames
 	}
+	for _, r := range b.rungs {
+		a.on(r.Rung).Frames += r.Frames
+	}
+	a.switches += b.switches
+	a.canaries += b.canaries
 	a.age.Merge(b.age)
 	for _, s := range b.stages {
 		a.histogram(s.name).Merge(s.took)

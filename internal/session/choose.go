@@ -32,7 +32,9 @@ func Chosen(cfg config.Config) (config.Config, error) {
 		cfg = asRecorded(cfg)
 	}
 	made := cfg.Source == "" || synthetic(cfg.Source)
-	cfg.Detect.Network = choose(cfg.Detect.Network, made, "dashline-tiny", "yolo-fastest-1.1-xl")
+	if len(cfg.Ladder) == 0 {
+		cfg.Detect.Network = choose(cfg.Detect.Network, made, "dashline-tiny", "yolo-fastest-1.1-xl")
+	}
 	cfg.Lanes.Network = choose(cfg.Lanes.Network, made, "dashline-lanes", "twinlitenet-cv46")
 	if cfg.Source != "" {
 		return cfg, nil

@@ -134,6 +134,9 @@ func (f *Feed) open(ctx context.Context, open opener, path string, login config.
 			f.policy = pipeline.Newest
 		}
 	}
+	if f.policy == pipeline.Newest && f.Config.Workers > 1 {
+		return &ConfigError{fmt.Errorf("workers: %d side by side are for the policy every, and source %s is live: leave workers out", f.Config.Workers, f.Config.Source)}
+	}
 	return f.openCamera()
 }
 

@@ -7,15 +7,11 @@ import (
 	"dashline/pipeline/msg"
 )
 
-// faintTracked is the least score of what a tracker is told: a track that is there
-// may be seen faintly for a while (detect/track says why).
-const faintTracked = 0.1
-
 // follower is the pipeline's tracker.
 type follower struct{ *track.Tracker }
 
-func newFollower(config.Track) (*follower, error) {
-	t, err := track.New(track.Options{Low: faintTracked})
+func newFollower(c config.Track) (*follower, error) {
+	t, err := track.New(track.Options{High: float32(c.High), Low: float32(c.Low), Confirm: c.Confirm, Lost: c.Lost})
 	return &follower{t}, err
 }
 

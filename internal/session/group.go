@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-
-	"gocv.io/x/gocv"
+	"time"
 
 	"dashline/internal/config"
 	"dashline/internal/obs"
@@ -21,8 +20,7 @@ type group struct {
 	feeds    []*Feed
 	rungs    []rung
 	engine   pipeline.Engine
-	objects  [][]*objects // of each crew, for each rung; nil for track only
-	lanes    []*lines     // of each crew; empty: none
+	opened   []networks // of each crew
 	measured *pipeline.Measured
 }
 
@@ -86,29 +84,63 @@ func (g *group) open(groups int) (err error) {
 	for _, r := range g.rungs {
 		g.engine.Rungs = append(g.engine.Rungs, pipeline.Rung{Name: r.name, Rung: r.facts})
 	}
-	for range crews {
-		if err := g.openCrew(c, threads, crews > 1); err != nil {
+	g.opened = make([]networks, crews)
+	for i := range crews {
+		crew, err := g.openCrew(i, threads, crews > 1)
+		if err != nil {
 			return err
 		}
+		g.engine.Crews = append(g.engine.Crews, crew)
+	}
+	g.engine.Patience = max(leastPatience, 10*c.Deadline)
+	g.engine.Renew = func(index int) (pipeline.Crew, error) {
+		// What hangs is still at work, so it is never closed.
+		g.opened[index] = networks{}
+		inOrder := g.engine.Crews[index].InOrder
+		crew, err := g.openCrew(index, threads, crews > 1)
+		crew.InOrder = inOrder
+		return crew, err
 	}
 	return nil
 }
 
-// openCrew opens a set of networks. On an error what is open is left to close.
-func (g *group) openCrew(c config.Config, threads int, many bool) error {
+// leastPatience is how long networks may work on a frame at least before they are
+// taken to hang: a busy machine can keep a thread waiting for seconds.
+const leastPatience = 5 * time.Second
+
+// networks are those of one crew.
+type networks struct {
+	objects []*objects // of each rung; nil for track only
+	lanes   *lines     // nil: none
+}
+
+func (n networks) close() error {
+	var errs []error
+	for _, o := range n.objects {
+		if o != nil {
+			errs = append(errs, o.Close())
+		}
+	}
+	if n.lanes != nil {
+		errs = append(errs, n.lanes.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// openCrew opens the networks of a crew, which the group owns, also on an error.
+func (g *group) openCrew(index, threads int, many bool) (crew pipeline.Crew, err error) {
+	c := g.feeds[0].Config
 	if c.Detect.Threads == 0 && threads < runtime.GOMAXPROCS(0) {
 		c.Detect.Threads = threads
 	}
 	if c.Lanes.Threads == 0 && threads < runtime.GOMAXPROCS(0) {
 		c.Lanes.Threads = threads
 	}
-	crew := pipeline.Crew{InOrder: many || c.Layout == "order"}
-	at := len(g.objects)
-	g.objects = append(g.objects, nil)
+	crew.InOrder = many || c.Layout == "order"
+	own := &g.opened[index]
 	for _, r := range g.rungs {
 		if r.network == "" {
-			crew.Detectors = append(crew.Detectors, nil)
-			g.objects[at] = append(g.objects[at], nil)
+			crew.Detectors, own.objects = append(crew.Detectors, nil), append(own.objects, nil)
 			continue
 		}
 		d := c.Detect
@@ -118,29 +150,27 @@ func (g *group) openCrew(c config.Config, threads int, many bool) error {
 		}
 		o, err := openObjects(d, g.faintest(&c))
 		if err != nil {
-			return err
+			return crew, err
 		}
-		g.objects[at] = append(g.objects[at], o)
-		crew.Detectors = append(crew.Detectors, o)
+		crew.Detectors, own.objects = append(crew.Detectors, o), append(own.objects, o)
 	}
-	if c.Lanes.Enabled {
-		l, err := openLines(c.Lanes, g.feeds)
-		if err != nil {
-			return err
-		}
-		g.lanes = append(g.lanes, l)
-		crew.Lanes = l
+	if !c.Lanes.Enabled {
+		return crew, nil
 	}
-	g.engine.Crews = append(g.engine.Crews, crew)
-	return nil
+	if own.lanes, err = openLines(c.Lanes, g.feeds); err != nil {
+		return crew, err
+	}
+	crew.Lanes = own.lanes
+	return crew, nil
 }
 
-// faintest is the least score that anybody wants.
+// faintest is the least score that anybody wants: a track that is there may be
+// seen faintly for a while.
 func (g *group) faintest(c *config.Config) float64 {
 	if !c.Track.Enabled {
 		return c.Detect.Score
 	}
-	return min(c.Detect.Score, faintTracked)
+	return min(c.Detect.Score, c.Track.Low)
 }
 
 // measure times the rungs of a live group, unless there is nothing to choose or
@@ -148,11 +178,17 @@ func (g *group) faintest(c *config.Config) float64 {
 func (g *group) measure(ctx context.Context) error {
 	f := g.feeds[0]
 	c := &f.Config
-	if f.policy != pipeline.Newest || c.Deterministic || c.Measure <= 0 {
+	if f.policy != pipeline.Newest || c.Deterministic {
 		return nil
 	}
+	if c.Measure <= 0 {
+		return g.timed()
+	}
 	m, err := pipeline.Measure(ctx, g.engine, c.Layout == "auto", c.Measure, func(p *frame.Frame) error {
-		return noise(p, f.Source.Width, f.Source.Height)
+		if f.Source.Width < 1 || f.Source.Height < 1 { // a camera that has not said yet
+			return p.Noise(1280, 720)
+		}
+		return p.Noise(f.Source.Width, f.Source.Height)
 	})
 	if err != nil {
 		return fmt.Errorf("measuring the rungs: %w", err)
@@ -167,22 +203,13 @@ func (g *group) measure(ctx context.Context) error {
 	return nil
 }
 
-// noise fills a frame with a picture that is as large as those that come. What is
-// in a picture changes what a network takes by very little.
-func noise(f *frame.Frame, width, height int) error {
-	if width < 1 || height < 1 { // a camera that has not said yet
-		width, height = 1280, 720
-	}
-	_ = f.Image.Close()
-	f.Image = gocv.NewMatWithSizes([]int{height, width}, gocv.MatTypeCV8UC3)
-	data, err := f.Image.DataPtrUint8()
-	if err != nil {
-		return err
-	}
-	x := uint32(1)
-	for i := range data {
-		x = x*1664525 + 1013904223 // Numerical Recipes' generator: any would do
-		data[i] = byte(x >> 24)
+// timed says whether all rungs have times without being measured. Where there is
+// but one it needs none.
+func (g *group) timed() error {
+	for _, r := range g.rungs {
+		if r.network != "" && r.facts.P50 <= 0 && len(g.rungs) > 1 {
+			return &ConfigError{fmt.Errorf("measure: how long rung %s takes is not known without: give a ladder.yaml of dashline model ladder, or some time to measure", r.name)}
+		}
 	}
 	return nil
 }
@@ -204,17 +231,20 @@ func (g *group) run(ctx context.Context, publisher pipeline.Publisher, metrics *
 	}
 }
 
-// networks are those of the first crew, the largest rung first.
+// networks are those of one crew, the largest rung first.
 func (g *group) networks() (out []described) {
-	if len(g.objects) > 0 {
-		for _, o := range g.objects[0] {
+	for _, n := range g.opened {
+		for _, o := range n.objects {
 			if o != nil {
 				out = append(out, described{o.net, "detect", pipeline.StageForward})
 			}
 		}
-	}
-	for _, l := range g.lanes[:min(1, len(g.lanes))] {
-		out = append(out, described{l.net.Info(), "lanes", pipeline.StageLanesForward})
+		if n.lanes != nil {
+			out = append(out, described{n.lanes.net.Info(), "lanes", pipeline.StageLanesForward})
+		}
+		if len(out) > 0 { // the others are the same
+			return out
+		}
 	}
 	return out
 }
@@ -227,16 +257,9 @@ func (g *group) fits() int {
 
 func (g *group) close() error {
 	var errs []error
-	for _, crew := range g.objects {
-		for _, o := range crew {
-			if o != nil {
-				errs = append(errs, o.Close())
-			}
-		}
+	for _, n := range g.opened {
+		errs = append(errs, n.close())
 	}
-	for _, l := range g.lanes {
-		errs = append(errs, l.Close())
-	}
-	g.objects, g.lanes = nil, nil
+	g.opened = nil
 	return errors.Join(errs...)
 }

@@ -177,7 +177,10 @@ func (f *Feed) describe(w io.Writer) {
 	for _, n := range f.group.networks() {
 		fmt.Fprintf(w, "%s  %s\n", pad(n.task, 7), n.summary(Times{}).line())
 	}
-	if len(f.group.lanes) == 0 {
+	if l := f.group.ladder(); l != nil {
+		l.print(w, f.Config.Deadline)
+	}
+	if !f.Config.Lanes.Enabled {
 		fmt.Fprintf(w, "%s  off: plans will say no_lanes\n", pad("lanes", 7))
 	}
 	if f.Camera.Guessed {

@@ -16,7 +16,7 @@ import (
 // file has fewer frames than it declares. Progress must end then too.
 func TestTheBarEndsWithTheRun(t *testing.T) {
 	for _, frames := range []int{0, 5, 221} {
-		f := newFeed(config.Default())
+		f := newFeed(config.Default(), 1)
 		f.Source = sensors.Info{Frames: frames}
 		s := &Session{Feeds: []*Feed{f}}
 		for range 5 {
@@ -40,7 +40,7 @@ func TestTheBarEndsWithTheRun(t *testing.T) {
 
 // The state of a camera is a line above the bars.
 func TestTheBarSaysHowCamerasDo(t *testing.T) {
-	s := &Session{Feeds: []*Feed{newFeed(config.Default()), newFeed(config.Default())}, news: make(chan string)}
+	s := &Session{Feeds: []*Feed{newFeed(config.Default(), 1), newFeed(config.Default(), 1)}, news: make(chan string)}
 	ctx, cancel := context.WithCancel(context.Background())
 	var out lockedBuffer
 	ended := make(chan struct{})

@@ -16,9 +16,6 @@ import (
 	"dashline/pipeline/schedule"
 )
 
-// trackOnly is the rung without a network.
-const trackOnly = "track-only"
-
 // rung is a step of the ladder before its network is opened.
 type rung struct {
 	name    string
@@ -35,8 +32,8 @@ func rungsOf(cfg *config.Config) ([]rung, error) {
 	}
 	var all []rung
 	for _, item := range items {
-		if item == trackOnly {
-			all = append(all, rung{name: trackOnly})
+		if item == config.TrackOnly {
+			all = append(all, rung{name: config.TrackOnly})
 			continue
 		}
 		made, ok, err := fromFile(item)

@@ -45,6 +45,7 @@ type CameraRun struct {
 	Elapsed  float64          `json:"elapsed_s"`
 	Stages   map[string]Times `json:"stages_ms"`
 	Networks []NetworkSummary `json:"networks,omitempty"`
+	Ladder   *LadderSummary   `json:"ladder,omitempty"` // where there is more than one rung, or it was measured
 	Overlay  *OverlaySummary  `json:"overlay,omitempty"`
 	Error    string           `json:"error,omitempty"` // why it broke before its end
 
@@ -171,13 +172,17 @@ func (s *Session) summary() Summary {
 }
 
 func (f *Feed) summary() CameraRun {
-	r := account(f.Account.Snapshot())
+	a := f.Account.Snapshot()
+	r := account(a)
 	in := f.last
 	r.Source = SourceSummary{in.Kind, f.Source.Path, in.Width, in.Height, in.FPS}
 	r.Camera = CameraSummary{f.Config.Camera, f.Camera.Guessed}
 	r.Policy = string(f.policy)
 	for _, n := range f.group.networks() {
 		r.Networks = append(r.Networks, n.summary(r.Stages[n.forward]))
+	}
+	if r.Ladder = f.group.ladder(); r.Ladder != nil {
+		r.Ladder.count(a)
 	}
 	if f.Config.Save != "" {
 		r.Overlay = &OverlaySummary{f.Config.Save, f.codec}
@@ -322,6 +327,9 @@ func (r CameraRun) printParts(w io.Writer) {
 	}
 	for _, n := range r.Networks {
 		fmt.Fprintf(w, "  %s  %s\n", pad(n.Task, 7), n.line())
+	}
+	if r.Ladder != nil && len(r.Ladder.Rungs) > 1 {
+		fmt.Fprintf(w, "  %s  %s\n", pad("ladder", 7), r.Ladder.line())
 	}
 	if r.Overlay != nil && r.Overlay.Codec != "" {
 		fmt.Fprintf(w, "  %s  %s (%s)\n", pad("overlay", 7), r.Overlay.Path, r.Overlay.Codec)

@@ -11,8 +11,8 @@
 //   - Keys that are absent leave the field as it was.
 //
 // Fields may be structs, slices and arrays of scalars or structs, maps of those
-// by text, strings, booleans, integers, floats and time.Duration. A struct that
-// implements encoding.TextUnmarshaler may also be given as text; another type that
+// by text, strings, booleans, integers, floats and time.Duration. A struct or slice
+// that implements encoding.TextUnmarshaler may also be given as text; another type that
 // does is given as text or number, of which its UnmarshalText judges. Tags bound
 // scalars: `enum` (comma-separated words), `pattern` (a regular expression),
 // `min` and `max` (inclusive).
@@ -87,13 +87,13 @@ type decoder struct {
 }
 
 func (d *decoder) value(n ast.Node, v reflect.Value, path string, tag reflect.StructTag) error {
+	if s, ok := n.(*ast.StringNode); ok && (v.Kind() == reflect.Struct || v.Kind() == reflect.Slice) {
+		if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+			return d.unmarshal(u, s, path)
+		}
+	}
 	switch v.Kind() {
 	case reflect.Struct:
-		if s, ok := n.(*ast.StringNode); ok {
-			if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
-				return d.unmarshal(u, s, path)
-			}
-		}
 		return d.structure(n, v, path)
 	case reflect.Map:
 		return d.byName(n, v, path, tag)

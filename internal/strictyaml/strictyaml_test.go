@@ -22,7 +22,19 @@ type sample struct {
 	Named  map[string]pair `yaml:"named"`
 	Seed   uint64          `yaml:"seed" max:"1e19"`
 	Tone   tone            `yaml:"tone"`
+	Words  words           `yaml:"words"`
 	Hidden string          `yaml:"-"`
+}
+
+// words can be a list or one text.
+type words []string
+
+func (w *words) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return errors.New("there is none")
+	}
+	*w = strings.Fields(string(text))
+	return nil
 }
 
 // tone reads itself from text and is no struct.
@@ -96,6 +108,22 @@ tone: 440Hz
 	}
 }
 
+// A slice that reads itself from text is a list or a text, and the last word.
+func TestDecodeListAsText(t *testing.T) {
+	for text, want := range map[string]words{
+		"words: [a, b c]\n": {"a", "b c"},
+		"words: a b\n":      {"a", "b"},
+		"words: 'a: b'\n":   {"a:", "b"},
+		"words: []\n":       {},
+	} {
+		v := sample{Words: words{"before"}}
+		keys, err := Decode("a.yaml", []byte(text), &v)
+		if err != nil || !reflect.DeepEqual(v.Words, want) || keys["words"] != (Place{1, 1}) {
+			t.Errorf("%q: %q, %v, %v", text, v.Words, keys, err)
+		}
+	}
+}
+
 func TestDecodeKeepsWhatIsAbsent(t *testing.T) {
 	for _, text := range []string{"", "\n", "# only a comment\n", "---\n", "inner:\n", "{}"} {
 		v := sample{Name: "kept", Inner: inner{3}}
@@ -131,6 +159,9 @@ func TestDecodeErrors(t *testing.T) {
 		{"list for group", "inner: [1]\n", "inner: expected keys with values, found a list"},
 		{"group for text", "name:\n  a: b\n", "name: expected text, found keys with values"},
 		{"text for list", "list: a\n", "list: expected a list"},
+		{"number for words", "words: 1\n", "words: expected a list"},
+		{"number in words", "words: [a, 1]\n", "words[1]: expected text"},
+		{"no words", "words: ''\n", ":1:8: words: there is none"},
 		{"array length", "three: [1, 2]\n", "three: expected 3 values, found 2"},
 		{"less than nothing", "seed: -1\n", "f.yaml:1:7: seed: expected a whole number of 0 or more, found the number -1"},
 		{"more than there is", "seed: 18446744073709551616\n", "seed: expected a whole number of 0 or more"},

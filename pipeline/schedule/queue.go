@@ -18,6 +18,25 @@ type Frame struct {
 	Due time.Duration
 }
 
+// Pace keeps frames to a rate.
+type Pace struct {
+	due time.Duration // when the next frame is
+}
+
+// Takes says whether a frame at a time is within so many frames a second, all where
+// rate is 0. Times do not go back.
+func (p *Pace) Takes(rate float64, at time.Duration) bool {
+	if rate <= 0 {
+		return true
+	}
+	step := time.Duration(float64(time.Second) / rate)
+	if at < p.due-step/4 { // what jitters around its due time passes
+		return false
+	}
+	p.due = max(p.due, at-step) + step
+	return true
+}
+
 // fresh is what a frame has left of its deadline when it arrives.
 func (f Frame) fresh() time.Duration { return f.Due - f.Arrived }
 
@@ -31,7 +50,7 @@ type lane struct {
 
 	arrivals [5]time.Duration // the latest, a ring
 	arrived  int
-	quota    time.Duration // when the next frame is due by Rate
+	pace     Pace
 }
 
 // offer lets a frame wait, in the place of an older one. It is refused where the
@@ -39,12 +58,8 @@ type lane struct {
 func (c *lane) offer(f Frame) bool {
 	c.arrivals[c.arrived%len(c.arrivals)] = f.Arrived
 	c.arrived++
-	if c.Rate > 0 {
-		step := time.Duration(float64(time.Second) / c.Rate)
-		if f.Arrived < c.quota-step/4 { // what jitters around its due time passes
-			return false
-		}
-		c.quota = max(c.quota, f.Arrived-step) + step
+	if !c.pace.Takes(c.Rate, f.Arrived) {
+		return false
 	}
 	if !c.unheard {
 		c.since, c.unheard = f.Arrived, true
