@@ -99,6 +99,9 @@ var cases = []struct {
 		left.Camera = "left"
 		return append(all, left)
 	}},
+	{"late by a wait that is shorter than forward", "wait", func() []*msg.FrameReport {
+		return drive(only(20, func(f *frame) { f.wait, f.forward = 45*ms, 60*ms }))
+	}},
 	{"late by lanes", "lanes", func() []*msg.FrameReport {
 		return drive(only(20, func(f *frame) { f.lanes = 120 * ms; f.forward = 44 * ms }))
 	}},
