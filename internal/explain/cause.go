@@ -12,6 +12,7 @@ import (
 type part struct {
 	name        string
 	took, usual time.Duration
+	always      bool // it makes frames late also where it is as usual
 }
 
 func (p part) excess() time.Duration { return p.took - p.usual }
@@ -20,11 +21,11 @@ func (p part) excess() time.Duration { return p.took - p.usual }
 // longer stands for both.
 func (l *Log) parts(p *timeline.Placed) []part {
 	u := l.usualOf(p)
-	of := func(name string, took time.Duration) part { return part{name, took, u.took[name]} }
+	of := func(name string, took time.Duration) part { return part{name: name, took: took, usual: u.took[name]} }
 	all := []part{of(lag, p.Lag), of(timeline.Wait, p.Start-p.Arrived)}
 	lanes := p.Span(timeline.Lanes)
 	if detected := p.Start + timeline.DetectionTook(p.Report); !l.inOrder && lanes.To > detected {
-		all = append(all, part{timeline.Lanes, p.Sensed - p.Start, u.took[sensed]})
+		all = append(all, part{name: timeline.Lanes, took: p.Sensed - p.Start, usual: u.took[sensed]})
 	} else {
 		for _, stage := range []string{timeline.Preprocess, timeline.Forward, timeline.Decode} {
 			all = append(all, of(stage, p.Span(stage).Took()))
@@ -46,16 +47,18 @@ func gap(p *timeline.Placed) time.Duration {
 	return p.End - tail - p.Sensed
 }
 
-// tooSlow is the cause of a frame that is late also where all is as usual.
+// tooSlow is the cause of a frame that is late also where all is as usual, for the
+// network of its rung.
 const tooSlow = "rung"
 
 // culprit is the part that made a frame late: what exceeds its usual most. Where
-// the usual work alone is longer than the deadline it is the rung. Where nothing
-// exceeds, the largest of what is not work.
+// its work alone is longer than the deadline, and usually is, it is the largest of the
+// work, and where that is the network's, the rung. Where nothing exceeds, the
+// largest of what is not work.
 func (l *Log) culprit(p *timeline.Placed) part {
 	u := l.usualOf(p)
-	if usual := u.took[work]; usual > p.Report.Deadline {
-		return part{tooSlow, p.End - p.Start, usual}
+	if usual := u.took[work]; min(usual, p.End-p.Start) > p.Report.Deadline {
+		return l.largest(p, usual)
 	}
 	var worst, idle part
 	for _, part := range l.parts(p) {
@@ -73,6 +76,23 @@ func (l *Log) culprit(p *timeline.Placed) part {
 		return idle
 	}
 	return worst
+}
+
+// largest is the part of the work that usually takes longest.
+func (l *Log) largest(p *timeline.Placed, usual time.Duration) part {
+	rung := part{tooSlow, p.End - p.Start, usual, true}
+	most := part{}
+	for _, part := range l.parts(p) {
+		if part.name != lag && part.name != timeline.Wait && part.usual > most.usual {
+			most = part
+		}
+	}
+	switch most.name {
+	case "", timeline.Preprocess, timeline.Forward, timeline.Decode:
+		return rung
+	}
+	most.always = true
+	return most
 }
 
 // cause is why a frame was missed, a stable word; empty for one on time.

@@ -121,6 +121,22 @@ var cases = []struct {
 	{"late on a rung that is too slow", "rung", func() []*msg.FrameReport {
 		return drive(func(f *frame, _ uint64) { f.forward += 80 * ms; f.arrived *= 2 })
 	}},
+	{"late by lanes that are always too slow", "lanes", func() []*msg.FrameReport {
+		all := drive(func(f *frame, _ uint64) { f.lanes = 120 * ms; f.arrived *= 2; f.rung = "track-only" })
+		for _, r := range all {
+			r.Stages = append(r.Stages[:2:2], r.Stages[5:]...) // no network but that of lanes
+		}
+		return all
+	}},
+	{"late by wait on a rung that is too slow", "wait", func() []*msg.FrameReport {
+		return drive(func(f *frame, seq uint64) {
+			if f.arrived *= 2; seq == 20 {
+				f.wait = 60 * ms
+			} else {
+				f.forward += 80 * ms
+			}
+		})
+	}},
 	{"late by an old picture", "lag", func() []*msg.FrameReport {
 		all := drive(nil)
 		for _, r := range all {

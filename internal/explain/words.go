@@ -148,9 +148,14 @@ func (l *Log) workedOn(p *timeline.Placed) string {
 func (l *Log) blame(p *timeline.Placed, worst part) string {
 	u := l.usualOf(p)
 	compared := fmt.Sprintf("%s, usually %s (the median of %d frames on this rung)", ms(worst.took), ms(worst.usual), u.frames)
-	switch worst.name {
-	case tooSlow:
+	switch {
+	case worst.name == tooSlow:
 		return fmt.Sprintf("The rung is too slow for this deadline: work on its frames usually takes %s (the median of %d).", ms(worst.usual), u.frames)
+	case worst.always:
+		return fmt.Sprintf("What makes it late is %s, as always: work on frames of this rung usually takes %s (the median of %d), and most of that is %s.",
+			worst.name, ms(u.took[work]), u.frames, worst.name)
+	}
+	switch worst.name {
 	case timeline.Wait:
 		return "What made it late is its wait: " + compared + "."
 	case lag:
