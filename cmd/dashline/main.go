@@ -55,6 +55,7 @@ type cli struct {
 	Config   configCmd   `cmd:"" help:"Print the effective configuration, or its JSON Schema."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what is installed, what will be used and what is missing."`
 	Info     infoCmd     `cmd:"" help:"Say what a recording holds, and check it."`
+	Explain  explainCmd  `cmd:"" help:"Say why frames of a recording were late, dropped or failed."`
 	Recover  recoverCmd  `cmd:"" help:"Make a recording whole that was cut off or is damaged."`
 	Synth    synthCmd    `cmd:"" help:"Make a synthetic drive: a video with its truth, or a folder to train from."`
 	Camera   cameraCmd   `cmd:"" help:"Serve a video as one or more RTSP cameras that can be told to misbehave."`

@@ -32,6 +32,9 @@ type Account struct {
 	canaries uint64
 	started  time.Time
 	last     time.Time
+	closed   uint64    // frames that have an outcome
+	owing    time.Time // since when a frame has been owed its outcome, or the last was given
+	now      func() time.Time
 }
 
 // Cause says why a frame was dropped or failed.
@@ -58,8 +61,13 @@ func newHistogram() *hdrhistogram.Histogram {
 }
 
 // NewAccount starts an empty account.
-func NewAccount() *Account {
+func NewAccount() *Account { return NewAccountBy(time.Now) }
+
+// NewAccountBy is [NewAccount] with a clock of the caller's own, which is asked
+// from any goroutine.
+func NewAccountBy(now func() time.Time) *Account {
 	return &Account{
+		now:      now,
 		outcomes: make(map[msg.Outcome]uint64),
 		causes:   make(map[Cause]*cause),
 		age:      newHistogram(),
@@ -70,8 +78,12 @@ func NewAccount() *Account {
 func (a *Account) Produced() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	now := a.now()
 	if a.produced == 0 {
-		a.started = time.Now()
+		a.started = now
+	}
+	if a.produced == a.closed {
+		a.owing = now
 	}
 	a.produced++
 }
@@ -81,7 +93,11 @@ func (a *Account) Frame(r *msg.FrameReport) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.outcomes[r.Outcome]++
-	a.last = time.Now()
+	a.closed++
+	a.last = a.now()
+	if atWork(r) {
+		a.owing = a.last
+	}
 	a.ran(r)
 	if r.Outcome == msg.Dropped || r.Outcome == msg.Failed {
 		a.lost(r)
@@ -91,6 +107,31 @@ func (a *Account) Frame(r *msg.FrameReport) {
 	for _, s := range r.Stages {
 		record(a.histogram(s.Stage), s.Took)
 	}
+}
+
+// atWork says that an outcome shows that somebody works on frames. What is lost
+// at the source and what makes place for a newer frame has an outcome also while
+// all work hangs.
+func atWork(r *msg.FrameReport) bool {
+	switch r.Outcome {
+	case msg.Dropped:
+		return r.Reason == "deadline" // decided by who works
+	case msg.Failed:
+		return r.Stage != "source"
+	}
+	return true
+}
+
+// Owed says for how long frames have been there without that one was answered, or
+// given up for its deadline: a run that hangs shows in this, however many frames
+// it drops meanwhile. It is 0 while no frame is on its way.
+func (a *Account) Owed() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.produced <= a.closed {
+		return 0
+	}
+	return max(0, a.now().Sub(a.owing))
 }
 
 // ran takes note of what a frame ran on.

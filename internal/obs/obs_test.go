@@ -123,16 +123,19 @@ func TestTimesBeyondTheScaleCountAsItsEnds(t *testing.T) {
 }
 
 func TestMetricsSayWhatTheAccountSays(t *testing.T) {
-	m, err := obs.Serve("127.0.0.1:0", []obs.Network{
+	m, err := obs.Serve(obs.Options{Address: "127.0.0.1:0", Deadline: 100 * time.Millisecond, Networks: []obs.Network{
 		{Network: msg.Network{Name: "yolo", Engine: "opencv", Requested: "cuda", Backend: "cpu"}, Camera: "front", Task: "detect", Fallback: "built without CUDA"},
-	}, func() obs.BusCounts {
+	}, Bus: func() obs.BusCounts {
 		return obs.BusCounts{Published: 7, Dropped: 2, Bytes: 100, Reconnects: 1, Connected: true}
-	})
+	}, Health: obs.NewHealth(obs.Patience)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	feed(obs.NewAccount(), m.Frame)
 	m.Frame(&msg.FrameReport{Header: msg.Header{Camera: "left"}, Outcome: msg.OnTime})
+	for _, rung := range []string{"large", "small", "large"} {
+		m.Frame(&msg.FrameReport{Header: msg.Header{Camera: "rear"}, Outcome: msg.Late, Age: time.Second, Rung: rung, Canary: "large"})
+	}
 	m.Camera(&msg.CameraState{Camera: "left", Status: msg.CameraStalled, Sessions: 3, Packets: 900, Lost: 7})
 	m.Camera(&msg.CameraState{Camera: "front", Status: msg.CameraConnecting})
 	m.Camera(&msg.CameraState{Camera: "front", Status: msg.CameraStreaming, Packets: 5,
@@ -151,7 +154,14 @@ func TestMetricsSayWhatTheAccountSays(t *testing.T) {
 		`dashline_frames_total{camera="front",outcome="on_time",reason="",stage=""} 882`,
 		`dashline_frames_total{camera="front",outcome="failed",reason="corrupt",stage="source"} 10`,
 		`dashline_frame_age_seconds_count{camera="front"} 980`,
+		`dashline_frame_age_seconds_bucket{camera="front",le="0.095"} 93`,
 		`dashline_frame_age_seconds_bucket{camera="front",le="0.1"} 98`,
+		`dashline_frame_age_seconds_bucket{camera="front",le="0.105"} 102`,
+		`dashline_frame_age_seconds_bucket{camera="front",le="1"} 980`,
+		`dashline_rung{camera="rear",rung="large"} 1`,
+		`dashline_rung{camera="rear",rung="small"} 0`,
+		`dashline_frames_by_rung_total{camera="rear",outcome="late",rung="large"} 2`,
+		`dashline_canaries_total{camera="rear",rung="large"} 3`,
 		`dashline_stage_seconds_count{camera="front",stage="forward"} 980`,
 		`dashline_network_info{backend="cpu",camera="front",engine="opencv",fallback="built without CUDA",network="yolo",requested="cuda",task="detect"} 1`,
 		`dashline_bus_messages_total{result="dropped"} 2`,
@@ -171,6 +181,14 @@ func TestMetricsSayWhatTheAccountSays(t *testing.T) {
 		if !strings.Contains(string(body), line+"\n") {
 			t.Errorf("no line %s", line)
 		}
+	}
+	for _, name := range []string{"go_sched_latencies_seconds_bucket{", "go_sched_pauses_total_gc_seconds_bucket{"} {
+		if !strings.Contains(string(body), name) {
+			t.Errorf("no %s", name)
+		}
+	}
+	if strings.Contains(string(body), `dashline_rung{camera="front"`) {
+		t.Error("a camera without a ladder has a rung")
 	}
 	if strings.Contains(string(body), `dashline_camera_clock_offset_seconds{camera="left"}`) {
 		t.Error("a camera that tells no time has an offset")

@@ -46,19 +46,23 @@ var mayImport = map[string][]string{
 	"infer/...": {"infer/...", "model/...", "pipeline/frame", "internal/..."},
 
 	// detect and lanes share infer and do not know each other.
-	"detect/...":      {"detect/...", "infer", "infer/preprocess", "model/...", "pipeline/msg", "pipeline/frame"},
-	"detect/track":    {"pipeline/msg"},
-	"detect/ap":       {},
-	"detect/labels":   {"detect/ap", "sensors/synth/truth", "internal/regular", "internal/strictyaml"},
-	"lanes/...":       {"lanes/...", "infer", "infer/preprocess", "model/...", "pipeline/msg", "pipeline/frame"},
-	"lanes/ground":    {"pipeline/msg"},
-	"lanes/metric":    {"internal/regular"},
-	"planner/...":     {"planner/...", "pipeline/msg", "lanes/ground"},
-	"internal/...":    {"...", "!cmd/...", "!bench/..."},
-	"internal/obs":    {"pipeline/msg"},
-	"internal/avdec":  {"pipeline/msg"},
-	"internal/avenc":  {},
-	"internal/config": {"...", "!cmd/...", "!bench/...", "!infer/engine", "!sensors/..."},
+	"detect/...":            {"detect/...", "infer", "infer/preprocess", "model/...", "pipeline/msg", "pipeline/frame"},
+	"detect/track":          {"pipeline/msg"},
+	"detect/ap":             {},
+	"detect/labels":         {"detect/ap", "sensors/synth/truth", "internal/regular", "internal/strictyaml"},
+	"lanes/...":             {"lanes/...", "infer", "infer/preprocess", "model/...", "pipeline/msg", "pipeline/frame"},
+	"lanes/ground":          {"pipeline/msg"},
+	"lanes/metric":          {"internal/regular"},
+	"planner/...":           {"planner/...", "pipeline/msg", "lanes/ground"},
+	"internal/...":          {"...", "!cmd/...", "!bench/..."},
+	"internal/obs":          {"pipeline/msg"},
+	"internal/obs/timeline": {"pipeline/msg"},
+	"internal/obs/trace":    {"pipeline/msg", "internal/obs/timeline"},
+	"internal/explain":      {"pipeline/msg", "internal/obs/timeline", "internal/plain"},
+	"internal/misses":       {"pipeline/msg", "internal/plain"},
+	"internal/avdec":        {"pipeline/msg"},
+	"internal/avenc":        {},
+	"internal/config":       {"...", "!cmd/...", "!bench/...", "!infer/engine", "!sensors/..."},
 }
 
 // owners are the packages that may import a library (or what is below it).
@@ -75,7 +79,7 @@ var mayCgo = []string{"infer/...", "internal/avdec", "internal/avenc"}
 
 // pure packages build with CGO_ENABLED=0, and so do all that they import. The
 // Makefile tests the same list.
-var pure = []string{"pipeline/msg", "pipeline/schedule", "model/...", "planner/...", "lanes/ground", "pipeline/record/container", "detect/track", "detect/ap", "detect/labels", "sensors/synth", "sensors/synth/truth", "sensors/synth/truthview", "sensors/synth/export", "sensors/layout", "sensors/nal", "sensors/rtsp/stream", "internal/ordered"}
+var pure = []string{"pipeline/msg", "pipeline/schedule", "model/...", "planner/...", "lanes/ground", "pipeline/record/container", "detect/track", "detect/ap", "detect/labels", "sensors/synth", "sensors/synth/truth", "sensors/synth/truthview", "sensors/synth/export", "sensors/layout", "sensors/nal", "sensors/rtsp/stream", "internal/ordered", "internal/obs/timeline", "internal/obs/trace", "internal/explain", "internal/misses"}
 
 // pkg is what `go list -deps -json` says of a package.
 type pkg struct {
