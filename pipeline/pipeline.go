@@ -239,7 +239,8 @@ type Rung struct {
 
 // Crew is one set of networks, which works on one frame at a time.
 type Crew struct {
-	// Detectors has one for each rung; the last may be nil, which is "track only".
+	// Detectors has one for each rung; the last may be nil, which is "track only":
+	// lanes are not looked for either.
 	Detectors []Detector
 	Lanes     LaneFinder // nil: none are looked for
 	// InOrder lets lanes run after detection instead of beside it.

@@ -222,7 +222,7 @@ func (f *Feed) openStages() (err error) {
 }
 
 // feed is this camera as the pipeline has it.
-func (f *Feed) feed(publisher pipeline.Publisher, metrics *obs.Metrics) pipeline.Feed {
+func (f *Feed) feed(publisher pipeline.Publisher, observers []pipeline.Observer) pipeline.Feed {
 	if live, ok := f.raw.(sensors.Live); ok {
 		live.Watch(f.state.set)
 	}
@@ -232,13 +232,11 @@ func (f *Feed) feed(publisher pipeline.Publisher, metrics *obs.Metrics) pipeline
 		Planner:   f.planner,
 		Publisher: publisher,
 		Viewer:    f.Viewer,
+		Observers: observers,
 	}
 	// A nil pointer in an interface is not a nil interface.
 	if f.follower != nil {
 		st.Tracker = f.follower
-	}
-	if metrics != nil {
-		st.Observers = append(st.Observers, metrics)
 	}
 	return pipeline.Feed{
 		Config: pipeline.Config{

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"dashline/internal/config"
-	"dashline/internal/obs"
 	"dashline/pipeline"
 	"dashline/pipeline/frame"
 )
@@ -215,10 +214,10 @@ func (g *group) timed() error {
 }
 
 // run moves the frames of all cameras until their sources end or ctx does.
-func (g *group) run(ctx context.Context, publisher pipeline.Publisher, metrics *obs.Metrics) {
+func (g *group) run(ctx context.Context, publisher pipeline.Publisher, observers []pipeline.Observer) {
 	feeds := make([]pipeline.Feed, len(g.feeds))
 	for i, f := range g.feeds {
-		feeds[i] = f.feed(publisher, metrics)
+		feeds[i] = f.feed(publisher, observers)
 	}
 	var errs []error
 	if g.feeds[0].Config.Deterministic {

@@ -44,7 +44,9 @@ type Session struct {
 	publisher *bus.Publisher
 	recorder  *record.Recorder // nil: nothing is recorded
 	recorded  *RecordingSummary
-	address   string // of the bus, without credentials
+	keepers   keepers
+	kept      *KeptSummary // nil: nothing was
+	address   string       // of the bus, without credentials
 	metrics   *obs.Metrics
 	news      chan string // of live cameras, for Progress
 	lost      error       // what the bus did not deliver
@@ -108,6 +110,9 @@ func openWith(ctx context.Context, cfg config.Config, open opener) (s *Session, 
 		return s, err
 	}
 	if err := s.openRecorder(); err != nil {
+		return s, err
+	}
+	if err := s.openKeepers(); err != nil {
 		return s, err
 	}
 	if cfg.Metrics.Listen != "" {
@@ -214,7 +219,10 @@ func (s *Session) serveMetrics() (*obs.Metrics, error) {
 		}
 	}
 	p := s.publisher
-	return obs.Serve(s.Config.Metrics.Listen, nets, func() obs.BusCounts { return busCounts(p) })
+	return obs.Serve(obs.Options{
+		Address: s.Config.Metrics.Listen, Deadline: s.Config.Deadline, Networks: nets,
+		Bus: func() obs.BusCounts { return busCounts(p) }, Health: s.health(),
+	})
 }
 
 // Run moves the frames of every camera until its source ends or breaks, the
@@ -231,7 +239,7 @@ func (s *Session) Run(ctx context.Context) (Summary, error) {
 	stop := s.watch()
 	var cameras sync.WaitGroup
 	for _, g := range s.groups {
-		cameras.Go(func() { g.run(frames, s.outlet(), s.metrics) })
+		cameras.Go(func() { g.run(frames, s.outlet(), s.observers()) })
 		if s.Config.Deterministic {
 			cameras.Wait() // one after the other, so that their messages are in one order
 		}
@@ -272,6 +280,7 @@ func (s *Session) finish(ctx context.Context) error {
 		s.lost = errors.Join(s.lost, s.server.Close(ctx))
 		s.server = nil
 	}
+	s.finishKeepers()
 	errs := []error{s.finishRecorder(ctx)}
 	for _, f := range s.Feeds {
 		errs = append(errs, s.ofCamera(f, f.finish()))

@@ -28,6 +28,8 @@ type Summary struct {
 	Cameras  []CameraRun `json:"cameras,omitempty"` // each, where there are several
 	// Recording is the account of what was recorded, where something was.
 	Recording *RecordingSummary `json:"recording,omitempty"`
+	// Kept is what was kept for later, where something was.
+	Kept *KeptSummary `json:"kept,omitempty"`
 
 	lost error // what the bus did not deliver at the end
 }
@@ -157,6 +159,7 @@ func (s *Session) summary() Summary {
 		lost:     s.lost,
 
 		Recording: s.recorded,
+		Kept:      s.kept,
 	}
 	if len(s.Feeds) == 1 {
 		sum.CameraRun = s.Feeds[0].summary()
@@ -284,6 +287,9 @@ func (s Summary) Print(w io.Writer) {
 	fmt.Fprintf(w, "  %s  %d messages, %d dropped, %.1f MB to %s\n", pad("bus", 7), s.Bus.Published, s.Bus.Dropped, float64(s.Bus.Bytes)/1e6, s.Bus.where())
 	if s.Bus.LastError != "" {
 		fmt.Fprintf(w, "  %s  last trouble: %s\n", pad("", 7), s.Bus.LastError)
+	}
+	if s.Kept != nil {
+		s.Kept.print(w)
 	}
 	if r := s.Recording; r != nil {
 		fmt.Fprintf(w, "  %s  %s: %d packets and messages, %d dropped, %.1f MB\n", pad("record", 7), r.Path, r.Written, r.Dropped, float64(r.Bytes)/1e6)
