@@ -150,7 +150,7 @@ func (l *Log) blame(p *timeline.Placed, worst part) string {
 	compared := fmt.Sprintf("%s, usually %s (the median of %d frames on this rung)", ms(worst.took), ms(worst.usual), u.frames)
 	switch {
 	case !u.known():
-		return fmt.Sprintf("The largest part of that is %s with %s. What is usual cannot be said: %d frames are all that finished on this rung.", worst.name, ms(worst.took), u.frames)
+		return fmt.Sprintf("The largest part of that is %s with %s. What is usual cannot be said: frames that finished on this rung are %d in all.", worst.name, ms(worst.took), u.frames)
 	case worst.name == tooSlow:
 		return fmt.Sprintf("The rung is too slow for this deadline: work on its frames usually takes %s (the median of %d).", ms(worst.usual), u.frames)
 	case worst.always:
