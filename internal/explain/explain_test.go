@@ -137,6 +137,9 @@ var cases = []struct {
 			}
 		})
 	}},
+	{"late on a rung that hardly ran", "forward", func() []*msg.FrameReport {
+		return drive(only(20, func(f *frame) { f.forward, f.rung = 110*ms, "huge" }))
+	}},
 	{"late by an old picture", "lag", func() []*msg.FrameReport {
 		all := drive(nil)
 		for _, r := range all {

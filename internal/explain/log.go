@@ -108,12 +108,23 @@ func (l *Log) measure() {
 	}
 }
 
+// A rung needs so many finished frames before anything is usual on it.
+const enough = 5
+
+// usualOf are the medians to compare a frame with; without times where there are
+// too few.
 func (l *Log) usualOf(p *timeline.Placed) *usual {
-	if u := l.usual[p.Report.Rung]; u != nil {
-		return u
+	u := l.usual[p.Report.Rung]
+	switch {
+	case u == nil:
+		return &usual{}
+	case u.frames < enough:
+		return &usual{frames: u.frames}
 	}
-	return &usual{}
+	return u
 }
+
+func (u *usual) known() bool { return u.frames >= enough }
 
 // Cameras are their names, sorted.
 func (l *Log) Cameras() []string {

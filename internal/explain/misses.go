@@ -122,6 +122,9 @@ func (l *Log) why(i int) string {
 	switch r.Outcome {
 	case msg.Late:
 		worst := l.culprit(p)
+		if !l.usualOf(p).known() {
+			return fmt.Sprintf("%s too late; %s %s", ms(r.Age-r.Deadline), worst.name, ms(worst.took))
+		}
 		return fmt.Sprintf("%s too late; %s %s, usually %s", ms(r.Age-r.Deadline), worst.name, ms(worst.took), ms(worst.usual))
 	case msg.Failed:
 		return sentence(r.Reason, r.Detail)

@@ -35,7 +35,7 @@ type Explanation struct {
 type Part struct {
 	Name  string  `json:"part"`
 	Took  float64 `json:"took_ms"`
-	Usual float64 `json:"usual_ms"`
+	Usual float64 `json:"usual_ms,omitempty"` // absent where too few frames finished on the rung
 }
 
 // AtWork is work that ran while a frame waited.
@@ -121,7 +121,7 @@ func (l *Log) sayFinished(e *Explanation, p *timeline.Placed) {
 			also = append(also, fmt.Sprintf("%s by %s", part.name, ms(part.excess())))
 		}
 	}
-	if len(also) > 0 {
+	if len(also) > 0 && l.usualOf(p).known() {
 		e.say("Longer than usual, too: %s.", strings.Join(also, ", "))
 	}
 }
@@ -149,6 +149,8 @@ func (l *Log) blame(p *timeline.Placed, worst part) string {
 	u := l.usualOf(p)
 	compared := fmt.Sprintf("%s, usually %s (the median of %d frames on this rung)", ms(worst.took), ms(worst.usual), u.frames)
 	switch {
+	case !u.known():
+		return fmt.Sprintf("The largest part of that is %s with %s. What is usual cannot be said: frames that finished on this rung are %d in all.", worst.name, ms(worst.took), u.frames)
 	case worst.name == tooSlow:
 		return fmt.Sprintf("The rung is too slow for this deadline: work on its frames usually takes %s (the median of %d).", ms(worst.usual), u.frames)
 	case worst.always:
