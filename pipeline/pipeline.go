@@ -119,7 +119,7 @@ type Viewer interface {
 	View(v *View) error
 }
 
-// Observer is told every frame's outcome. Calls do not overlap.
+// Observer is told every frame's outcome. Calls for one camera do not overlap.
 type Observer interface {
 	Frame(*msg.FrameReport)
 }

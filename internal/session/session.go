@@ -238,7 +238,10 @@ func (s *Session) Run(ctx context.Context) (Summary, error) {
 	}
 	stop := s.watch()
 	var cameras sync.WaitGroup
+	begun := time.Now()
 	for _, g := range s.groups {
+		// One clock for all, so that reports of different groups can be laid side by side.
+		g.engine.Now = func() time.Duration { return time.Since(begun) }
 		cameras.Go(func() { g.run(frames, s.outlet(), s.observers()) })
 		if s.Config.Deterministic {
 			cameras.Wait() // one after the other, so that their messages are in one order

@@ -55,6 +55,8 @@ type ladder struct {
 	better  time.Duration // since when a lower rung has been worth more; < 0: it is not
 	trial   time.Duration // when to try again although nothing fits
 	trying  time.Duration // the pause before the next trial
+	onTrial bool          // the frame at work is one
+	trusted bool          // the latest trial was in time, and nothing was late since
 
 	switches float64       // that may be made
 	counted  time.Duration // when that was
@@ -78,8 +80,13 @@ func newLadder(rungs []Rung) *ladder {
 // trackOnly says that a rung runs no network. It always fits.
 func (l *ladder) trackOnly(rung int) bool { return l.rungs[rung].P50 <= 0 }
 
+// fits says whether a frame on a rung is done within a budget: by what it hardly
+// ever exceeds, or, while the current rung is trusted, by what it usually takes.
 func (l *ladder) fits(rung int, budget time.Duration) bool {
-	return budget >= 0 && l.predict(rung) <= budget
+	if budget < 0 {
+		return false
+	}
+	return l.predict(rung) <= budget || l.trusted && rung == l.current && l.usual(rung) <= budget
 }
 
 // value is what a rung's answers are worth, where a camera gives a picture every
@@ -152,7 +159,7 @@ func (l *ladder) leave(now time.Duration, to int) {
 func (l *ladder) change(now time.Duration, to int) {
 	l.switches = l.allowed(now) - 1
 	l.counted = now
-	l.current, l.better = to, -1
+	l.current, l.better, l.trusted = to, -1, false
 }
 
 // allowed is how many switches may be made now. What is made beyond it is owed.
@@ -197,7 +204,11 @@ func (l *ladder) canary(now, budget, interval time.Duration, cameras int) int {
 // canaryDone moves up where a canary took no longer than the budget allows.
 func (l *ladder) canaryDone(now time.Duration, rung int, took, budget time.Duration) {
 	ratio := float64(took) / float64(max(l.rungs[rung].Detect, 1))
-	if rung >= l.current || times(l.base[rung], ratio*l.tail()) > times(budget, margin) {
+	fits := times(budget, margin)
+	if rung >= l.current || times(l.base[rung], ratio*l.tail()) > fits {
+		if times(l.base[rung], ratio) <= fits {
+			l.forgive() // it fits but for what happened long ago
+		}
 		l.postpone(now, rung, took)
 		return
 	}
@@ -215,4 +226,28 @@ func (l *ladder) attempt(now time.Duration) bool {
 	l.trial = now + l.trying
 	l.trying = min(2*l.trying, lastPause)
 	return true
+}
+
+// desperate says whether a frame should be begun on the smallest rung although
+// nothing fits. If it is in time the rung is trusted until something is late: that
+// is more than a prediction says.
+func (l *ladder) desperate(now time.Duration) bool {
+	if !l.attempt(now) {
+		return false
+	}
+	if last := len(l.rungs) - 1; l.current != last {
+		l.leave(now, last)
+	}
+	l.onTrial = true
+	return true
+}
+
+// done takes note of what a frame took.
+func (l *ladder) done(rung int, took time.Duration, late bool) {
+	l.trusted = !late && (l.trusted || l.onTrial)
+	l.onTrial = false
+	if l.trusted {
+		l.forgive()
+	}
+	l.observe(rung, took, late)
 }

@@ -13,6 +13,7 @@ const (
 	steady   = 9
 	memory   = 256
 	tailRank = 0.98
+	seeds    = 20
 )
 
 // predictor says how long a frame will take on a rung under the present load.
@@ -39,14 +40,12 @@ func newPredictor(rungs []Rung) *predictor {
 			tail = max(tail, float64(r.P99)/float64(r.P50))
 		}
 	}
-	// As many as make the rank, so that the first frames do not decide it alone.
-	for i := range 64 {
-		e := 1.0
-		if i%32 == 0 {
-			e = tail
-		}
-		p.remember(e)
+	// The tail that was measured is that of a few runs: it counts as one frame of
+	// as many as the first ones are told by.
+	for range seeds {
+		p.remember(1)
 	}
+	p.remember(tail)
 	return p
 }
 
@@ -98,6 +97,20 @@ func (p *predictor) observe(rung int, took time.Duration, late bool) {
 	if late {
 		p.surge, p.after = ratio, 0
 	}
+}
+
+// forgive forgets the largest error. Where frames are few, nothing else would.
+func (p *predictor) forgive() {
+	i := len(p.sorted) - 1
+	for slot := range min(p.count, memory) {
+		if p.errors[slot] == p.sorted[i] {
+			p.errors[slot] = 1
+			break
+		}
+	}
+	p.sorted = slices.Delete(p.sorted, i, i+1)
+	at, _ := slices.BinarySearch(p.sorted, 1)
+	p.sorted = slices.Insert(p.sorted, at, 1)
 }
 
 // begin forgets the level for that of a rung that is climbed to.

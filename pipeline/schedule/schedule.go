@@ -71,8 +71,8 @@ func (s *Scheduler) Next(now time.Duration) Decision {
 	case left < 0:
 		rung = None
 	case rung == None:
-		if last := len(s.rungs) - 1; s.attempt(now) {
-			rung = last
+		if s.desperate(now) {
+			rung = len(s.rungs) - 1
 		}
 	default:
 		s.trying = firstPause
@@ -111,7 +111,7 @@ func (s *Scheduler) active(now time.Duration) int {
 
 // Done says what a frame took from its begin to its publication, and whether that
 // was after its deadline.
-func (s *Scheduler) Done(rung int, took time.Duration, late bool) { s.observe(rung, took, late) }
+func (s *Scheduler) Done(rung int, took time.Duration, late bool) { s.done(rung, took, late) }
 
 // CanaryDone says what detection took on a rung that Next named as a canary, for
 // a frame with the given time from its arrival to its deadline.

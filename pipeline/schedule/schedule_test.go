@@ -350,3 +350,31 @@ func TestDecisionsAllocNothing(t *testing.T) {
 		t.Errorf("%g allocations", n)
 	}
 }
+
+// A rung that was measured in a bad moment, or whose first frame was slow, is not
+// locked out for what it did once.
+func TestOneSlowFrameLocksNothingOut(t *testing.T) {
+	for _, rungs := range [][]Rung{
+		{{P50: 55 * ms, P99: 110 * ms, Detect: 55 * ms}},
+		{{P50: 55 * ms, P99: 110 * ms, Detect: 55 * ms}, {}},
+	} {
+		w := &world{rungs: rungs, streams: []stream{camera30(80 * ms)}, length: 20 * time.Second, fixed: None}
+		w.service = func(_ int, at time.Duration, r *rand.Rand) time.Duration {
+			if at < 50*ms {
+				return 92 * ms
+			}
+			return time.Duration(float64(50*ms) * (1 + .05*r.NormFloat64()))
+		}
+		h := w.run()
+		networks := 0
+		for _, a := range h.answers {
+			if a.rung == 0 && a.begun > 5*time.Second {
+				networks++
+			}
+		}
+		t.Logf("%d rungs: %d answers of a network in 15 s, drops %v, %d late", len(rungs), networks, h.drops, h.late())
+		if networks < 180 {
+			t.Errorf("%d rungs: %d answers of a network in 15 s", len(rungs), networks)
+		}
+	}
+}
