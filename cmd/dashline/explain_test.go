@@ -11,13 +11,32 @@ import (
 
 	"dashline/internal/explain"
 	"dashline/internal/misses"
+	"dashline/internal/obs/timeline"
+	"dashline/internal/obs/trace"
 	"dashline/pipeline"
 	"dashline/pipeline/msg"
 	"dashline/pipeline/record"
 )
 
-// A keeper of misses stands beside the metrics.
-var _ pipeline.Observer = (*misses.Keeper)(nil)
+// Misses and traces are observed beside the metrics.
+var (
+	_ pipeline.Observer = (*misses.Keeper)(nil)
+	_ pipeline.Observer = (*trace.Writer)(nil)
+)
+
+// What explains reports knows their stages by the names that the pipeline gives.
+func TestStagesHaveOneName(t *testing.T) {
+	for pipelines, timelines := range map[string]string{
+		pipeline.StageSource: timeline.Source, pipeline.StageWait: timeline.Wait, pipeline.StagePreprocess: timeline.Preprocess,
+		pipeline.StageForward: timeline.Forward, pipeline.StageDecode: timeline.Decode, pipeline.StageDetect: timeline.Detect,
+		pipeline.StageLanes: timeline.Lanes, pipeline.StageLanesForward: timeline.LanesForward, pipeline.StageTrack: timeline.Track,
+		pipeline.StagePlan: timeline.Plan, pipeline.StagePublish: timeline.Publish, pipeline.StageAdmission: timeline.Admission,
+	} {
+		if pipelines != timelines {
+			t.Errorf("%q is %q", pipelines, timelines)
+		}
+	}
+}
 
 // missed are the reports of a run in which frame 20 of front was late.
 func missed() (all []*msg.FrameReport) {

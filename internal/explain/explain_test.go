@@ -166,6 +166,11 @@ var cases = []struct {
 		all[20].Arrived = 1995 * ms
 		return all
 	}},
+	{"dropped although it might have fitted", "deadline", func() []*msg.FrameReport {
+		all := drive(nil)
+		lost(all[20], msg.Dropped, "admission", "deadline", 2*ms)
+		return all
+	}},
 	{"dropped past its deadline", "deadline", func() []*msg.FrameReport {
 		all := drive(only(19, func(f *frame) { f.forward = 250 * ms }))
 		lost(all[20], msg.Dropped, "admission", "deadline", 160*ms)

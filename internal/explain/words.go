@@ -202,6 +202,9 @@ func (l *Log) sayDropped(e *Explanation, i int) {
 	if last := l.before(i); last >= 0 && (r.Reason == "newer" || r.Reason == "deadline") {
 		f := &l.frames[last]
 		e.say("The latest frame that had been finished by then is %s. %s", name(f.Report), strings.Replace(l.workedOn(f), "Work on it", "Work", 1))
+		if u := l.usualOf(f); r.Reason == "deadline" && u.known() && u.took[work] < r.Deadline-r.Age {
+			e.say("Usually work on %s takes %s (the median of %d frames), which would have fitted: more was expected, after what the latest frames took.", f.Report.Rung, ms(u.took[work]), u.frames)
+		}
 	}
 }
 
