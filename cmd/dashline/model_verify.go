@@ -26,7 +26,7 @@ func (modelVerifyCmd) Help() string {
   dashline model verify yolo-fastest-1.1-xl out/xl.yaml --images photos/
   dashline model verify dashline-full out/half.yaml --images drive.mp4 --every 10 --json | jq .ap50
 
-Says how far B's boxes agree with A's, and for each output of both that is of one shape how far the numbers are apart, before thresholds and the suppression of boxes: at most, and in parts of A's largest. With --engine auto darknet files run on OpenCV and ONNX on ONNX Runtime, whose rounding differs.
+Says how far B's boxes agree with A's, and for each output of both that is of one shape how far the numbers are apart, before thresholds and the suppression of boxes: at most, and in parts of A's largest. Engines round differently: --engine holds both to one.
 
 Agreement is COCO's average precision of B with the boxes of A of a score of .30 and more as the truth: 1 where B finds all of them and scores them above all else. It needs no labels, so it says on your own drives what a smaller network gives away.
 
