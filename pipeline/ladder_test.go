@@ -49,7 +49,7 @@ func rung(name string, p50 time.Duration, accuracy float64) pipeline.Rung {
 // three rungs and none.
 func ladder(det pipeline.Detector, lanes pipeline.LaneFinder) pipeline.Engine {
 	return pipeline.Engine{
-		Rungs: []pipeline.Rung{rung("full", 45*ms, .9), rung("half", 25*ms, .8), rung("tiny", 10*ms, .6), {Name: "track-only"}},
+		Rungs: []pipeline.Rung{rung("full", 30*ms, .9), rung("half", 14*ms, .75), rung("tiny", 8*ms, .5), {Name: "track-only"}},
 		Crews: []pipeline.Crew{{Detectors: []pipeline.Detector{det, det, det, nil}, Lanes: lanes}},
 	}
 }
@@ -82,7 +82,7 @@ func TestReplayClimbsAndFalls(t *testing.T) {
 		}
 		return 1
 	}
-	if err := errors.Join(pipeline.Replay(context.Background(), e, forward(e, load), st.feed(config{Camera: "front", Deadline: 100 * ms, Policy: pipeline.Newest}, account))...); err != nil {
+	if err := errors.Join(pipeline.Replay(context.Background(), e, forward(e, load), st.feed(config{Camera: "front", Deadline: 80 * ms, Policy: pipeline.Newest}, account))...); err != nil {
 		t.Fatal(err)
 	}
 	on := map[string]map[string]int{"before": {}, "under": {}, "after": {}}

@@ -230,7 +230,7 @@ func rung(p50 time.Duration, accuracy float64) Rung {
 
 // threeRungs and none.
 func threeRungs() []Rung {
-	return []Rung{rung(45*ms, .9), rung(25*ms, .8), rung(10*ms, .6), {}}
+	return []Rung{rung(30*ms, .9), rung(14*ms, .75), rung(8*ms, .5), {}}
 }
 
 func camera30(deadline time.Duration) stream {
