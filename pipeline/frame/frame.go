@@ -59,6 +59,9 @@ func (l Lease) Release() {
 		panic(fmt.Sprintf("frame: lease of frame %d released twice", l.Seq))
 	}
 	l.pool.free <- l.Frame
+	if l.pool.given.Load() {
+		l.pool.freeRest()
+	}
 }
 
 // Pool is a fixed set of frames. All methods may be called from any goroutine.
@@ -66,6 +69,7 @@ type Pool struct {
 	free  chan *Frame
 	size  int
 	close sync.Once
+	given atomic.Bool // up: Close waits no more, and whoever releases frees
 }
 
 // NewPool makes a pool of size frames. It panics when size < 1.
@@ -107,7 +111,8 @@ func (p *Pool) lease(f *Frame) Lease {
 
 // Close waits until every lease has been released and frees the Mats. When ctx
 // ends first it returns an error that says how many leases are still out; the
-// frames that are back are freed all the same.
+// frames that are back are freed all the same, and the others when they are
+// released.
 func (p *Pool) Close(ctx context.Context) error {
 	var err error
 	p.close.Do(func() {
@@ -116,12 +121,26 @@ func (p *Pool) Close(ctx context.Context) error {
 			case f := <-p.free:
 				_ = f.Image.Close()
 			case <-ctx.Done():
+				p.given.Store(true)
+				p.freeRest()
 				err = fmt.Errorf("frame pool: %d of %d leases were not released: %w", p.size-back, p.size, ctx.Err())
 				return
 			}
 		}
 	})
 	return err
+}
+
+// freeRest frees the frames that came back after Close gave up.
+func (p *Pool) freeRest() {
+	for {
+		select {
+		case f := <-p.free:
+			_ = f.Image.Close()
+		default:
+			return
+		}
+	}
 }
 
 // Noise makes the picture one of that size that shows nothing, always the same: for

@@ -142,3 +142,25 @@ func TestLeasingDoesNotAllocate(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// What is released after a pool gave up waiting for it is freed all the same.
+func TestReleaseAfterClose(t *testing.T) {
+	p := frame.NewPool(2)
+	out, ok := p.Acquire()
+	if !ok {
+		t.Fatal("no frame")
+	}
+	if err := out.Noise(8, 6); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := p.Close(ctx); err == nil {
+		t.Error("it closed with a lease out")
+	}
+	f := out.Frame
+	out.Release()
+	if f.Image.Ptr() != nil {
+		t.Error("the picture is still there")
+	}
+}
