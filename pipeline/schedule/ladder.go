@@ -248,9 +248,12 @@ func (l *ladder) desperate(now time.Duration) bool {
 // done takes note of what a frame took.
 func (l *ladder) done(rung int, took time.Duration, late bool) {
 	l.trusted = !late && (l.trusted || l.onTrial)
-	l.onTrial = false
 	if l.trusted {
 		l.forgive()
 	}
 	l.observe(rung, took, late)
+	if l.trusted && l.onTrial { // the load of before is gone
+		l.begin(float64(took) / float64(max(l.base[rung], 1)))
+	}
+	l.onTrial = false
 }

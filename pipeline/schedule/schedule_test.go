@@ -297,6 +297,15 @@ func TestNothingFits(t *testing.T) {
 		if h.usual(5*time.Second, 10*time.Second) != 0 || h.usual(23*time.Second, 30*time.Second) != 0 {
 			t.Errorf("%d rungs: not on the network before or after the load", len(rungs))
 		}
+		after := 0
+		for _, a := range h.answers {
+			if a.rung == 0 && a.begun > 25*time.Second {
+				after++
+			}
+		}
+		if after < 75 { // of a hundred that there is time for
+			t.Errorf("%d rungs: %d answers of a network in the last 5 s", len(rungs), after)
+		}
 		if n := h.late(); n > 12 {
 			t.Errorf("%d rungs: %d late", len(rungs), n)
 		}
