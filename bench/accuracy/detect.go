@@ -77,8 +77,7 @@ func (s *seer) look(v *view) (img ap.Image, err error) {
 func detections(items []msg.Detection) []ap.Detection {
 	out := make([]ap.Detection, 0, len(items))
 	for _, i := range items {
-		b := ap.Corners(float64(i.Box.X0), float64(i.Box.Y0), float64(i.Box.X1), float64(i.Box.Y1))
-		out = append(out, ap.Detection{Class: i.Class, Box: b, Score: float64(i.Score)})
+		out = append(out, ap.Detection{Class: i.Class, Box: box(i.Box), Score: float64(i.Score)})
 	}
 	return out
 }

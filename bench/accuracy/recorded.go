@@ -18,7 +18,7 @@ import (
 )
 
 // played is what a recording tells of one camera: every frame that its source
-// produced, and what was published of objects. Times are on the drive's clock:
+// produced, and what was published of objects: detections or tracks. Times are on the drive's clock:
 // since its first frame, with the frame that came quickest as the one that took
 // no time to come.
 type played struct {
@@ -31,21 +31,27 @@ type played struct {
 
 // answer is what was published of one frame.
 type answer struct {
-	captured  time.Duration // presentation time of its frame
-	published time.Duration
-	found     *msg.Detections
+	captured      time.Duration // presentation time of its frame
+	seen          time.Duration // presentation time of the latest frame by then that a detector ran on
+	published     time.Duration
+	width, height int             // of its frame, pixels
+	found         *msg.Detections // nil where tracks are
+	tracks        *msg.Tracks
 }
 
 // seen is one frame while a recording is read.
 type seen struct {
-	report *msg.FrameReport
-	found  *msg.Detections
-	logged time.Time // when the recorder was given found
+	report  *msg.FrameReport
+	found   *msg.Detections
+	logged  time.Time   // when the recorder was given found
+	tracks  *msg.Tracks // read only where they are asked for
+	tracked time.Time   // when the recorder was given tracks
 }
 
-// play reads a camera of a recording; "" is its only one. It fails where the
-// recording lacks what was published, or was made by no clock.
-func play(path, camera string) (p *played, err error) {
+// play reads a camera of a recording; "" is its only one. Answers are its
+// detections, or its tracks. It fails where the recording lacks what was published,
+// or was made by no clock.
+func play(path, camera string, tracks bool) (p *played, err error) {
 	fail := func(format string, args ...any) (*played, error) {
 		return nil, fmt.Errorf("recording %s: %w", path, fmt.Errorf(format, args...))
 	}
@@ -58,7 +64,11 @@ func play(path, camera string) (p *played, err error) {
 	if camera, err = cameraOf(in, camera); err != nil {
 		return fail("%w", err)
 	}
-	for _, kind := range []record.Kind{record.KindDetections, record.KindFrames} {
+	kinds := []record.Kind{record.KindDetections, record.KindFrames}
+	if tracks {
+		kinds = append(kinds, record.KindTracks)
+	}
+	for _, kind := range kinds {
 		if n := in.Dropped[kind]; n > 0 {
 			return fail("%d %s were published and are not in it, because the disk was too slow: record again", n, kind)
 		}
@@ -67,7 +77,7 @@ func play(path, camera string) (p *played, err error) {
 	if err != nil {
 		return fail("%w", err)
 	}
-	all, err := framesOf(r, in.Vehicle, camera)
+	all, err := framesOf(r, in.Vehicle, camera, tracks)
 	if err != nil {
 		return fail("%w", err)
 	}
@@ -75,9 +85,12 @@ func play(path, camera string) (p *played, err error) {
 		return fail("%s: figures are of all that was published, or there are none: record again", problems[0])
 	}
 	p = &played{camera: camera, source: source}
-	p.settle(all, virtual)
-	if len(p.answers) == 0 {
+	p.settle(all, virtual, tracks)
+	switch {
+	case len(p.networks) == 0:
 		return fail("of camera %s it has %d frames and nothing that a detector found: record a run that publishes detections", camera, len(p.frames))
+	case len(p.answers) == 0:
+		return fail("of camera %s it has no tracks, which forecasts are made of: record a run without --no-track", camera)
 	}
 	return p, nil
 }
@@ -126,10 +139,14 @@ func clockOf(text, camera string) (source string, virtual bool, err error) {
 	return redact.URL(source), c.Deterministic, nil
 }
 
-// framesOf reads reports and detections, by the number of the frame.
-func framesOf(r *record.Reader, vehicle, camera string) (map[uint64]*seen, error) {
+// framesOf reads reports, detections and perhaps tracks, by the number of the frame.
+func framesOf(r *record.Reader, vehicle, camera string, tracks bool) (map[uint64]*seen, error) {
+	kinds := []bus.Kind{bus.KindDetections, bus.KindFrames}
+	if tracks {
+		kinds = append(kinds, bus.KindTracks)
+	}
 	var topics []string
-	for _, kind := range []bus.Kind{bus.KindDetections, bus.KindFrames} {
+	for _, kind := range kinds {
 		topic, err := bus.Subject(vehicle, camera, kind)
 		if err != nil {
 			return nil, err
@@ -154,6 +171,9 @@ func framesOf(r *record.Reader, vehicle, camera string) (map[uint64]*seen, error
 		case *msg.Detections:
 			s := of(v.Seq)
 			s.found, s.logged = v, m.Logged
+		case *msg.Tracks:
+			s := of(v.Seq)
+			s.tracks, s.tracked = v, m.Logged
 		}
 	}
 	// The last of a recording that was cut off may have no report yet.
@@ -163,52 +183,85 @@ func framesOf(r *record.Reader, vehicle, camera string) (map[uint64]*seen, error
 
 // settle puts all times on the drive's clock.
 //
-// Detections are published when the stages up to their decoding have ended. In a
-// run by a clock that is when the recorder was given them, on its own steady clock,
-// which is the pipeline's but for a constant: stages can only have ended before, so
-// the least difference is the constant. Times of virtual runs are in the stages
-// alone, and are exact there; in others what passes between stages is missing.
-func (p *played) settle(all map[uint64]*seen, virtual bool) {
+// Detections are published when the stages up to their decoding have ended, tracks
+// when lanes and tracking have, too. In a run by a clock that is when the recorder
+// was given them, on its own steady clock, which is the pipeline's but for a
+// constant: stages can only have ended before, so the least difference is the
+// constant. Times of virtual runs are in the stages alone, and are exact there; in
+// others what passes between stages is missing.
+func (p *played) settle(all map[uint64]*seen, virtual, tracks bool) {
 	order := slices.Sorted(maps.Keys(all))
 	zero, constant := time.Duration(math.MaxInt64), time.Duration(math.MaxInt64)
 	var begin time.Time // any moment of the recorder's clock
+	since := func(logged time.Time) time.Duration {
+		if begin.IsZero() {
+			begin = logged
+		}
+		return logged.Sub(begin)
+	}
 	for _, seq := range order {
 		s := all[seq]
 		zero = min(zero, s.report.Arrived-s.report.PTS)
 		p.frames = append(p.frames, s.report.PTS)
 		if s.found != nil {
-			if begin.IsZero() {
-				begin = s.logged
-			}
-			constant = min(constant, s.logged.Sub(begin)-s.decoded())
+			constant = min(constant, since(s.logged)-s.decoded())
+		}
+		if s.tracks != nil {
+			constant = min(constant, since(s.tracked)-s.followed())
 		}
 	}
 	slices.Sort(p.frames)
+	detected := false
+	var last time.Duration // presentation time of the latest frame that a detector ran on
 	for _, seq := range order {
 		s := all[seq]
-		if s.found == nil {
+		if s.found != nil {
+			detected, last = true, s.report.PTS
+			if name := s.found.By.Name; !slices.Contains(p.networks, name) {
+				p.networks = append(p.networks, name)
+			}
+		}
+		a := answer{captured: s.report.PTS, seen: last}
+		var logged time.Time
+		switch {
+		case !detected: // nothing is known of the world yet
+			continue
+		case tracks && s.tracks != nil:
+			a.tracks, a.width, a.height = s.tracks, s.tracks.Width, s.tracks.Height
+			a.published, logged = s.followed(), s.tracked
+		case !tracks && s.found != nil:
+			a.found, a.width, a.height = s.found, s.found.Width, s.found.Height
+			a.published, logged = s.decoded(), s.logged
+		default:
 			continue
 		}
-		published := s.decoded()
 		if !virtual {
-			published = s.logged.Sub(begin) - constant
+			a.published = since(logged) - constant
 		}
-		p.answers = append(p.answers, answer{captured: s.report.PTS, published: published - zero, found: s.found})
-		if name := s.found.By.Name; !slices.Contains(p.networks, name) {
-			p.networks = append(p.networks, name)
-		}
+		a.published -= zero
+		p.answers = append(p.answers, a)
 	}
 }
 
 // decoded is when the boxes of a frame were there by its report, on the pipeline's
 // clock.
 func (s *seen) decoded() time.Duration {
-	at := s.report.Arrived
+	return s.report.Arrived + s.took(pipeline.StageWait, pipeline.StagePreprocess, pipeline.StageForward, pipeline.StageDecode)
+}
+
+// followed is when its tracks were there. In virtual time lanes run beside
+// detection. Where a live run has them after it, this is too early, as it may be.
+func (s *seen) followed() time.Duration {
+	lanes := s.report.Arrived + s.took(pipeline.StageWait, pipeline.StageLanes)
+	return max(s.decoded(), lanes) + s.took(pipeline.StageTrack)
+}
+
+// took is what some stages took together.
+func (s *seen) took(stages ...string) (sum time.Duration) {
 	for _, stage := range s.report.Stages {
-		switch stage.Stage {
-		case pipeline.StageWait, pipeline.StagePreprocess, pipeline.StageForward, pipeline.StageDecode:
-			at += stage.Took
+		if slices.Contains(stages, stage.Stage) {
+			sum += stage.Took
 		}
 	}
-	return at
+	return sum
 }

@@ -25,6 +25,8 @@ type StreamingOptions struct {
 	Camera    string // of the recording; "" is the only one
 	// Networks are descriptions of detectors that the catalogue does not know.
 	Networks []string
+	// Forecast takes tracks, brought up to each moment, instead of detections.
+	Forecast bool
 }
 
 // Streamed is what a recorded run knew of a drive at each of its frames.
@@ -32,6 +34,7 @@ type Streamed struct {
 	recording string
 	networks  []string
 	classes   []string // that any of the networks knows
+	forecast  bool
 	left      map[string]int
 	moments   []moment
 	offline   []ap.Image // frames with an answer, with their own
@@ -43,18 +46,18 @@ type moment struct {
 	index int // of the drive's frame
 	block int // second of the drive
 	image ap.Image
-	age   time.Duration // of the picture that the answer is about; -1: there was no answer yet
+	age   time.Duration // of the newest picture that the answer comes from; -1: there was no answer yet
 }
 
 // Streaming reads a recorded run and pairs its answers with the drive's truth: see
 // [ap.Streaming]. Moments are the drive's frames from the first to the last that
 // the source of the run produced.
 func Streaming(ctx context.Context, o StreamingOptions) (*Streamed, error) {
-	p, err := play(o.Recording, o.Camera)
+	p, err := play(o.Recording, o.Camera, o.Forecast)
 	if err != nil {
 		return nil, err
 	}
-	s := &Streamed{recording: o.Recording, networks: p.networks}
+	s := &Streamed{recording: o.Recording, networks: p.networks, forecast: o.Forecast}
 	if s.classes, err = classesOf(p.networks, o.Networks); err != nil {
 		return nil, err
 	}
@@ -172,7 +175,7 @@ func (d *facts) meet(p *played) error {
 		d.all[i].At = pts
 	}
 	for _, a := range p.answers {
-		if w, h := a.found.Width, a.found.Height; w != d.Camera.Width || h != d.Camera.Height {
+		if w, h := a.width, a.height; w != d.Camera.Width || h != d.Camera.Height {
 			return fmt.Errorf("the recording's pictures are of %dx%d pixels, the drive's of %dx%d: give --truth of the drive that was recorded", w, h, d.Camera.Width, d.Camera.Height)
 		}
 	}
@@ -183,8 +186,18 @@ func (d *facts) meet(p *played) error {
 func (s *Streamed) pair(p *played, d *facts, known *labels.Classes) {
 	outputs := make([]ap.Output, len(p.answers))
 	own := map[time.Duration]int{}
+	var ahead ap.Forecast
+	if s.forecast {
+		ahead = forecast(p.answers, known)
+	}
 	for i, a := range p.answers {
-		outputs[i] = ap.Output{Captured: a.captured, Published: a.published, Found: named(a, known)}
+		o := &outputs[i]
+		o.Captured, o.Published = a.captured, a.published
+		if ahead == nil {
+			o.Found = named(a, known)
+		} else {
+			o.Found = ahead(i, a.captured)
+		}
 		own[a.captured] = i
 	}
 	first := slices.IndexFunc(d.all, func(m ap.Moment) bool { return m.At >= p.frames[0] })
@@ -193,11 +206,11 @@ func (s *Streamed) pair(p *played, d *facts, known *labels.Classes) {
 		end++
 	}
 	part := d.all[first:end]
-	images, used := ap.Streaming(part, outputs, nil)
+	images, used := ap.Streaming(part, outputs, ahead)
 	for i, img := range images {
 		m := moment{index: first + i, block: int(part[i].At / time.Second), image: img, age: -1}
 		if used[i] >= 0 {
-			m.age = part[i].At - outputs[used[i]].Captured
+			m.age = part[i].At - p.answers[used[i]].seen
 		}
 		s.moments = append(s.moments, m)
 		if k, ok := own[part[i].At]; ok {
@@ -232,6 +245,7 @@ type StreamingScore struct {
 type StreamingReport struct {
 	Recording string         `json:"recording"`
 	Networks  []string       `json:"networks"`
+	Forecast  bool           `json:"forecast"`  // answers are tracks, brought up to each moment
 	Streaming StreamingScore `json:"streaming"` // over every frame of the drive
 	Offline   StreamingScore `json:"offline"`   // over the frames that an answer is about
 	Staleness Staleness      `json:"staleness_ms"`
@@ -240,8 +254,9 @@ type StreamingReport struct {
 	Left     map[string]int `json:"left_out,omitempty"` // see [Report]
 }
 
-// Staleness is how old the picture was that the newest answer is about, over the
-// frames of the drive at which there was one: milliseconds; -1 where there were none.
+// Staleness is how old the picture was that the newest answer is about, or the
+// latest that a detector ran on where it is a prediction alone, over the frames of the
+// drive at which there was an answer: milliseconds; -1 where there were none.
 type Staleness struct {
 	Mean float64 `json:"mean"`
 	P50  float64 `json:"p50"`
@@ -251,7 +266,7 @@ type Staleness struct {
 
 // Report measures both accuracies.
 func (s *Streamed) Report(b ap.Bootstrap) (StreamingReport, error) {
-	r := StreamingReport{Recording: s.recording, Networks: s.networks, Left: maps.Clone(s.left)}
+	r := StreamingReport{Recording: s.recording, Networks: s.networks, Forecast: s.forecast, Left: maps.Clone(s.left)}
 	images, blocks := make([]ap.Image, len(s.moments)), make([]int, len(s.moments))
 	var ages []time.Duration
 	for i, m := range s.moments {

@@ -54,15 +54,26 @@ func driven(t *testing.T, frames int, class string) string {
 	return stem + ".mp4"
 }
 
+// What tracks are published after detections, in a test's run.
+const (
+	lanesAfter  = 3 * time.Millisecond
+	trackTook   = time.Millisecond
+	tracksAfter = lanesAfter + trackTook
+)
+
 // ran is what a test's run says of a frame.
 type ran struct {
 	frame   int
 	took    time.Duration // from arrival to the detections; below 0: dropped
 	arrives time.Duration // beyond the quickest
+	only    bool          // no detector ran on it
 }
 
 // recorded writes a recording of a virtual run whose detector is always right.
 // change may be nil.
+//
+// Lanes take longer than detection and tracks take time too, so tracks are published
+// [tracksAfter] detections.
 func recorded(t *testing.T, drive string, frames []ran, change func(c *config.Config, d *msg.Detections)) string {
 	t.Helper()
 	c := config.Default()
@@ -89,7 +100,9 @@ func recorded(t *testing.T, drive string, frames []ran, change func(c *config.Co
 			rep.Stages = []msg.StageTime{
 				{Stage: pipeline.StageSource, Took: time.Second}, // beside the work on the frame before
 				{Stage: pipeline.StageWait, Took: f.took / 4}, {Stage: pipeline.StageForward, Took: f.took - f.took/4},
-				{Stage: pipeline.StagePlan, Took: time.Second}, // after its detections
+				{Stage: pipeline.StageLanes, Took: f.took - f.took/4 + lanesAfter}, // beside detection
+				{Stage: pipeline.StageTrack, Took: trackTook},
+				{Stage: pipeline.StagePlan, Took: time.Second}, // after both
 			}
 			b := carAt(f.frame)
 			d := &msg.Detections{Header: h, Width: 640, Height: 360, By: msg.Network{Name: network, Engine: "opencv"}, Items: []msg.Detection{
@@ -98,7 +111,10 @@ func recorded(t *testing.T, drive string, frames []ran, change func(c *config.Co
 			if change != nil {
 				change(&config.Config{}, d)
 			}
-			r.Detections(d)
+			if !f.only {
+				r.Detections(d)
+			}
+			r.Tracks(carTracks(h, f))
 		}
 		r.Frame(rep)
 	}
@@ -215,7 +231,7 @@ func TestAnswersOfARunByAClock(t *testing.T) {
 	}
 	for _, virtual := range []bool{false, true} {
 		var p played
-		p.settle(all, virtual)
+		p.settle(all, virtual, false)
 		for i, a := range p.answers {
 			want := due(i) + time.Duration(i%2)*time.Millisecond + 20*time.Millisecond
 			if !virtual {

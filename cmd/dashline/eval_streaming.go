@@ -18,6 +18,7 @@ type evalStreamingCmd struct {
 	Camera    string   `placeholder:"NAME" help:"Camera of the recording, where it has several."`
 	Network   []string `sep:"none" placeholder:"FILE" help:"Description of a detector of the recording that dashline networks does not list. May be given several times."`
 	Compare   string   `placeholder:"FILE" help:"Another recording to hold it against, of the same drive."`
+	Forecast  bool     `help:"Take tracks, brought up to each frame, instead of detections: what a listener knows that forecasts."`
 	drawing   `embed:""`
 }
 
@@ -25,10 +26,11 @@ func (evalStreamingCmd) Help() string {
 	return `Examples:
   dashline run drive.mp4 --realtime --record run.mcap && dashline eval streaming run.mcap
   dashline eval streaming run.mcap --truth drive.truth.jsonl.gz --json | jq .streaming.ap50
+  dashline eval streaming run.mcap --forecast            answers are tracks that go on as they did
   dashline eval streaming ladder.mcap --compare fixed.mcap
   dashline eval streaming run.mcap --camera front --network tiny.yaml
 
-At each frame of the drive the newest answer that was published by then is held against what is there then: streaming accuracy as Li, Wang and Ramanan have it (Towards Streaming Perception, 2020). Offline are the same answers, each at its own frame, as if they took no time. Intervals are 95 % and come from drawing the seconds of the drive anew.
+At each frame of the drive the newest answer that was published by then is held against what is there then: streaming accuracy as Li, Wang and Ramanan have it (Towards Streaming Perception, 2020). With --forecast it is the newest tracks, moved on from their picture to the frame as fast as they moved and grew; frames that no detector ran on count as answers, too. Offline are the same answers, each at its own frame, as if they took no time. Intervals are 95 % and come from drawing the seconds of the drive anew.
 
 Exit codes: 0 measured; 1 the recording or the truth is missing or damaged, they do not belong together, or the run had no clock; 2 the command line is wrong, or a network is not described.`
 }
@@ -39,7 +41,7 @@ func (c *evalStreamingCmd) Run(ctx context.Context, out streams) error {
 		return err
 	}
 	read := func(recording string) (*accuracy.Streamed, error) {
-		s, err := accuracy.Streaming(ctx, accuracy.StreamingOptions{Recording: recording, Truth: c.Truth, Camera: c.Camera, Networks: c.Network})
+		s, err := accuracy.Streaming(ctx, accuracy.StreamingOptions{Recording: recording, Truth: c.Truth, Camera: c.Camera, Networks: c.Network, Forecast: c.Forecast})
 		return s, refused(err)
 	}
 	run, err := read(c.Recording)
@@ -74,7 +76,11 @@ func (c *evalStreamingCmd) Run(ctx context.Context, out streams) error {
 
 func printStreaming(to io.Writer, r *accuracy.StreamingReport, c *accuracy.StreamingComparison) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s, by %s\n\n", plain.Line(r.Recording), plain.Line(strings.Join(r.Networks, ", ")))
+	what := "detections"
+	if r.Forecast {
+		what = "forecasts of tracks"
+	}
+	fmt.Fprintf(w, "%s, %s by %s\n\n", plain.Line(r.Recording), what, plain.Line(strings.Join(r.Networks, ", ")))
 	fmt.Fprintln(w, "\tAP\t95 %\tAP50\t95 %\tAP75\tSMALL\tMEDIUM\tLARGE\tAR100\tFRAMES")
 	row := func(name string, v *accuracy.StreamingScore) {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\n", name, part(v.AP), between(v.APInterval), part(v.AP50), between(v.AP50Interval),

@@ -160,8 +160,17 @@ func TestEvalStreaming(t *testing.T) {
 	if got.Offline.Images > 14 || got.Staleness.Mean < 120 || got.Staleness.Max > 220 {
 		t.Errorf("slow: %+v; want a frame in three, and answers 100 to 200 ms old", got)
 	}
-	code, out, _ := dashline(t.Context(), append([]string{"eval"}, args...)...)
-	for _, want := range []string{"by dashline-tiny", "streaming  ", "offline  ", "STALENESS, ms", "2.8 %", "at the 36 frames of both", "better"} {
+	found := got.Streaming.AP50
+	evaluated(t, &got, "streaming", slow, "--forecast", "--json", "--resamples", "50")
+	if got.Streaming.AP50 <= found || got.Offline.Images > 14 || got.Staleness.Mean < 120 || got.Staleness.Max > 220 {
+		t.Errorf("slow with forecasts: %+v; want AP50 above %.3f of answers as old", got, found)
+	}
+	code, out, _ := dashline(t.Context(), "eval", "streaming", slow, "--forecast", "--resamples", "50")
+	if code != exitOK || !strings.Contains(out, "forecasts of tracks by dashline-tiny") {
+		t.Errorf("exit code %d, the table does not say of what:\n%s", code, out)
+	}
+	code, out, _ = dashline(t.Context(), append([]string{"eval"}, args...)...)
+	for _, want := range []string{"detections by dashline-tiny", "streaming  ", "offline  ", "STALENESS, ms", "2.8 %", "at the 36 frames of both", "better"} {
 		if code != exitOK || !strings.Contains(out, want) {
 			t.Errorf("exit code %d, the table lacks %q:\n%s", code, want, out)
 		}

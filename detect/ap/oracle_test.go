@@ -154,7 +154,7 @@ func TestOracleOfMadeUpSets(t *testing.T) {
 }
 
 // TestOracleOfStreaming compares with what testdata/oracles/streaming.py pairs and
-// measures of made-up runs.
+// measures of made-up runs, as they were found and brought up to each moment.
 func TestOracleOfStreaming(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(testkit.Root(), "testdata", "oracles", "streaming.json"))
 	if err != nil {
@@ -168,9 +168,13 @@ func TestOracleOfStreaming(t *testing.T) {
 		Answers []struct {
 			Captured, Published int64
 			Found               [][6]float64
+			Moves               [][4]float64
 		}
-		Used     []int
-		AP, AP50 float64
+		Used          []int
+		AP, AP50      float64
+		Width, Height float64
+		AheadAP       float64 `json:"ahead_ap"`
+		AheadAP50     float64 `json:"ahead_ap50"`
 	}
 	if err := json.Unmarshal(text, &runs); err != nil {
 		t.Fatal(err)
@@ -192,17 +196,28 @@ func TestOracleOfStreaming(t *testing.T) {
 				outputs[i].Found = append(outputs[i].Found, ap.Detection{Class: int(v[0]), Score: v[1], Box: ap.Box{X: v[2], Y: v[3], W: v[4], H: v[5]}})
 			}
 		}
-		images, used := ap.Streaming(moments, outputs, nil)
-		if !slices.Equal(used, run.Used) {
-			t.Errorf("run %d: outputs %v are used; the oracle uses %v", n, used, run.Used)
+		ahead := func(o int, at time.Duration) []ap.Detection {
+			var things []ap.Moving
+			for i, v := range run.Answers[o].Moves {
+				things = append(things, ap.Moving{Detection: outputs[o].Found[i], VX: v[0], VY: v[1], VW: v[2], VH: v[3]})
+			}
+			return ap.Ahead(nil, things, at-outputs[o].Captured, run.Width, run.Height)
 		}
-		m, err := ap.Match(images, 2)
-		if err != nil {
-			t.Fatal(err)
+		check := func(forecast ap.Forecast, wantAP, wantAP50 float64) {
+			images, used := ap.Streaming(moments, outputs, forecast)
+			if !slices.Equal(used, run.Used) {
+				t.Errorf("run %d: outputs %v are used; the oracle uses %v", n, used, run.Used)
+			}
+			m, err := ap.Match(images, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := m.Summary(nil)
+			if math.Abs(r.AP-wantAP) > 1e-9 || math.Abs(r.AP50-wantAP50) > 1e-9 {
+				t.Errorf("run %d, forecast %v: AP %.10f and AP50 %.10f; the oracle has %.10f and %.10f", n, forecast != nil, r.AP, r.AP50, wantAP, wantAP50)
+			}
 		}
-		r := m.Summary(nil)
-		if math.Abs(r.AP-run.AP) > 1e-9 || math.Abs(r.AP50-run.AP50) > 1e-9 {
-			t.Errorf("run %d: AP %.10f and AP50 %.10f; the oracle has %.10f and %.10f", n, r.AP, r.AP50, run.AP, run.AP50)
-		}
+		check(nil, run.AP, run.AP50)
+		check(ahead, run.AheadAP, run.AheadAP50)
 	}
 }

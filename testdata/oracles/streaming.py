@@ -5,7 +5,9 @@ picture was taken, when the answer was published, what was found). For each mome
 the answer that counts is searched for among all, without sorting: of those that
 were published by then the one on the newest picture, then the one that was
 published last, then the last in the list. Average precision is computed here, too,
-after COCO's rules for one range of area and no crowds.
+after COCO's rules for one range of area and no crowds. The same again with each
+answer brought up to the moment: every box goes on with the velocity of its centre
+and the growth of its sides that the answer gives, clipped to the picture.
 
     python3 testdata/oracles/streaming.py
 """
@@ -16,7 +18,9 @@ import os
 import numpy as np
 
 rng = np.random.default_rng(7)
+moved = np.random.default_rng(8)  # of velocities
 FRAME = 33333  # microseconds
+WIDTH, HEIGHT = 500, 360
 
 
 def newest(t, captured, published):
@@ -68,6 +72,20 @@ def average_precision(images, classes):
     return float(values[:, 1].mean()), float(values[values[:, 0] == 0.5, 1].mean())
 
 
+def ahead(answer, t):
+    """What an answer's boxes are at time t."""
+    out = []
+    s = (t - answer["captured"]) / 1e6
+    for (c, score, x, y, w, h), (vx, vy, vw, vh) in zip(answer["found"], answer["moves"]):
+        w2, h2 = w + vw * s, h + vh * s
+        x0, y0 = x + vx * s - (w2 - w) / 2, y + vy * s - (h2 - h) / 2
+        x1, y1 = np.clip(x0 + w2, 0, WIDTH), np.clip(y0 + h2, 0, HEIGHT)
+        x0, y0 = np.clip(x0, 0, WIDTH), np.clip(y0, 0, HEIGHT)
+        if w2 > 0 and h2 > 0 and x1 > x0 and y1 > y0:
+            out.append([c, score, x0, y0, x1 - x0, y1 - y0])
+    return out
+
+
 def run():
     """A few objects that move and answers that are late, missing, twice there or out of order."""
     objects = [(int(rng.integers(2)), rng.uniform([50, 50, 20, 20], [400, 250, 90, 90]), rng.uniform(-6, 6, 2)) for _ in range(4)]
@@ -78,19 +96,26 @@ def run():
         moments.append({"at": t, "truth": [[o[0], *place(o, i)] for o in objects]})
         for _ in range(rng.choice([0, 1, 1, 1, 2])):
             latency = int(rng.choice([0, FRAME, rng.integers(1, 4 * FRAME)]))
-            found = []
+            found, moves = [], []
             for o in objects:
                 if rng.random() < 0.85:
                     box = np.round(np.array(place(o, i)) + rng.normal(0, 1.5, 4), 2)
                     found.append([o[0], round(float(rng.random()), 6), *map(float, box)])
-            answers.append({"captured": t, "published": t + latency, "found": found})
+                    rates = np.append(o[2] * 30, [0, 0]) + moved.normal(0, [20, 20, 15, 15])
+                    moves.append([round(float(v), 3) for v in rates])
+            answers.append({"captured": t, "published": t + latency, "found": found, "moves": moves})
     rng.shuffle(answers)
     captured = np.array([a["captured"] for a in answers])
     published = np.array([a["published"] for a in answers])
     used = [newest(m["at"], captured, published) for m in moments]
     images = [(m["truth"], answers[u]["found"] if u >= 0 else []) for m, u in zip(moments, used)]
     ap, ap50 = average_precision(images, 2)
-    return {"moments": moments, "answers": answers, "used": used, "ap": ap, "ap50": ap50}
+    images = [(m["truth"], ahead(answers[u], m["at"]) if u >= 0 else []) for m, u in zip(moments, used)]
+    ahead_ap, ahead_ap50 = average_precision(images, 2)
+    return {
+        "moments": moments, "answers": answers, "used": used, "ap": ap, "ap50": ap50,
+        "width": WIDTH, "height": HEIGHT, "ahead_ap": ahead_ap, "ahead_ap50": ahead_ap50,
+    }
 
 
 out = os.path.join(os.path.dirname(os.path.abspath(__file__)), "streaming.json")
