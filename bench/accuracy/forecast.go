@@ -10,7 +10,7 @@ import (
 )
 
 // unseenHalf is the time without a detection after which a track's score counts
-// half: it may have ended (docs/eval.md says how it was chosen).
+// half: it may have ended (see docs/eval.md).
 const unseenHalf = 100 * time.Millisecond
 
 // forecast says of each answer where its tracks are at a later time.

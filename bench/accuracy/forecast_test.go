@@ -122,9 +122,10 @@ func TestMoving(t *testing.T) {
 	}
 }
 
-// genRun is a virtual run of which any frame may be dropped, late or tracked only.
-func genRun(t *rapid.T) map[uint64]*seen {
-	out := map[uint64]*seen{}
+// genRun is a virtual run of which any frame may be dropped, late or tracked only,
+// with lanes beside detection or after it.
+func genRun(t *rapid.T) (out map[uint64]*seen, inOrder bool) {
+	out, inOrder = map[uint64]*seen{}, rapid.Bool().Draw(t, "in order")
 	ms := func(name string, most int) time.Duration {
 		return time.Duration(rapid.IntRange(0, most).Draw(t, name)) * time.Millisecond
 	}
@@ -145,6 +146,7 @@ func genRun(t *rapid.T) map[uint64]*seen {
 			}
 			s.report.Stages = append(s.report.Stages, msg.StageTime{Stage: stage, Took: ms(stage, 40)})
 		}
+		s.report.Age = trackedAfter(s.report, inOrder) + s.took(pipeline.StagePlan, pipeline.StagePublish)
 		if how != "only" {
 			s.found = &msg.Detections{Header: h, Width: 640, Height: 360, By: msg.Network{Name: network}}
 		}
@@ -163,11 +165,27 @@ func genRun(t *rapid.T) map[uint64]*seen {
 			s.tracks.Items = append(s.tracks.Items, v)
 		}
 	}
-	return out
+	return out, inOrder
+}
+
+// trackedAfter goes through a frame's stages as the pipeline does: how long after
+// its arrival tracks are published.
+func trackedAfter(r *msg.FrameReport, inOrder bool) time.Duration {
+	took := map[string]time.Duration{}
+	for _, stage := range r.Stages {
+		took[stage.Stage] = stage.Took
+	}
+	sensed := took[pipeline.StagePreprocess] + took[pipeline.StageForward] + took[pipeline.StageDecode]
+	if lanes := took[pipeline.StageLanes]; inOrder {
+		sensed += lanes
+	} else {
+		sensed = max(sensed, lanes)
+	}
+	return took[pipeline.StageWait] + sensed + took[pipeline.StageTrack]
 }
 
 // bruteForecast says what is known at a time, of all that tracks say.
-func bruteForecast(run map[uint64]*seen, at time.Duration) (boxes []ap.Box) {
+func bruteForecast(run map[uint64]*seen, inOrder bool, at time.Duration) (boxes []ap.Box) {
 	zero := time.Duration(math.MaxInt64)
 	for _, s := range run {
 		zero = min(zero, s.report.Arrived-s.report.PTS)
@@ -177,13 +195,7 @@ func bruteForecast(run map[uint64]*seen, at time.Duration) (boxes []ap.Box) {
 		if s.tracks == nil {
 			continue
 		}
-		took := map[string]time.Duration{}
-		for _, stage := range s.report.Stages {
-			took[stage.Stage] = stage.Took
-		}
-		detect := took[pipeline.StagePreprocess] + took[pipeline.StageForward] + took[pipeline.StageDecode]
-		work := s.report.Arrived - zero + took[pipeline.StageWait]
-		if work+max(detect, took[pipeline.StageLanes])+took[pipeline.StageTrack] > at {
+		if s.report.Arrived-zero+trackedAfter(s.report, inOrder) > at {
 			continue
 		}
 		for k := 0; k <= seq; k++ {
@@ -211,7 +223,7 @@ func bruteForecast(run map[uint64]*seen, at time.Duration) (boxes []ap.Box) {
 func TestForecastIsWhatBruteForceFinds(t *testing.T) {
 	known := labels.NewClasses([]string{"car"})
 	rapid.Check(t, func(t *rapid.T) {
-		run := genRun(t)
+		run, inOrder := genRun(t)
 		p := &played{}
 		p.settle(run, true, true)
 		d := &facts{}
@@ -227,15 +239,15 @@ func TestForecastIsWhatBruteForceFinds(t *testing.T) {
 			near := func(f ap.Detection, want ap.Box) bool {
 				return max(math.Abs(f.Box.X-want.X), math.Abs(f.Box.Y-want.Y), math.Abs(f.Box.W-want.W), math.Abs(f.Box.H-want.H)) < 1e-6
 			}
-			if want := bruteForecast(run, due(i)); !slices.EqualFunc(m.image.Found, want, near) {
+			if want := bruteForecast(run, inOrder, due(i)); !slices.EqualFunc(m.image.Found, want, near) {
 				t.Fatalf("at frame %d: %+v; want %v", i, m.image.Found, want)
 			}
 		}
 	})
 }
 
-// In a run by a clock tracks are published when the recorder was given them. Where
-// lanes run after detection the stages say less, and detections tell the constant.
+// In a run by a clock tracks are published when the recorder was given them, and
+// detections tell the constant.
 func TestTracksOfARunByAClock(t *testing.T) {
 	begin := time.Unix(1000, 0)
 	run := map[uint64]*seen{}
@@ -249,11 +261,13 @@ func TestTracksOfARunByAClock(t *testing.T) {
 			tracks: &msg.Tracks{Header: h}, tracked: begin.Add(h.Arrived + took(20+i+10+1)),
 		}
 	}
-	var p played
-	p.settle(run, false, true)
-	for i, a := range p.answers {
-		if want := due(i) + time.Duration(31+i)*time.Millisecond; a.published != want || a.captured != due(i) {
-			t.Errorf("tracks %d are published at %v; want %v", i, a.published, want)
+	for tracks, after := range map[bool]int{true: 31, false: 20} {
+		var p played
+		p.settle(run, false, tracks)
+		for i, a := range p.answers {
+			if want := due(i) + time.Duration(after+i)*time.Millisecond; a.published != want || a.captured != due(i) || (a.tracks != nil) != tracks {
+				t.Errorf("tracks %v: answer %d is published at %v; want %v", tracks, i, a.published, want)
+			}
 		}
 	}
 }

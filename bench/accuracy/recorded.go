@@ -186,28 +186,22 @@ func framesOf(r *record.Reader, vehicle, camera string, tracks bool) (map[uint64
 // Detections are published when the stages up to their decoding have ended, tracks
 // when lanes and tracking have, too. In a run by a clock that is when the recorder
 // was given them, on its own steady clock, which is the pipeline's but for a
-// constant: stages can only have ended before, so the least difference is the
-// constant. Times of virtual runs are in the stages alone, and are exact there; in
-// others what passes between stages is missing.
+// constant: the stages of detections can only have ended before, so the least
+// difference is the constant. Times of virtual runs are in the reports alone, and are
+// exact there; in others what passes between stages is missing.
 func (p *played) settle(all map[uint64]*seen, virtual, tracks bool) {
 	order := slices.Sorted(maps.Keys(all))
 	zero, constant := time.Duration(math.MaxInt64), time.Duration(math.MaxInt64)
 	var begin time.Time // any moment of the recorder's clock
-	since := func(logged time.Time) time.Duration {
-		if begin.IsZero() {
-			begin = logged
-		}
-		return logged.Sub(begin)
-	}
 	for _, seq := range order {
 		s := all[seq]
 		zero = min(zero, s.report.Arrived-s.report.PTS)
 		p.frames = append(p.frames, s.report.PTS)
 		if s.found != nil {
-			constant = min(constant, since(s.logged)-s.decoded())
-		}
-		if s.tracks != nil {
-			constant = min(constant, since(s.tracked)-s.followed())
+			if begin.IsZero() {
+				begin = s.logged
+			}
+			constant = min(constant, s.logged.Sub(begin)-s.decoded())
 		}
 	}
 	slices.Sort(p.frames)
@@ -236,7 +230,7 @@ func (p *played) settle(all map[uint64]*seen, virtual, tracks bool) {
 			continue
 		}
 		if !virtual {
-			a.published = since(logged) - constant
+			a.published = logged.Sub(begin) - constant
 		}
 		a.published -= zero
 		p.answers = append(p.answers, a)
@@ -249,11 +243,11 @@ func (s *seen) decoded() time.Duration {
 	return s.report.Arrived + s.took(pipeline.StageWait, pipeline.StagePreprocess, pipeline.StageForward, pipeline.StageDecode)
 }
 
-// followed is when its tracks were there. In virtual time lanes run beside
-// detection. Where a live run has them after it, this is too early, as it may be.
+// followed is when its tracks were there, in virtual time: before what comes after
+// them in the age of the frame, wherever lanes ran. Sources of virtual runs are
+// files, so ages count from arrival.
 func (s *seen) followed() time.Duration {
-	lanes := s.report.Arrived + s.took(pipeline.StageWait, pipeline.StageLanes)
-	return max(s.decoded(), lanes) + s.took(pipeline.StageTrack)
+	return s.report.Arrived + s.report.Age - s.took(pipeline.StagePlan, pipeline.StagePublish)
 }
 
 // took is what some stages took together.

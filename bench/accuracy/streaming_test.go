@@ -93,7 +93,7 @@ func recorded(t *testing.T, drive string, frames []ran, change func(c *config.Co
 	const start = 5 * time.Second // of the pipeline's clock, at the drive's first frame
 	for _, f := range frames {
 		h := msg.Header{Camera: "front", Seq: uint64(f.frame), PTS: due(f.frame), Arrived: start + due(f.frame) + f.arrives}
-		rep := &msg.FrameReport{Header: h, Outcome: msg.OnTime, Deadline: time.Second, Age: f.took}
+		rep := &msg.FrameReport{Header: h, Outcome: msg.OnTime, Deadline: time.Second, Age: f.took + tracksAfter + time.Second}
 		if f.took < 0 {
 			rep.Outcome, rep.Stage, rep.Reason, rep.Age = msg.Dropped, "admission", "newer", 0
 		} else {
@@ -114,7 +114,9 @@ func recorded(t *testing.T, drive string, frames []ran, change func(c *config.Co
 			if !f.only {
 				r.Detections(d)
 			}
-			r.Tracks(carTracks(h, f))
+			if c.Track.Enabled {
+				r.Tracks(carTracks(h, f))
+			}
 		}
 		r.Frame(rep)
 	}
@@ -289,6 +291,7 @@ func TestStreamingRefuses(t *testing.T) {
 		{"no such camera", StreamingOptions{Recording: good, Camera: "left"}, "--camera one of front"},
 		{"no clock", StreamingOptions{Recording: changed(func(c *config.Config, _ *msg.Detections) { c.Deterministic = false })}, "--realtime"},
 		{"no detections", StreamingOptions{Recording: recorded(t, drive, dropped, nil)}, "nothing that a detector found"},
+		{"no tracks", StreamingOptions{Forecast: true, Recording: changed(func(c *config.Config, _ *msg.Detections) { c.Track.Enabled = false })}, "without --no-track"},
 		{"unknown network", StreamingOptions{Recording: changed(func(_ *config.Config, d *msg.Detections) { d.By.Name = "mine" })}, "--network"},
 		{"no truth beside", StreamingOptions{Recording: changed(func(c *config.Config, _ *msg.Detections) { c.Source = "x.mp4" })}, "give --truth"},
 		{"no truth beside what is given", StreamingOptions{Recording: good, Truth: "x.mp4"}, "dashline synth"},
