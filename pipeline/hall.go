@@ -98,8 +98,8 @@ func (h *hall) done(rung int, took time.Duration, late bool) {
 	h.sched.Done(rung, took, late)
 }
 
-func (h *hall) canaryDone(now time.Duration, rung int, took, fresh time.Duration) {
+func (h *hall) canaryDone(now time.Duration, rung int, took, fresh time.Duration, failed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.sched.CanaryDone(now, rung, took, fresh)
+	h.sched.CanaryDone(now, rung, took, fresh, failed)
 }

@@ -248,7 +248,7 @@ func (p *replay) take(l *line, j job, d schedule.Decision) {
 		for _, stage := range []string{StagePreprocess, StageForward, StageDecode} {
 			p.virtual.took(stage, 0)
 		}
-		p.hall.canaryDone(p.virtual.at, d.Canary, p.virtual.at-answered, l.Deadline-j.lease.Lag)
+		p.hall.canaryDone(p.virtual.at, d.Canary, p.virtual.at-answered, l.Deadline-j.lease.Lag, false)
 	}
 	p.free = p.virtual.at
 	p.virtual.at = began

@@ -50,7 +50,7 @@ func Run(ctx context.Context, e Engine, feeds ...Feed) []error {
 		all.Go(func() { l.err = r.every(ctx, l) })
 	}
 	if live {
-		all.Go(func() { r.serve(ctx) })
+		all.Go(func() { r.serve() })
 	}
 	all.Wait()
 	return r.end(ctx)
@@ -136,8 +136,8 @@ func (r *run) end(ctx context.Context) []error {
 }
 
 // serve works on the waiting frames of live cameras, one after the other, until
-// none can come any more. On ctx's end it finishes what waits.
-func (r *run) serve(ctx context.Context) {
+// none can come any more, and finishes what waits then.
+func (r *run) serve() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -151,7 +151,7 @@ func (r *run) serve(ctx context.Context) {
 			r.lines[d.Camera].drop(j, "shutdown")
 			j.lease.Release()
 		case d.Rung != schedule.None:
-			r.answer(ctx, r.lines[d.Camera], j, d)
+			r.answer(r.lines[d.Camera], j, d)
 		case d.Camera < 0 && !open:
 			return
 		default:
@@ -168,7 +168,7 @@ func (r *run) serve(ctx context.Context) {
 }
 
 // answer brings a live frame to its end, and runs the canary after it.
-func (r *run) answer(ctx context.Context, l *line, j job, d schedule.Decision) {
+func (r *run) answer(l *line, j job, d schedule.Decision) {
 	began, fresh := r.clock.now(), l.Deadline-j.lease.Lag
 	v := r.process(l, &j, d)
 	failed := v.Report.Outcome == msg.Failed
@@ -176,12 +176,11 @@ func (r *run) answer(ctx context.Context, l *line, j job, d schedule.Decision) {
 		r.hall.done(d.Rung, r.clock.now()-began, v.Report.Outcome == msg.Late)
 	}
 	l.report(v.Report)
-	if d.Canary != schedule.None && ctx.Err() == nil && !failed {
+	if d.Canary != schedule.None && !failed {
 		began := r.clock.now()
-		if r.ask(&r.stations[0], l, &j.lease, call{rung: d.Canary, canary: true}).err == nil {
-			now := r.clock.now()
-			r.hall.canaryDone(now, d.Canary, now-began, fresh)
-		}
+		err := r.ask(&r.stations[0], l, &j.lease, call{rung: d.Canary, canary: true}).err
+		now := r.clock.now()
+		r.hall.canaryDone(now, d.Canary, now-began, fresh, err != nil)
 	}
 	v.lease = j.lease
 	l.show(v)
@@ -196,7 +195,7 @@ func (r *run) process(l *line, j *job, d schedule.Decision) view {
 	found := r.ask(&r.stations[0], l, &j.lease, call{rung: d.Rung, lanes: !r.trackOnly(d.Rung) && l.wantsLanes(), publish: l.publishDetections})
 	v := l.conclude(f, j, &found)
 	v.Report.Rung, v.Report.Predicted = r.Rungs[d.Rung].Name, d.Predicted
-	if d.Canary != schedule.None {
+	if d.Canary != schedule.None && v.Report.Outcome != msg.Failed {
 		v.Report.Canary = r.Rungs[d.Canary].Name
 	}
 	return v

@@ -515,3 +515,14 @@ func TestRunWithoutONNXRuntime(t *testing.T) {
 		t.Errorf("asked for: exit code %d: %s", code, errs)
 	}
 }
+
+// A file of which every frame is worked on has no deadline to choose rungs by.
+func TestRunSaysThatAFileNeedsNoLadder(t *testing.T) {
+	code, out, errs := dashline(context.Background(), "run", "--frames", "2", "--no-lanes", "--ladder", "dashline-tiny,track-only", "--json", "--deadline", "1h")
+	if code != exitOK || !strings.Contains(errs, "all frames run on dashline-tiny") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+	if s := summary(t, out); len(s.Networks) != 1 || s.Ladder != nil {
+		t.Errorf("networks %+v, ladder %+v", s.Networks, s.Ladder)
+	}
+}

@@ -18,6 +18,7 @@ import (
 type group struct {
 	feeds    []*Feed
 	rungs    []rung
+	unused   int // rungs of the configuration that a file does not need
 	engine   pipeline.Engine
 	opened   []networks // of each crew
 	measured *pipeline.Measured
@@ -71,6 +72,9 @@ func (g *group) open(groups int) (err error) {
 	c := g.feeds[0].Config
 	if g.rungs, err = rungsOf(&c); err != nil {
 		return err
+	}
+	if g.feeds[0].policy != pipeline.Newest {
+		g.unused, g.rungs = len(g.rungs)-1, g.rungs[:1] // nothing hurries
 	}
 	if c.Deterministic {
 		if err := assume(g.rungs, c.ServiceTime); err != nil {

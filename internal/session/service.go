@@ -29,9 +29,12 @@ func (g *group) service() pipeline.Service {
 	}, func(_ *msg.Header, rung int) []msg.StageTime { return assumed[rung] })
 }
 
-// warning says that no rung makes the deadline; empty: one does, or it is not
-// known.
+// warning says that a ladder is of no use, or that no rung makes the deadline;
+// empty: all is well, or it is not known.
 func (g *group) warning() string {
+	if g.unused > 0 {
+		return fmt.Sprintf("ladder: with the policy every all frames run on %s, whatever it takes: give --realtime or --policy newest to keep a deadline", g.rungs[0].name)
+	}
 	if g.measured == nil || g.fits() >= 0 {
 		return ""
 	}

@@ -102,8 +102,7 @@ func (l *ladder) value(rung int, interval time.Duration, cameras int) float64 {
 	}
 	a := l.rungs[rung].Accuracy
 	if a <= 0 { // not known: the order of the ladder is the order of values
-		a = math.Pow(2, -float64(rung))
-		return a
+		return math.Exp2(-float64(rung))
 	}
 	service := l.usual(rung)
 	turn := max(interval, time.Duration(cameras)*service)

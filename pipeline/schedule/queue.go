@@ -40,8 +40,8 @@ func (p *Pace) Takes(rate float64, at time.Duration) bool {
 // fresh is what a frame has left of its deadline when it arrives.
 func (f Frame) fresh() time.Duration { return f.Due - f.Arrived }
 
-// lane is a camera's place in the queue.
-type lane struct {
+// place is a camera's place in the queue.
+type place struct {
 	Camera
 	frame   Frame
 	waiting bool
@@ -55,7 +55,7 @@ type lane struct {
 
 // offer lets a frame wait, in the place of an older one. It is refused where the
 // camera's rate is exceeded.
-func (c *lane) offer(f Frame) bool {
+func (c *place) offer(f Frame) bool {
 	c.arrivals[c.arrived%len(c.arrivals)] = f.Arrived
 	c.arrived++
 	if !c.pace.Takes(c.Rate, f.Arrived) {
@@ -69,7 +69,7 @@ func (c *lane) offer(f Frame) bool {
 }
 
 // take begins or drops the waiting frame.
-func (c *lane) take(begun bool) {
+func (c *place) take(begun bool) {
 	c.waiting = false
 	if begun {
 		c.unheard = false
@@ -78,7 +78,7 @@ func (c *lane) take(begun bool) {
 
 // interval is the time between pictures: the median of the latest ones, 0 where
 // it is not known.
-func (c *lane) interval() time.Duration {
+func (c *place) interval() time.Duration {
 	n := min(c.arrived, len(c.arrivals)) - 1
 	if n < 2 {
 		return 0
@@ -104,11 +104,11 @@ func (c *lane) interval() time.Duration {
 // frame that took the place of an older one inherits its deadline. (Were it its
 // own, a camera whose pictures always come a little after another's would
 // starve.)
-func first(now time.Duration, lanes []lane) (index, waiting int) {
+func first(now time.Duration, places []place) (index, waiting int) {
 	index = -1
 	most := 0.0
-	for i := range lanes {
-		c := &lanes[i]
+	for i := range places {
+		c := &places[i]
 		if !c.waiting {
 			continue
 		}

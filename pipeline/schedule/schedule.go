@@ -12,7 +12,7 @@ const (
 // Scheduler decides. It belongs to one goroutine at a time.
 type Scheduler struct {
 	*ladder
-	lanes []lane
+	places []place
 }
 
 // Decision is what to do now.
@@ -36,7 +36,7 @@ type Decision struct {
 func New(rungs []Rung, cameras []Camera) *Scheduler {
 	s := &Scheduler{ladder: newLadder(rungs)}
 	for _, c := range cameras {
-		s.lanes = append(s.lanes, lane{Camera: c})
+		s.places = append(s.places, place{Camera: c})
 	}
 	return s
 }
@@ -44,28 +44,26 @@ func New(rungs []Rung, cameras []Camera) *Scheduler {
 // Arrive lets a frame of a camera wait in the place of the one that does, which
 // is dropped for [Newer] then. It says no where the frame itself is to be dropped
 // for [Rate]. Frames of a camera arrive in order of time.
-func (s *Scheduler) Arrive(camera int, f Frame) bool { return s.lanes[camera].offer(f) }
+func (s *Scheduler) Arrive(camera int, f Frame) bool { return s.places[camera].offer(f) }
 
 // Waiting says whether a frame of the camera waits.
-func (s *Scheduler) Waiting(camera int) bool { return s.lanes[camera].waiting }
-
-// Current is the rung that the next frame is likely to run on.
-func (s *Scheduler) Current() int { return s.current }
+func (s *Scheduler) Waiting(camera int) bool { return s.places[camera].waiting }
 
 // Next decides about one of the waiting frames, while nothing runs.
 func (s *Scheduler) Next(now time.Duration) Decision {
 	d := Decision{Camera: -1, Rung: None, Canary: None}
-	i, waiting := first(now, s.lanes)
+	i, waiting := first(now, s.places)
 	if i < 0 {
 		return d
 	}
 	d.Camera = i
-	c := &s.lanes[i]
+	c := &s.places[i]
 	f := c.frame
 	interval := c.interval()
 	active := s.active(now)
 	left := f.Due - now
 
+	s.onTrial = false // also where the latest trial failed
 	rung := s.moveDown(now, f.fresh(), interval, active)
 	switch {
 	case left < 0:
@@ -100,8 +98,8 @@ func (s *Scheduler) Next(now time.Duration) Decision {
 // active is how many cameras have given a picture lately, at least one.
 func (s *Scheduler) active(now time.Duration) int {
 	n := 0
-	for i := range s.lanes {
-		c := &s.lanes[i]
+	for i := range s.places {
+		c := &s.places[i]
 		if c.arrived > 0 && now-c.arrivals[(c.arrived-1)%len(c.arrivals)] < time.Second {
 			n++
 		}
@@ -114,8 +112,12 @@ func (s *Scheduler) active(now time.Duration) int {
 func (s *Scheduler) Done(rung int, took time.Duration, late bool) { s.done(rung, took, late) }
 
 // CanaryDone says what detection took on a rung that Next named as a canary, for
-// a frame with the given time from its arrival to its deadline.
-func (s *Scheduler) CanaryDone(now time.Duration, rung int, took, fresh time.Duration) {
+// a frame with the given time from its arrival to its deadline, or that it failed.
+func (s *Scheduler) CanaryDone(now time.Duration, rung int, took, fresh time.Duration, failed bool) {
+	if failed {
+		s.postpone(now, rung, took)
+		return
+	}
 	s.canaryDone(now, rung, took, fresh)
 }
 

@@ -387,3 +387,39 @@ func TestOneSlowFrameLocksNothingOut(t *testing.T) {
 		}
 	}
 }
+
+// A canary that fails is not tried again with the next frame, and a trial that
+// fails makes nothing trusted.
+func TestFailures(t *testing.T) {
+	s := New(threeRungs(), []Camera{{}})
+	s.current = 1
+	now := time.Duration(0)
+	canaries := 0
+	for range 60 { // two seconds
+		s.Arrive(0, Frame{now, now + 100*ms})
+		d := s.Next(now)
+		s.Done(d.Rung, 14*ms, false)
+		if d.Canary != None {
+			canaries++
+			s.CanaryDone(now+20*ms, d.Canary, 20*ms, 100*ms, true)
+		}
+		now += 33 * ms
+	}
+	if canaries < 1 || canaries > 3 || s.current != 1 {
+		t.Errorf("%d canaries in two seconds, on rung %d", canaries, s.current)
+	}
+
+	s = New([]Rung{rung(200*ms, 0)}, []Camera{{}})
+	s.Arrive(0, Frame{0, 100 * ms})
+	if d := s.Next(0); d.Rung != 0 {
+		t.Fatal("no trial")
+	} // it fails: nobody says that it is done
+	s.Arrive(0, Frame{33 * ms, 133 * ms})
+	if d := s.Next(33 * ms); d.Drop != Deadline {
+		t.Errorf("%+v", d)
+	}
+	s.Done(0, 50*ms, false)
+	if s.trusted {
+		t.Error("the rung is trusted for a frame that was no trial")
+	}
+}

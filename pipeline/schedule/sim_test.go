@@ -89,7 +89,7 @@ func (w *world) run() *history {
 	h := &history{produced: make([]int, len(cams)), drops: map[string]int{}}
 	waiting := make([]arrival, len(cams))
 	all := w.arrivals(r)
-	now, last := time.Duration(0), s.Current()
+	now, last := time.Duration(0), s.current
 	arrive := func() {
 		a := all[0]
 		all = all[1:]
@@ -121,7 +121,7 @@ func (w *world) run() *history {
 	for {
 		d := s.Next(now)
 		if w.fixed != None && d.Camera >= 0 { // a plain loop: the newest, at once, whatever it takes
-			f := &s.lanes[d.Camera]
+			f := &s.places[d.Camera]
 			if d.Rung == None && d.Drop == "" {
 				f.take(true)
 			}
@@ -164,7 +164,7 @@ func (w *world) run() *history {
 			h.canaries++
 			took := serve(d.Canary)
 			spend(took)
-			s.CanaryDone(now, d.Canary, took, a.fresh())
+			s.CanaryDone(now, d.Canary, took, a.fresh(), false)
 		}
 	}
 }
