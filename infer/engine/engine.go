@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"dashline/infer"
 	"dashline/infer/opencv"
@@ -54,13 +55,13 @@ func Open(d *catalog.Network, engine string, o infer.Options) (infer.Network, er
 		}
 	}
 	if engine == ORT {
-		graph := files[0]
+		graph, begun := files[0], time.Now()
 		if d.Format == "darknet" {
 			if graph, err = converted(files[0], files[1], d.Input); err != nil {
 				return fail(err)
 			}
 		}
-		return ort.Open(ort.Model{Name: d.Name, Graph: graph, Width: d.Input.Width, Height: d.Input.Height}, o)
+		return ort.Open(ort.Model{Name: d.Name, Graph: graph, Width: d.Input.Width, Height: d.Input.Height, Begun: begun}, o)
 	}
 	return opencv.Open(opencv.Model{
 		Name: d.Name, Format: d.Format, Graph: files[0], Weights: files[1], Width: d.Input.Width, Height: d.Input.Height,

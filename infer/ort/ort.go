@@ -44,6 +44,7 @@ type Model struct {
 	Graph  []byte // the ONNX model
 	Width  int    // of the input, pixels
 	Height int
+	Begun  time.Time // when loading began, where Graph had to be made; zero: with Open
 }
 
 type network struct {
@@ -95,7 +96,11 @@ func open(m Model, o infer.Options, profile string) (infer.Network, error) {
 		Requested: o.Requested(), Backend: backend, Fallback: fallback, Threads: threads,
 		Input: infer.Tensor{Name: input.Name, Shape: []int{1, 3, m.Height, m.Width}},
 	}}
-	if err := n.build(m.Graph, model.Outputs, profile); err != nil {
+	begun := m.Begun
+	if begun.IsZero() {
+		begun = time.Now()
+	}
+	if err := n.build(m.Graph, model.Outputs, profile, begun); err != nil {
 		return fail(errors.Join(err, n.Close()))
 	}
 	// What the runtime took to read the model and gave back lies in the heap
@@ -108,8 +113,7 @@ func missing(b infer.Backend) (reason, mend string) {
 	return "ONNX Runtime runs on the CPU only here", "use engine opencv for backend " + string(b) + ", or backend cpu"
 }
 
-func (n *network) build(graph []byte, declared []onnx.Value, profile string) error {
-	start := time.Now()
+func (n *network) build(graph []byte, declared []onnx.Value, profile string, begun time.Time) error {
 	outputs := make([]string, len(declared))
 	for i, v := range declared {
 		outputs[i] = v.Name
@@ -130,12 +134,12 @@ func (n *network) build(graph []byte, declared []onnx.Value, profile string) err
 	if n.input, err = newBuffer(n.info.Input.Shape); err != nil {
 		return err
 	}
-	n.info.Load = time.Since(start)
+	n.info.Load = time.Since(begun)
 
 	// The first forward may allocate its outputs itself: that is how dynamic
 	// shapes become known.
 	values := make([]ort.Value, len(outputs))
-	start = time.Now()
+	start := time.Now()
 	if err := n.session.Run([]ort.Value{n.input.tensor}, values); err != nil {
 		return err
 	}
