@@ -19,10 +19,10 @@ ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py 
 # Go stamps the version from git, where git can read this folder.
 BUILDVCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
 
-.PHONY: help run test build setup lint fuzz soak bench cameras prune-study cuda-link oracles drives train train-data train-smoke generate clean
+.PHONY: help run test build setup lint fuzz soak bench cameras deadline beside-python beside-loop prune-study cuda-link oracles drives train train-data train-smoke generate clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: setup build ## install what is missing, build, and run the default drive (ARGS="..." for others)
 	@mkdir -p out
@@ -53,6 +53,15 @@ bench: ## measure what a frame costs beside decoding and the networks
 
 cameras: ## measure what RTSP adds to a frame's age, and decoding four cameras beside ffmpeg (12 minutes)
 	go test ./bench -run '^$$' -bench 'RTSPAge|RTSPDecode' -benchtime 1x -v -timeout 0
+
+deadline: build ## run a ladder and each of its rungs in real time under load, and print what was on time and how accurate (2 minutes)
+	scripts/deadline
+
+beside-python: build ## print frames a second beside a plain Python loop over the same video (5 minutes)
+	scripts/beside-python
+
+beside-loop: build ## draw ages beside a plain Python loop on the same camera (2 minutes)
+	scripts/beside-loop
 
 prune-study: build ## prune two detectors at four strengths, by the method and by baselines, and print what is left (about an hour)
 	scripts/prune-study
