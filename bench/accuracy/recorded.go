@@ -18,9 +18,9 @@ import (
 )
 
 // played is what a recording tells of one camera: every frame that its source
-// produced, and what was published of objects: detections or tracks. Times are on the drive's clock:
-// since its first frame, with the frame that came quickest as the one that took
-// no time to come.
+// produced, and what was published of objects: detections or tracks. Times are on
+// the drive's clock: since its first frame, with the frame that came quickest as
+// the one that took no time to come.
 type played struct {
 	camera   string
 	source   string          // as the configuration names it, without credentials

@@ -93,7 +93,7 @@ type Detect struct {
 type Track struct {
 	Enabled bool          `yaml:"enabled" default:"true" negatable:"no-track" help:"Follow objects."`
 	High    float64       `yaml:"high" default:"0.3" min:"0.01" max:"1" help:"Least score of a detection that begins a track and is matched first."`
-	Low     float64       `yaml:"low" default:"0.1" min:"0.01" max:"1" help:"Least score of a detection that keeps a track alive, at most track.high. Detections below detect.score do not come this far."`
+	Low     float64       `yaml:"low" default:"0.1" min:"0.01" max:"1" help:"Least score of a detection that keeps a track alive, at most track.high. The detector looks for objects that faint, and those below detect.score are not published."`
 	Confirm time.Duration `yaml:"confirm" default:"300ms" min:"1ms" max:"1m" help:"Time within which a second detection confirms a track."`
 	Lost    time.Duration `yaml:"lost" default:"700ms" min:"1ms" max:"1m" help:"How long a track lives without a detection."`
 }
