@@ -60,6 +60,7 @@ type cli struct {
 	Synth    synthCmd    `cmd:"" help:"Make a synthetic drive: a video with its truth, or a folder to train from."`
 	Camera   cameraCmd   `cmd:"" help:"Serve a video as one or more RTSP cameras that can be told to misbehave."`
 	Eval     evalCmd     `cmd:"" help:"Measure how right a network is, or compare result files."`
+	Bench    benchCmd    `cmd:"" help:"Measure latency under load, and say how sure that is."`
 	Model    modelCmd    `cmd:"" help:"Say what a network costs, convert it, shrink it, and measure what that gives away."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

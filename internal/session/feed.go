@@ -43,8 +43,9 @@ type Feed struct {
 	overlay  *overlay.Writer
 	codec    string // of the finished overlay
 	state    *watch
-	recorder *record.Recorder // nil: nothing is recorded
-	broke    error            // why the run of this camera ended early
+	recorder *record.Recorder                                           // nil: nothing is recorded
+	broke    error                                                      // why the run of this camera ended early
+	probe    func(camera string, inner pipeline.Source) pipeline.Source // nil: none
 }
 
 func newFeed(cfg config.Config, priority float64) *Feed {
@@ -237,6 +238,9 @@ func (f *Feed) feed(publisher pipeline.Publisher, observers []pipeline.Observer)
 	// A nil pointer in an interface is not a nil interface.
 	if f.follower != nil {
 		st.Tracker = f.follower
+	}
+	if f.probe != nil {
+		st.Source = f.probe(f.Config.Camera, f.source)
 	}
 	return pipeline.Feed{
 		Config: pipeline.Config{

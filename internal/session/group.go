@@ -22,6 +22,7 @@ type group struct {
 	engine   pipeline.Engine
 	opened   []networks // of each crew
 	measured *pipeline.Measured
+	probe    func(pipeline.Detector) pipeline.Detector // nil: none
 }
 
 // terms are what the cameras of a group have in common.
@@ -102,6 +103,7 @@ func (g *group) open(groups int) (err error) {
 		inOrder := g.engine.Crews[index].InOrder
 		crew, err := g.openCrew(index, threads, crews > 1)
 		crew.InOrder = inOrder
+		g.instrument(crew)
 		return crew, err
 	}
 	return nil

@@ -53,6 +53,9 @@ func (s *Session) observers() (all []pipeline.Observer) {
 	if s.keepers.misses != nil {
 		all = append(all, s.keepers.misses)
 	}
+	if s.probe.Observer != nil {
+		all = append(all, s.probe.Observer)
+	}
 	return all
 }
 

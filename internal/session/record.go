@@ -68,11 +68,15 @@ func (s *Session) networks() (detect, lanes string) {
 }
 
 // outlet is where the pipelines publish.
-func (s *Session) outlet() pipeline.Publisher {
-	if s.recorder == nil {
-		return s.publisher
+func (s *Session) outlet() (p pipeline.Publisher) {
+	p = s.publisher
+	if s.recorder != nil {
+		p = both{s.publisher, s.recorder}
 	}
-	return both{s.publisher, s.recorder}
+	if s.probe.Publisher != nil {
+		p = s.probe.Publisher(p)
+	}
+	return p
 }
 
 // both publishes to the bus and to the recording.

@@ -49,7 +49,8 @@ type Session struct {
 	address   string       // of the bus, without credentials
 	metrics   *obs.Metrics
 	news      chan string // of live cameras, for Progress
-	lost      error       // what the bus did not deliver
+	probe     Probe
+	lost      error // what the bus did not deliver
 }
 
 // opener opens a source; tests have cameras of their own.

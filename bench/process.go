@@ -1,0 +1,121 @@
+package bench
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"dashline/bench/worker"
+	"dashline/internal/plain"
+)
+
+// process is a worker that runs. It belongs to one goroutine.
+type process struct {
+	name   string
+	cmd    *exec.Cmd
+	orders io.WriteCloser
+	lines  *bufio.Scanner
+	stderr *tail
+}
+
+// maxAnswer bounds a worker's line: a block of many frames.
+const maxAnswer = 256 << 20
+
+// startProcess starts a worker of a binary, which ends when ctx does.
+func startProcess(ctx context.Context, name, binary string) (*process, error) {
+	p := &process{name: name, cmd: exec.CommandContext(ctx, binary, "bench", "worker"), stderr: &tail{}}
+	p.cmd.Stderr = p.stderr
+	p.cmd.WaitDelay = 5 * time.Second
+	var err error
+	if p.orders, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.lines = bufio.NewScanner(out)
+	p.lines.Buffer(make([]byte, 0, 1<<20), maxAnswer)
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	return p, nil
+}
+
+// OrderError is an order that a worker did not follow.
+type OrderError struct {
+	Worker string
+	Usage  bool // what was asked for is wrong
+	Text   string
+}
+
+func (e *OrderError) Error() string { return e.Worker + ": " + e.Text }
+
+// ask sends an order and waits for the answer.
+func (p *process) ask(o worker.Order) (a worker.Answer, err error) {
+	line, err := json.Marshal(o)
+	if err != nil {
+		return a, err
+	}
+	if _, err := p.orders.Write(append(line, '\n')); err != nil {
+		return a, p.gone(err)
+	}
+	if !p.lines.Scan() {
+		return a, p.gone(p.lines.Err())
+	}
+	if err := json.Unmarshal(p.lines.Bytes(), &a); err != nil {
+		return a, fmt.Errorf("%s: an answer that cannot be read (is it a build with dashline bench?): %w", p.name, err)
+	}
+	if a.Error != "" {
+		return a, &OrderError{p.name, a.Usage, plain.Lines(a.Error)}
+	}
+	return a, nil
+}
+
+// gone says why a worker answers no more.
+func (p *process) gone(err error) error {
+	text := p.stderr.String()
+	if text == "" {
+		text = "without a word"
+	}
+	return errors.Join(fmt.Errorf("%s: the process that is measured ended: %s", p.name, plain.Lines(text)), err)
+}
+
+// close ends the worker if it still runs, and waits for it.
+func (p *process) close() {
+	_ = p.orders.Close()
+	_ = p.cmd.Wait() // what went wrong has been answered
+}
+
+// tail keeps the end of what is written to it. Its methods may be called from any
+// goroutine.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+const tailBytes = 4 << 10
+
+// Write keeps the end of b.
+func (t *tail) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, b...)
+	if over := len(t.text) - tailBytes; over > 0 {
+		t.text = append(t.text[:0], t.text[over:]...)
+	}
+	return len(b), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.TrimSpace(string(t.text))
+}
