@@ -1,4 +1,4 @@
-package bench
+package worker
 
 import (
 	"bufio"
@@ -12,13 +12,13 @@ import (
 	"sync"
 	"time"
 
-	"dashline/bench/worker"
 	"dashline/internal/plain"
 )
 
-// process is a worker that runs. It belongs to one goroutine.
-type process struct {
-	name   string
+// Process is a worker that runs, seen from the measuring side. It belongs to one
+// goroutine.
+type Process struct {
+	Name   string // for people
 	cmd    *exec.Cmd
 	orders io.WriteCloser
 	lines  *bufio.Scanner
@@ -28,9 +28,9 @@ type process struct {
 // maxAnswer bounds a worker's line: a block of many frames.
 const maxAnswer = 256 << 20
 
-// startProcess starts a worker of a binary, which ends when ctx does.
-func startProcess(ctx context.Context, name, binary string) (*process, error) {
-	p := &process{name: name, cmd: exec.CommandContext(ctx, binary, "bench", "worker"), stderr: &tail{}}
+// Start starts a worker of a binary, which ends when ctx does. The caller closes it.
+func Start(ctx context.Context, name, binary string) (*Process, error) {
+	p := &Process{Name: name, cmd: exec.CommandContext(ctx, binary, "bench", "worker"), stderr: &tail{}}
 	p.cmd.Stderr = p.stderr
 	p.cmd.WaitDelay = 5 * time.Second
 	var err error
@@ -58,8 +58,9 @@ type OrderError struct {
 
 func (e *OrderError) Error() string { return e.Worker + ": " + e.Text }
 
-// ask sends an order and waits for the answer.
-func (p *process) ask(o worker.Order) (a worker.Answer, err error) {
+// Ask sends an order and waits for the answer. An [*OrderError] is what the worker
+// says; after any error it takes no more orders.
+func (p *Process) Ask(o Order) (a Answer, err error) {
 	line, err := json.Marshal(o)
 	if err != nil {
 		return a, err
@@ -71,25 +72,25 @@ func (p *process) ask(o worker.Order) (a worker.Answer, err error) {
 		return a, p.gone(p.lines.Err())
 	}
 	if err := json.Unmarshal(p.lines.Bytes(), &a); err != nil {
-		return a, fmt.Errorf("%s: an answer that cannot be read (is it a build with dashline bench?): %w", p.name, err)
+		return a, fmt.Errorf("%s: an answer that cannot be read (is it a build with dashline bench?): %w", p.Name, err)
 	}
 	if a.Error != "" {
-		return a, &OrderError{p.name, a.Usage, plain.Lines(a.Error)}
+		return a, &OrderError{p.Name, a.Usage, plain.Lines(a.Error)}
 	}
 	return a, nil
 }
 
 // gone says why a worker answers no more.
-func (p *process) gone(err error) error {
+func (p *Process) gone(err error) error {
 	text := p.stderr.String()
 	if text == "" {
 		text = "without a word"
 	}
-	return errors.Join(fmt.Errorf("%s: the process that is measured ended: %s", p.name, plain.Lines(text)), err)
+	return errors.Join(fmt.Errorf("%s: the process that is measured ended: %s", p.Name, plain.Lines(text)), err)
 }
 
-// close ends the worker if it still runs, and waits for it.
-func (p *process) close() {
+// Close ends the worker if it still runs, and waits for it.
+func (p *Process) Close() {
 	_ = p.orders.Close()
 	_ = p.cmd.Wait() // what went wrong has been answered
 }
@@ -119,3 +120,6 @@ func (t *tail) String() string {
 	defer t.mu.Unlock()
 	return strings.TrimSpace(string(t.text))
 }
+
+// PID is the worker's process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
