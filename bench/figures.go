@@ -117,7 +117,7 @@ func (s *subject) size(r *report.Subject) {
 		return
 	}
 	total := n.Graph.Profile().Total
-	r.Parameters, r.MACs, r.FLOPs = total.Parameters, total.MACs, total.FLOPs
+	r.Parameters, r.MACs, r.FLOPs = total.Parameters, total.MACs, total.FLOPs()
 	for _, f := range n.Described.Files {
 		r.FileBytes += f.Bytes
 	}
