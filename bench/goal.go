@@ -22,7 +22,8 @@ type Goal struct {
 
 // Check says what is wrong with a goal.
 func (g *Goal) Check() error {
-	inside := func(v float64) bool { return v > 0 && v < 1 }
+	const least = 1e-6 // of a share; what is rarer, nobody waits for
+	inside := func(v float64) bool { return v >= least && v <= 1-least }
 	switch {
 	case g.Deadline <= 0:
 		return fmt.Errorf("a deadline of %v: give one above 0", g.Deadline)

@@ -135,7 +135,7 @@ func TestGoalCheck(t *testing.T) {
 		{"quantile", func(g *Goal) { g.Quantile = 1 }, "a quantile of 100 %"},
 		{"miss rate", func(g *Goal) { g.MissRate = 0 }, "a miss rate of 0 %"},
 		{"level", func(g *Goal) { g.Level = math.NaN() }, "a level of NaN %"},
-		{"more than can be shown", func(g *Goal) { g.MissRate = 1e-9 }, "takes"},
+		{"more than can be shown", func(g *Goal) { g.MissRate = 1.2e-6 }, "takes"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
