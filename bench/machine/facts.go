@@ -34,7 +34,8 @@ func engineFeatures() []string {
 // Read finds out what machine this is.
 func Read() Facts {
 	f := read(os.DirFS("/"), runtime.NumCPU())
-	f.Go, f.Version = runtime.Version(), version.Read().Name()
+	v := version.Read()
+	f.Platform, f.Go, f.Version = v.Platform, v.Go, v.Name()
 	return f
 }
 

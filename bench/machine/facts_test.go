@@ -96,7 +96,7 @@ func TestRead(t *testing.T) {
 // TestReadHere: on any machine, there are cores and versions.
 func TestReadHere(t *testing.T) {
 	f := Read()
-	if f.Cores < 1 || f.Go == "" || f.Version == "" || f.Features == nil {
+	if f.Cores < 1 || f.Platform == "" || f.Go == "" || f.Version == "" || f.Features == nil {
 		t.Errorf("got %+v", f)
 	}
 	t.Log(f)

@@ -18,6 +18,7 @@ type Facts struct {
 	Memory   int64    `json:"memory_bytes"` // that this process may use
 	Kernel   string   `json:"kernel"`
 	Virtual  string   `json:"virtual,omitempty"` // in which hypervisor or container
+	Platform string   `json:"platform"`          // that this program was built for, as Go names it: linux/amd64
 	Go       string   `json:"go"`
 	Version  string   `json:"version"` // of this program
 }
