@@ -225,23 +225,11 @@ func middle(x []float64) *report.Interval {
 	return &report.Interval{Value: in.Value, Low: low, High: high}
 }
 
-// thin is values in order, so many that a plot shows all there is to see: of the
-// tail each.
+// thin is values in order, without what was never answered.
 func thin(x []float64) []float64 {
 	sorted := slices.Clone(x)
 	slices.Sort(sorted)
-	sorted = sorted[:len(sorted)-countInf(sorted)]
-	if len(sorted) <= plotted {
-		return sorted
-	}
-	// Steps get finer towards the end, where one frame matters.
-	out := make([]float64, 0, plotted)
-	n := float64(len(sorted))
-	for i := range plotted {
-		left := math.Pow(n, 1-float64(i)/(plotted-1)) // how many are above, from n to 1
-		out = append(out, sorted[min(len(sorted)-1, int(n-left))])
-	}
-	return out
+	return report.Thin(sorted[:len(sorted)-countInf(sorted)], plotted)
 }
 
 func countInf(sorted []float64) (n int) {

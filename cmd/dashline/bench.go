@@ -13,7 +13,7 @@ import (
 
 	"dashline/bench"
 	"dashline/bench/load"
-	"dashline/bench/report"
+	shown "dashline/bench/report"
 	"dashline/bench/worker"
 	"dashline/internal/config"
 	"dashline/internal/netfile"
@@ -97,8 +97,8 @@ func (c *benchRunCmd) Run(ctx context.Context, out streams) error {
 	}
 	for _, f := range []struct {
 		path  string
-		write func(io.Writer, *report.Result) error
-	}{{c.HTML, report.HTML}, {c.Markdown, report.Markdown}, {c.GoBench, report.GoBench}} {
+		write func(io.Writer, *shown.Result) error
+	}{{c.HTML, shown.HTML}, {c.Markdown, shown.Markdown}, {c.GoBench, shown.GoBench}} {
 		if f.path == "" {
 			continue
 		}
@@ -109,15 +109,15 @@ func (c *benchRunCmd) Run(ctx context.Context, out streams) error {
 	if c.JSON {
 		err = json.NewEncoder(out.Out).Encode(r)
 	} else {
-		err = report.Text(out.Out, r)
+		err = shown.Text(out.Out, r)
 	}
 	if err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
 	switch r.Verdict {
-	case report.Fail:
+	case shown.Fail:
 		return &exit{exitBroken, errors.New("fail: " + r.Subjects[0].Why)}
-	case report.Inconclusive:
+	case shown.Inconclusive:
 		return &exit{exitPartly, errors.New("inconclusive: " + r.Subjects[0].Why)}
 	}
 	return nil
