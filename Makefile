@@ -19,7 +19,7 @@ ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py 
 # Go stamps the version from git, where git can read this folder.
 BUILDVCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
 
-.PHONY: help run test build setup lint fuzz soak bench coverage cameras deadline beside-python beside-loop prune-study cuda-link oracles drives train train-data train-smoke generate clean
+.PHONY: help run test build setup lint fuzz soak bench coverage cameras deadline beside-python beside-loop omission forms prune-study cuda-link oracles drives train train-data train-smoke generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,12 @@ beside-python: build ## print frames a second beside a plain Python loop over th
 
 beside-loop: build ## draw ages beside a plain Python loop on the same camera (2 minutes)
 	scripts/beside-loop
+
+omission: build ## draw what open and closed loop see of a pipeline that freezes once a minute (5 minutes)
+	scripts/omission
+
+forms: build ## measure forms of yolov3 at 416, and each beside its engine's own loop (CFG=yolov3.cfg; 20 minutes)
+	scripts/forms $(CFG)
 
 prune-study: build ## prune two detectors at four strengths, by the method and by baselines, and print what is left (about an hour)
 	scripts/prune-study

@@ -191,8 +191,8 @@ func bySize(r *Result) figurePlot {
 // pareto draws accuracy over something that is better when it is less.
 func pareto(r *Result, title, x string, of func(*Subject) float64) figurePlot {
 	type spot struct {
-		subject           int
-		x                 float64
+		subject            int
+		x                  float64
 		offline, streaming *Interval
 	}
 	var spots []spot
