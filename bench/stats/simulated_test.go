@@ -16,35 +16,44 @@ import (
 // series, and allow for it.
 var draws = flag.Int("draws", 0, "make this many draws of each simulation and print the tables")
 
-// counted is the share of n draws that had each outcome. What a draw comes to
-// follows from its number and the simulation's alone, so the share is the same
-// however many cores there are.
-func counted(simulation uint64, n int, draw func(r *rand.Rand) []bool) []float64 {
+// averaged is the mean of what n draws give. That follows from a draw's number and
+// the simulation's alone, so it is the same however many cores there are.
+func averaged(simulation uint64, n int, draw func(r *rand.Rand) []float64) []float64 {
+	drawn := make([][]float64, n)
 	var wg sync.WaitGroup
 	workers := min(2, runtime.GOMAXPROCS(0))
-	parts := make([][]float64, workers)
 	for w := range workers {
 		wg.Go(func() {
 			for i := w; i < n; i += workers {
-				for k, yes := range draw(rand.New(rand.NewPCG(uint64(i), simulation))) {
-					if len(parts[w]) <= k {
-						parts[w] = append(parts[w], 0)
-					}
-					if yes {
-						parts[w][k]++
-					}
-				}
+				drawn[i] = draw(rand.New(rand.NewPCG(uint64(i), simulation)))
 			}
 		})
 	}
 	wg.Wait()
-	sum := make([]float64, len(parts[0]))
-	for _, p := range parts {
-		for k, v := range p {
+	sum := make([]float64, len(drawn[0]))
+	for _, d := range drawn {
+		for k, v := range d {
 			sum[k] += v / float64(n)
 		}
 	}
 	return sum
+}
+
+// counted is the share of n draws that had each outcome.
+func counted(simulation uint64, n int, draw func(r *rand.Rand) []bool) []float64 {
+	return averaged(simulation, n, func(r *rand.Rand) (shares []float64) {
+		for _, yes := range draw(r) {
+			shares = append(shares, one(yes))
+		}
+		return shares
+	})
+}
+
+func one(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // row prints one of a table, if tables were asked for.
