@@ -27,10 +27,12 @@ func misses(r *rand.Rand, rate, length float64) func() bool {
 // TestSequentialErrsSeldomSimulated: looked at after every frame, it is wrong in no
 // more runs than its level says, even at the bound itself and just beyond.
 func TestSequentialErrsSeldomSimulated(t *testing.T) {
+	t.Parallel()
 	n, frames, slack := 200, 3000, .04
 	if *draws > 0 {
 		n, frames, slack = *draws/5, 20000, 0
 	}
+	row := table(t)
 	row("\n| miss rate | bursts of | blocks of | said above | said below | bounds ever without the rate |\n|---|---|---|---|---|---|")
 	for k, c := range []struct {
 		rate         float64
@@ -72,10 +74,12 @@ func TestSequentialErrsSeldomSimulated(t *testing.T) {
 
 // TestSequentialDecidesSimulated: a bound of 0.1 % at 99 %.
 func TestSequentialDecidesSimulated(t *testing.T) {
+	t.Parallel()
 	n := 40
 	if *draws > 0 {
 		n = *draws / 20
 	}
+	row := table(t)
 	row("\n| miss rate | decided | frames, median | frames, nine of ten |\n|---|---|---|---|")
 	for k, c := range []struct {
 		rate  float64
