@@ -6,8 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"runtime"
-	"sync"
+	"strings"
 	"testing"
 )
 
@@ -16,41 +15,48 @@ import (
 // series, and allow for it.
 var draws = flag.Int("draws", 0, "make this many draws of each simulation and print the tables")
 
-// counted is how many of the draws had each outcome. The outcomes of a draw follow
-// from its number alone, so the count is the same whoever draws.
-func counted(n int, draw func(i int, r *rand.Rand) []bool) []float64 {
-	var wg sync.WaitGroup
-	workers := min(2, runtime.GOMAXPROCS(0))
-	parts := make([][]float64, workers)
-	for w := range workers {
-		wg.Go(func() {
-			for i := w; i < n; i += workers {
-				for k, yes := range draw(i, rand.New(rand.NewPCG(uint64(i), 8))) {
-					if len(parts[w]) <= k {
-						parts[w] = append(parts[w], 0)
-					}
-					if yes {
-						parts[w][k]++
-					}
-				}
+// averaged is the mean of what n draws give. What one gives follows from its number
+// and the simulation's.
+func averaged(simulation uint64, n int, draw func(r *rand.Rand) []float64) []float64 {
+	var sum []float64
+	for i := range n {
+		for k, v := range draw(rand.New(rand.NewPCG(uint64(i), simulation))) {
+			if len(sum) <= k {
+				sum = append(sum, 0)
 			}
-		})
-	}
-	wg.Wait()
-	sum := make([]float64, len(parts[0]))
-	for _, p := range parts {
-		for k, v := range p {
 			sum[k] += v / float64(n)
 		}
 	}
 	return sum
 }
 
-// row prints one of a table, if tables were asked for.
-func row(format string, args ...any) {
-	if *draws > 0 {
-		fmt.Fprintf(os.Stdout, format+"\n", args...)
+// counted is the share of n draws that had each outcome.
+func counted(simulation uint64, n int, draw func(r *rand.Rand) []bool) []float64 {
+	return averaged(simulation, n, func(r *rand.Rand) (shares []float64) {
+		for _, yes := range draw(r) {
+			shares = append(shares, one(yes))
+		}
+		return shares
+	})
+}
+
+func one(yes bool) float64 {
+	if yes {
+		return 1
 	}
+	return 0
+}
+
+// table returns what adds a line to a test's table, which is printed at its end if
+// tables were asked for.
+func table(t *testing.T) (row func(format string, args ...any)) {
+	var text strings.Builder
+	t.Cleanup(func() {
+		if *draws > 0 {
+			os.Stdout.WriteString(text.String())
+		}
+	})
+	return func(format string, args ...any) { fmt.Fprintf(&text, format+"\n", args...) }
 }
 
 // process makes series, of which the distribution of each value is known.
@@ -136,31 +142,35 @@ func processes() []process {
 // TestQuantileIntervalCoversSimulated: intervals at 95 % hold the quantile in 94 to
 // 97 % of series.
 func TestQuantileIntervalCoversSimulated(t *testing.T) {
-	sizes := []struct {
-		q           float64
-		long, short int
-	}{{.5, 2000, 1000}, {.99, 10000, 3000}, {.999, 20000, 8000}}
-	row("| quantile | values | series | covers | below the interval | above it | covers if correlation is ignored |\n|---|---|---|---|---|---|---|")
-	for _, s := range sizes {
-		for _, p := range processes() {
-			n, size, least, most := 250, s.short, .905, .995
-			if *draws > 0 {
-				n, size, least, most = *draws, s.long, .94, .97
-			} else if p.beyond {
-				continue
+	t.Parallel()
+	n, size, least, most := 150, 4000, .89, .999
+	if *draws > 0 {
+		n, size, least, most = *draws, 10000, .94, .97
+	}
+	quantiles := []float64{.5, .99, .999}
+	row := table(t)
+	row("\n| series of %d | quantile | covers | is too high | is too low | covers if correlation is ignored |\n|---|---|---|---|---|---|", size)
+	for k, p := range processes() {
+		if p.beyond && *draws == 0 {
+			continue
+		}
+		got := counted(uint64(k), n, func(r *rand.Rand) (outcomes []bool) {
+			x := make([]float64, size)
+			p.fill(r, x)
+			sorted := ordered(x)
+			for _, q := range quantiles {
+				iv := quantileInterval(x, sorted, q, .95)
+				low, high := lowerBound(sorted, q, .025, 1), upperBound(sorted, q, .025, 1)
+				over, under := q < p.cdf(iv.Low), q > p.cdf(iv.High)
+				outcomes = append(outcomes, !over && !under, over, under, p.cdf(low) <= q && q <= p.cdf(high))
 			}
-			got := counted(n, func(_ int, r *rand.Rand) []bool {
-				x := make([]float64, size)
-				p.fill(r, x)
-				iv := QuantileInterval(x, s.q, .95)
-				below, above := s.q < p.cdf(iv.Low), s.q > p.cdf(iv.High)
-				sorted := ordered(x)
-				low, high := lowerBound(sorted, s.q, .025, 1), -lowerBound(mirrored(sorted), 1-s.q, .025, 1)
-				return []bool{!below && !above, below, above, p.cdf(low) <= s.q && s.q <= p.cdf(high)}
-			})
-			row("| %v | %d | %s | %.2f %% | %.2f %% | %.2f %% | %.2f %% |", s.q, size, p.name, 100*got[0], 100*got[1], 100*got[2], 100*got[3])
-			if !p.beyond && (got[0] < least || got[0] > most) {
-				t.Errorf("intervals of quantile %v of %d values, %s, hold it in %.2f %%; want %v to %v %%", s.q, size, p.name, 100*got[0], 100*least, 100*most)
+			return outcomes
+		})
+		for i, q := range quantiles {
+			c := got[4*i:]
+			row("| %s | %v | %.2f %% | %.2f %% | %.2f %% | %.2f %% |", p.name, q, 100*c[0], 100*c[1], 100*c[2], 100*c[3])
+			if !p.beyond && (c[0] < least || c[0] > most) {
+				t.Errorf("intervals of quantile %v, %s, hold it in %.2f %%; want %v to %v %%", q, p.name, 100*c[0], 100*least, 100*most)
 			}
 		}
 	}
