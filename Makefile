@@ -54,7 +54,7 @@ bench: ## measure what a frame costs beside decoding and the networks
 cameras: ## measure what RTSP adds to a frame's age, and decoding four cameras beside ffmpeg (12 minutes)
 	go test ./bench -run '^$$' -bench 'RTSPAge|RTSPDecode' -benchtime 1x -v -timeout 0
 
-deadline: build ## run a ladder and each of its rungs in real time under load, and print what was on time and how accurate (2 minutes)
+deadline: build ## run a ladder and each of its rungs in real time under load, and print what was on time and how accurate (REPS runs of each by turns, default 3: 6 minutes)
 	scripts/deadline
 
 beside-python: build ## print frames a second beside a plain Python loop over the same video (5 minutes)
