@@ -19,7 +19,7 @@ ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py 
 # Go stamps the version from git, where git can read this folder.
 BUILDVCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
 
-.PHONY: help run test build setup lint fuzz soak bench coverage cameras deadline beside-python beside-loop omission forms prune-study cuda-link oracles drives train train-data train-smoke generate clean
+.PHONY: help run test build setup lint fuzz soak bench coverage cameras deadline overload replays beside-python beside-loop omission forms prune-study cuda-link oracles drives train train-data train-smoke generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,8 +57,14 @@ coverage: ## see by simulation that the bench's intervals, tests and verdicts ho
 cameras: ## measure what RTSP adds to a frame's age, and decoding four cameras beside ffmpeg (12 minutes)
 	go test ./bench -run '^$$' -bench 'RTSPAge|RTSPDecode' -benchtime 1x -v -timeout 0
 
-deadline: build ## run a ladder and each of its rungs in real time under load, and print what was on time and how accurate (2 minutes)
+deadline: build ## run a ladder and each of its rungs in real time under load, and print what was on time and how accurate (REPS runs of each by turns, default 3: 6 minutes)
 	scripts/deadline
+
+overload: build ## offer a live run five times its capacity for a minute, and print how old what it gives is (OVERLOAD_SECONDS; needs ffmpeg)
+	scripts/overload
+
+replays: build ## replay a recorded run REPLAYS times (default 20) under load on 1, 2 and 8 cores, and compare byte by byte (3 minutes)
+	scripts/replays
 
 beside-python: build ## print frames a second beside a plain Python loop over the same video (5 minutes)
 	scripts/beside-python
