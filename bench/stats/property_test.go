@@ -225,6 +225,20 @@ func TestCorrelatedEffect(t *testing.T) {
 	}
 }
 
+// TestTailsMirror: the least values are bounded as the greatest are.
+func TestTailsMirror(t *testing.T) {
+	x := make([]float64, 5000)
+	gaussian(.9)(rand.New(rand.NewPCG(2, 2)), x)
+	upper := QuantileInterval(x, .99, .95)
+	for i := range x {
+		x[i] = -x[i]
+	}
+	lower := QuantileInterval(x, .01, .95)
+	if math.Abs(lower.Low+upper.High) > .02*(upper.High-upper.Low) || math.Abs(lower.High+upper.Low) > .02*(upper.High-upper.Low) {
+		t.Errorf("%v of -x; want the mirror image of %v", lower, upper)
+	}
+}
+
 func TestRatioProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 40).Draw(t, "n")

@@ -48,7 +48,7 @@ type Sequential struct {
 
 // NewSequential returns the test of whether the miss rate is within bound, at the
 // level of confidence, where frames miss independently. With bound .001 and
-// level .99 it takes some 5,300 frames without a miss to decide.
+// level .99 it takes 5,092 frames without a miss to decide.
 func NewSequential(bound, level float64) *Sequential {
 	return NewSequentialBlocks(bound, level, 1)
 }

@@ -30,7 +30,7 @@ func TestSequentialErrsSeldomSimulated(t *testing.T) {
 	t.Parallel()
 	n, frames, slack := 200, 3000, .04
 	if *draws > 0 {
-		n, frames, slack = *draws/5, 20000, 0
+		n, frames, slack = *draws, 20000, 0
 	}
 	row := table(t)
 	row("\n| miss rate | bursts of | blocks of | said above | said below | bounds ever without the rate |\n|---|---|---|---|---|---|")
@@ -54,7 +54,7 @@ func TestSequentialErrsSeldomSimulated(t *testing.T) {
 			s, next, left := NewSequentialBlocks(.01, .95, c.length), misses(r, c.rate, c.burst), false
 			for i := range frames {
 				s.Add(next())
-				if i%500 == 499 && !left {
+				if i%1000 == 999 && !left {
 					b := s.Bounds()
 					left = b.Low > c.rate || b.High < c.rate
 				}
