@@ -221,7 +221,7 @@ func pareto(r *Result, title, x string, of func(*Subject) float64) figurePlot {
 		xs.add(v)
 		spots, data = append(spots, sp), a.Data
 	}
-	if len(spots) == 0 {
+	if len(spots) < 2 { // there is nothing to weigh
 		return figurePlot{}
 	}
 	p := newPlot(x, "AP50")
