@@ -200,3 +200,18 @@ func FuzzForms(f *testing.F) {
 		elements(t, render(t, HTML, &r))
 	})
 }
+
+// TestFramesThatWereLostHaveNoAge: whatever age one is said to have.
+func TestFramesThatWereLostHaveNoAge(t *testing.T) {
+	for p, want := range map[Point]bool{
+		{Age: 5, Outcome: "on_time"}: true,
+		{Age: 5, Outcome: "late"}:    true,
+		{Age: 5, Outcome: "dropped"}: false,
+		{Age: 5, Outcome: "failed"}:  false,
+		{Age: 0, Outcome: "on_time"}: false,
+	} {
+		if p.done() != want {
+			t.Errorf("%+v: %t", p, !want)
+		}
+	}
+}
