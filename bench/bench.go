@@ -44,7 +44,7 @@ const closedFrames = 500
 
 // slice is how long a subject is measured before it is another's turn: long enough
 // to be worth the change, and short enough for drift to hit all alike.
-const slice = 2 * time.Second
+const slice = time.Second
 
 // warmup is how long a subject runs before anything is measured.
 const warmup = time.Second

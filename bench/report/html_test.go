@@ -121,11 +121,11 @@ func TestPageSays(t *testing.T) {
 // TestCurveCountsLostFrames: a curve is of all frames that came.
 func TestCurveCountsLostFrames(t *testing.T) {
 	s := Subject{
-		Age:      &Distribution{Count: 60, Quantiles: []Quantile{{Q: .5, Value: 20}}},
+		Answer:   &Distribution{Count: 60, Quantiles: []Quantile{{Q: .5, Value: 20}}},
 		CDF:      []float64{10, 15, 30},
 		Outcomes: Outcomes{Produced: 100, OnTime: 50, Late: 10, Dropped: 40},
 	}
-	want := []step{{10, 0}, {15, .3}, {20, .3}, {30, (1 - 1./120) * .6}}
+	want := []step{{10, 0}, {15, .3}, {20, .5}, {30, .6}}
 	if got := curve(&s, false); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

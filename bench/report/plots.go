@@ -14,8 +14,8 @@ import (
 // step is a time and the share of frames that took no longer.
 type step struct{ ms, share float64 }
 
-// curve is how many of all frames that came were done in time, by time. Frames that
-// were dropped or failed never were, so that it ends below 1 where there were any.
+// curve is how many of all frames that came were answered, by time, or in closed loop
+// done. Frames that never were let it end below 1.
 func curve(s *Subject, closed bool) []step {
 	d := s.main(closed)
 	if d == nil {
@@ -23,19 +23,19 @@ func curve(s *Subject, closed bool) []step {
 	}
 	finished := 1.
 	if o := s.Outcomes; o.Produced > 0 && !closed {
-		finished = min(1, float64(o.OnTime+o.Late)/float64(o.Produced))
+		finished = min(1, float64(d.Count)/float64(o.Produced))
 	}
 	// The greatest of n is some quantile above 1-1/n.
 	top := 1 - 1/(2*float64(max(d.Count, 1)))
 	var all []step
 	add := func(ms, q float64) {
 		if drawable(ms) && q >= 0 && q <= 1 {
-			all = append(all, step{ms, min(q, top) * finished})
+			all = append(all, step{ms, min(q, top)})
 		}
 	}
 	for i, ms := range s.CDF {
 		if len(s.CDF) > 1 {
-			add(ms, float64(i)/float64(len(s.CDF)-1))
+			add(ms, finished*float64(i)/float64(len(s.CDF)-1))
 		}
 	}
 	for _, q := range d.Quantiles {
@@ -53,11 +53,11 @@ func nines(share float64) float64 { return -math.Log10(1 - share) }
 
 func latencies(r *Result) figurePlot {
 	closed := r.Scenario.Closed
-	f := figurePlot{Title: "How many frames were done by when", Says: "Each line higher is ten times fewer frames that are not done yet. "}
+	f := figurePlot{Title: "How many frames were answered by when", Says: "Each line higher is ten times fewer frames that are not answered yet. "}
 	if closed {
 		f.Says += "Times of work alone: frames that would have waited are not here."
 	} else {
-		f.Says += "Frames that were dropped or failed are among all frames, so that a curve ends below where it would without. "
+		f.Says += "A frame is answered when it, or a newer one of its camera, is published: one that is dropped waits for the next. "
 	}
 	x, most := newExtent(), 1
 	curves := make([][]step, len(r.Subjects))
@@ -157,11 +157,7 @@ func goalBar(s *Subject, i int, quantile float64, closed bool) draws {
 		if !ok || q.Low == nil || !drawable(*q.Low) || (q.High != nil && !drawable(*q.High)) {
 			return
 		}
-		finished := 1.
-		if o := s.Outcomes; o.Produced > 0 && !closed {
-			finished = min(1, float64(o.OnTime+o.Late)/float64(o.Produced))
-		}
-		y := c.Y(p.Y.Norm(nines(q.Q * finished)))
+		y := c.Y(p.Y.Norm(nines(q.Q)))
 		if !c.ContainsY(y) {
 			return
 		}
