@@ -29,13 +29,11 @@ func DesignEffect(x []float64, q float64) float64 {
 	return effect
 }
 
-// ordered is a sorted copy. NaN would come first.
+// ordered is a sorted copy.
 func ordered(x []float64) []float64 {
+	mustNumbers(x)
 	sorted := slices.Clone(x)
 	slices.Sort(sorted)
-	if len(sorted) > 0 && math.IsNaN(sorted[0]) {
-		panic("stats: a value is not a number")
-	}
 	return sorted
 }
 

@@ -45,7 +45,7 @@ func noises() []noise {
 // where the bootstrap's does not.
 func TestRatioCoversSimulated(t *testing.T) {
 	t.Parallel()
-	n, least := 300, .95
+	n, least := 200, .94
 	if *draws > 0 {
 		n, least = *draws/5, .97 // three standard deviations of simulation
 	}
@@ -82,7 +82,7 @@ func TestRatioCoversSimulated(t *testing.T) {
 // shared machine.
 func TestJudgeErrsSeldomSimulated(t *testing.T) {
 	t.Parallel()
-	n, most, least := 150, .04, .90
+	n, most, least := 100, .04, .88
 	if *draws > 0 {
 		n, most, least = *draws/5, .0155, .94 // three standard deviations of simulation
 	}

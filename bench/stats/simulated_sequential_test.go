@@ -28,7 +28,7 @@ func misses(r *rand.Rand, rate, length float64) func() bool {
 // more runs than its level says, even at the bound itself and just beyond.
 func TestSequentialErrsSeldomSimulated(t *testing.T) {
 	t.Parallel()
-	n, frames, slack := 200, 3000, .04
+	n, frames, slack := 150, 2000, .05
 	if *draws > 0 {
 		n, frames, slack = *draws, 20000, 0
 	}
