@@ -175,7 +175,7 @@ func (s *subject) stageTimes() (all []report.Stage) {
 			sum += v
 		}
 		slices.Sort(took)
-		all = append(all, report.Stage{Name: name, Mean: sum / float64(len(took)), P50: stats.Quantile(took, .5), P99: stats.Quantile(took, .99)})
+		all = append(all, report.Stage{Name: name, Mean: sum / float64(len(took)), P50: stats.Quantile(took, .5), P99: stats.Quantile(took, .99), Part: name == pipeline.StageLanesForward})
 	}
 	return all
 }

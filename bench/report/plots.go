@@ -86,7 +86,7 @@ func latencies(r *Result) figurePlot {
 			top = max(top, min(8, nines(goal.Quantile)+.5))
 		}
 	}
-	p := newPlot("age, ms", "of all frames")
+	p := newPlot(timeName(closed)+", ms", "of all frames")
 	if closed {
 		p.X.Label.Text = "time of a frame, ms"
 	}
@@ -295,7 +295,7 @@ func stageNames(r *Result) []string {
 	var names []string
 	for i := range r.Subjects {
 		for _, s := range r.Subjects[i].Stages {
-			if !slices.Contains(names, s.Name) {
+			if !s.Part && !slices.Contains(names, s.Name) {
 				names = append(names, s.Name)
 			}
 		}
@@ -314,7 +314,7 @@ func waterfall(r *Result, names []string) figurePlot {
 	for i := range r.Subjects {
 		b := bar{subject: &r.Subjects[i]}
 		for _, s := range b.subject.Stages {
-			if drawable(s.Mean) {
+			if !s.Part && drawable(s.Mean) {
 				b.total += s.Mean
 			}
 		}
@@ -344,7 +344,7 @@ func waterfall(r *Result, names []string) figurePlot {
 				fmt.Sprintf("%s, %s ms", short(b.subject.Name, 34), millis(b.total)))
 			at := 0.
 			for _, s := range b.subject.Stages {
-				if !drawable(s.Mean) {
+				if s.Part || !drawable(s.Mean) {
 					continue
 				}
 				from, to := c.X(p.X.Norm(at)), c.X(p.X.Norm(at+s.Mean))

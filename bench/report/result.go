@@ -156,6 +156,7 @@ type Stage struct {
 	Mean float64 `json:"mean_ms"`
 	P50  float64 `json:"p50_ms"`
 	P99  float64 `json:"p99_ms"`
+	Part bool    `json:"part,omitempty"` // of the time of another stage
 }
 
 // Outcomes are frames by what became of them: produced is the sum of the others.
