@@ -55,7 +55,7 @@ func sum(file string) (string, error) {
 			continue
 		}
 		fmt.Fprintf(h, "%s %d ", m.Topic, len(m.Data)) // so that nothing runs into the next
-	h.Write(m.Data)
+		h.Write(m.Data)
 		messages++
 		v, err := m.Value()
 		if err != nil {
