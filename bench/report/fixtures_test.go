@@ -108,7 +108,7 @@ func (g rung) subject(seed uint64) Subject {
 		name  string
 		share float64
 	}{{"wait", .4}, {"preprocess", 1.1}, {"forward", g.ms}, {"decode", .6}, {"lanes", .7}, {"track", .2}, {"publish", .2}} {
-		s.Stages = append(s.Stages, Stage{x.name, x.share, x.share * .98, x.share * 1.5})
+		s.Stages = append(s.Stages, Stage{Name: x.name, Mean: x.share, P50: x.share * .98, P99: x.share * 1.5})
 	}
 	return s
 }
