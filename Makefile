@@ -8,18 +8,18 @@ export PATH := $(PATH):/usr/local/go/bin
 ARGS ?= --save out/overlay.mp4
 
 # Packages that build and pass without cgo; internal/rules holds the same list.
-export PURE := pipeline/msg pipeline/schedule model/... planner/... lanes/ground pipeline/record/container detect/track detect/ap detect/labels sensors/synth sensors/synth/truth sensors/synth/truthview sensors/synth/export sensors/layout sensors/nal sensors/rtsp/stream internal/ordered internal/obs/timeline internal/obs/trace internal/explain internal/misses
+export PURE := pipeline/msg pipeline/schedule model/... planner/... lanes/ground pipeline/record/container detect/track detect/ap detect/labels sensors/synth sensors/synth/truth sensors/synth/truthview sensors/synth/export sensors/layout sensors/nal sensors/rtsp/stream internal/ordered internal/obs/timeline internal/obs/trace internal/explain internal/misses bench/machine bench/report bench/stats
 
 # Runs the oracles.
 PYTHON ?= /usr/bin/python3
 
 # What the Go tests compare with; each writes its output beside itself.
-ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py testdata/oracles/darknet.py testdata/oracles/lanes.py testdata/oracles/ground.py testdata/oracles/coco_eval.py testdata/oracles/operators.py testdata/oracles/onnx_shapes.py planner/testdata/oracles/planner.py detect/track/testdata/oracles/assign.py testdata/oracles/streaming.py
+ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py testdata/oracles/darknet.py testdata/oracles/lanes.py testdata/oracles/ground.py testdata/oracles/coco_eval.py testdata/oracles/operators.py testdata/oracles/onnx_shapes.py planner/testdata/oracles/planner.py detect/track/testdata/oracles/assign.py testdata/oracles/streaming.py bench/stats/testdata/oracles/stats.py
 
 # Go stamps the version from git, where git can read this folder.
 BUILDVCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
 
-.PHONY: help run test build setup lint fuzz soak bench cameras deadline beside-python beside-loop prune-study cuda-link oracles drives train train-data train-smoke generate clean
+.PHONY: help run test build setup lint fuzz soak bench coverage cameras deadline beside-python beside-loop prune-study cuda-link oracles drives train train-data train-smoke generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ soak: ## run for SOAK (default 10m) and see that nothing leaks and memory stays 
 
 bench: ## measure what a frame costs beside decoding and the networks
 	go test ./bench -run '^$$' -bench FrameCost -benchtime 5x
+
+coverage: ## see by simulation that the bench's intervals, tests and verdicts hold what they say (10 to 20 minutes)
+	go test ./bench/stats -run Simulated -v -draws 10000 -timeout 0
 
 cameras: ## measure what RTSP adds to a frame's age, and decoding four cameras beside ffmpeg (12 minutes)
 	go test ./bench -run '^$$' -bench 'RTSPAge|RTSPDecode' -benchtime 1x -v -timeout 0

@@ -1,12 +1,15 @@
 // Package report says what a run of the bench came to: the values, and how they
 // are shown as text, JSON, Markdown, one HTML page, and lines of the Go benchmark
-// format.
+// format; and what checks came to, for CI systems.
 //
 // Invariants:
 //   - A [Result] has all that any of its forms shows; nothing is measured here.
 //   - Times are in milliseconds, sizes in bytes, work in operations, as the names
 //     of the JSON keys say; what is not known is left out and never 0.
 //   - The page is one file that fetches nothing and runs no script.
+//   - Text from elsewhere, names of networks above all, is shown as one line and
+//     changes nothing of a form's structure.
+//   - The same result gives the same bytes.
 package report
 
 import "dashline/bench/machine"
@@ -99,9 +102,11 @@ type Subject struct {
 	Stopped bool     `json:"stopped,omitempty"` // before all frames, as the answer was certain
 	Notes   []string `json:"notes,omitempty"`
 
-	// Series has ages over time, thinned, and CDF ages in order, thinned.
-	Series []Point   `json:"series,omitempty"`
-	CDF    []float64 `json:"cdf_ms,omitempty"`
+	// Series has ages over time, thinned.
+	Series []Point `json:"series,omitempty"`
+	// CDF has ages in order, of closed loop frame times, thinned as [Thin] does:
+	// value i of n is the quantile i/(n-1).
+	CDF []float64 `json:"cdf_ms,omitempty"`
 }
 
 // Network is what a subject ran, and on what it really ran.
@@ -188,5 +193,5 @@ type Accuracy struct {
 type Point struct {
 	At      float64 `json:"t_s"` // when it arrived, from the begin of measuring
 	Age     float64 `json:"age_ms"`
-	Outcome string  `json:"outcome"`
+	Outcome string  `json:"outcome"` // on_time, late, dropped or failed; the last two have no age
 }
