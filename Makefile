@@ -8,7 +8,7 @@ export PATH := $(PATH):/usr/local/go/bin
 ARGS ?= --save out/overlay.mp4
 
 # Packages that build and pass without cgo; internal/rules holds the same list.
-export PURE := pipeline/msg pipeline/schedule model/... planner/... lanes/ground pipeline/record/container detect/track detect/ap detect/labels sensors/synth sensors/synth/truth sensors/synth/truthview sensors/synth/export sensors/layout sensors/nal sensors/rtsp/stream internal/ordered internal/obs/timeline internal/obs/trace internal/explain internal/misses bench/machine bench/report bench/stats
+export PURE := pipeline/msg pipeline/schedule model/... planner/... lanes/ground pipeline/record/container detect/track detect/ap detect/labels sensors/synth sensors/synth/truth sensors/synth/truthview sensors/synth/export sensors/layout sensors/nal sensors/rtsp/stream internal/ordered internal/obs/timeline internal/obs/trace internal/explain internal/misses bench/load bench/machine bench/report bench/stats
 
 # Runs the oracles.
 PYTHON ?= /usr/bin/python3

@@ -22,7 +22,7 @@ type Options struct {
 	Time       time.Duration  // for all of it
 	Rounds     int            // processes of each side, one after the other; 0: by Time
 	Every      int            // which pictures the accuracy is of; 0: it is not measured
-	Counter    Counter        // of instructions; nil: none
+	Perf       *Perf          // counts instructions; nil: they are not counted
 	Seed       uint64         // of the order
 	Progress   func(string)   // called with what is done now; nil: not
 }

@@ -80,7 +80,10 @@ type Subject struct {
 	Loaded int64   `json:"loaded_bytes,omitempty"`
 	Peak   int64   `json:"peak_bytes,omitempty"` // most memory that the process had
 
-	Age     *Distribution `json:"age_ms,omitempty"`     // of frames that were published; open loop
+	Age *Distribution `json:"age_ms,omitempty"` // of frames that were published; open loop
+	// Answer is the time from when a frame was due until it, or a newer one of its
+	// camera, was published: what a dropped frame cost. Open loop.
+	Answer  *Distribution `json:"answer_ms,omitempty"`
 	Frame   *Distribution `json:"frame_ms,omitempty"`   // from the begin of work to publication
 	Forward *Distribution `json:"forward_ms,omitempty"` // the detector's engine alone
 	Stages  []Stage       `json:"stages,omitempty"`

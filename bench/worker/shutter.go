@@ -58,7 +58,7 @@ type block struct {
 func newShutter(names []string, closed bool) *shutter {
 	s := &shutter{closed: closed}
 	for i, name := range names {
-		s.cameras = append(s.cameras, &camera{name: name, index: i, arrive: make(chan time.Time, maxBlock)})
+		s.cameras = append(s.cameras, &camera{name: name, index: i, arrive: make(chan time.Time, MaxBlock)})
 	}
 	return s
 }

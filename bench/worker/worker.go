@@ -22,9 +22,9 @@ import (
 	"dashline/sensors/synth/truth"
 )
 
-// maxBlock bounds the frames of a camera in one block; it is how many times wait for
+// MaxBlock bounds the frames of one block, over all cameras; it is how many times wait for
 // theirs.
-const maxBlock = 100_000
+const MaxBlock = 100_000
 
 // maxOrder bounds a line of input.
 const maxOrder = 4 << 20
@@ -169,8 +169,8 @@ func (p *prepared) run(ctx context.Context, o *Block) (*Frames, error) {
 	if err := o.Plan.Check(); err != nil {
 		return nil, err
 	}
-	if o.Frames < 1 || o.Frames > maxBlock || o.Frames*o.Cameras > maxBlock {
-		return nil, fmt.Errorf("a block of %d frames of %d cameras: 1 to %d in all can be", o.Frames, o.Cameras, maxBlock)
+	if o.Frames < 1 || o.Frames > MaxBlock || o.Frames*o.Cameras > MaxBlock {
+		return nil, fmt.Errorf("a block of %d frames of %d cameras: 1 to %d in all can be", o.Frames, o.Cameras, MaxBlock)
 	}
 	due := o.Arrivals(o.Frames, o.Seed)
 	p.valve.shut.Store(o.Silent)

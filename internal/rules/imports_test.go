@@ -80,7 +80,7 @@ var mayCgo = []string{"infer/...", "internal/avdec", "internal/avenc"}
 
 // pure packages build with CGO_ENABLED=0, and so do all that they import. The
 // Makefile tests the same list.
-var pure = []string{"pipeline/msg", "pipeline/schedule", "model/...", "planner/...", "lanes/ground", "pipeline/record/container", "detect/track", "detect/ap", "detect/labels", "sensors/synth", "sensors/synth/truth", "sensors/synth/truthview", "sensors/synth/export", "sensors/layout", "sensors/nal", "sensors/rtsp/stream", "internal/ordered", "internal/obs/timeline", "internal/obs/trace", "internal/explain", "internal/misses", "bench/machine", "bench/report", "bench/stats"}
+var pure = []string{"pipeline/msg", "pipeline/schedule", "model/...", "planner/...", "lanes/ground", "pipeline/record/container", "detect/track", "detect/ap", "detect/labels", "sensors/synth", "sensors/synth/truth", "sensors/synth/truthview", "sensors/synth/export", "sensors/layout", "sensors/nal", "sensors/rtsp/stream", "internal/ordered", "internal/obs/timeline", "internal/obs/trace", "internal/explain", "internal/misses", "bench/load", "bench/machine", "bench/report", "bench/stats"}
 
 // pkg is what `go list -deps -json` says of a package.
 type pkg struct {

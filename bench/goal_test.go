@@ -1,0 +1,149 @@
+package bench
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"dashline/bench/report"
+	"dashline/bench/worker"
+)
+
+func goal() *Goal {
+	return &Goal{Deadline: 100 * time.Millisecond, Quantile: .99, MissRate: .01, Level: .95}
+}
+
+func TestPlannedFrames(t *testing.T) {
+	g := Goal{Deadline: time.Second, Quantile: .999, MissRate: .001, Level: .99}
+	// 6,636 are what 99 % takes with one frame above; a tenth of the error is for
+	// stopping early.
+	if n := g.frames(); n < 6636 || n > 6900 {
+		t.Errorf("%d frames are planned", n)
+	}
+}
+
+// TestVerdict feeds made-up frames: what is certain is said, and what is not is not.
+func TestVerdict(t *testing.T) {
+	tests := []struct {
+		name         string
+		rate         float64 // of misses
+		slow         bool    // missed frames are not answered in time either
+		frames       int
+		want         report.Verdict
+		why          string
+		stopsInside  int // 0: it does not have to stop
+		neverCertain bool
+	}{
+		{"none", 0, true, goal().frames(), report.Pass, "within the 1 % that are allowed", 0, false},
+		{"too few frames", 0, true, 100, report.Inconclusive, "measure more frames", 0, true},
+		{"one in ten", .1, true, 2000, report.Fail, "more than the 1 % that are allowed", 500, false},
+		{"dropped, but answered by the next", .1, false, 2000, report.Fail, "missed (late, dropped or failed)", 500, false},
+		{"just what is allowed", .01, true, goal().frames(), report.Inconclusive, "", 0, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(1, 2))
+			tr := newTrial(goal(), 1)
+			stopped := 0
+			for i := range tt.frames {
+				miss := random.Float64() < tt.rate
+				tr.add(miss, miss && tt.slow)
+				if stopped == 0 && tr.certain() {
+					stopped = i + 1
+				}
+			}
+			v, why := tr.verdict()
+			if v != tt.want || !strings.Contains(why, tt.why) {
+				t.Errorf("%s: %s; want %s: %s", v, why, tt.want, tt.why)
+			}
+			if tt.stopsInside > 0 && (stopped == 0 || stopped > tt.stopsInside) {
+				t.Errorf("certain after %d frames, want %d at most", stopped, tt.stopsInside)
+			}
+			if tt.neverCertain && stopped > 0 {
+				t.Errorf("certain after %d frames", stopped)
+			}
+		})
+	}
+}
+
+// TestVerdictIsSeldomWrong runs trials whose rate is just beyond what is allowed,
+// looked at after every frame: they may pass as often as the level says and no
+// more.
+func TestVerdictIsSeldomWrong(t *testing.T) {
+	const runs = 400
+	wrong := 0
+	for run := range runs {
+		random := rand.New(rand.NewPCG(uint64(run), 9))
+		g := &Goal{Deadline: time.Second, Quantile: .9, MissRate: .1, Level: .9}
+		tr := newTrial(g, 1)
+		for range 3 * g.frames() {
+			miss := random.Float64() < .101
+			tr.add(miss, miss)
+			if tr.certain() {
+				break
+			}
+		}
+		if v, _ := tr.verdict(); v == report.Pass {
+			wrong++
+		}
+	}
+	// A tenth, and three standard deviations.
+	if most := runs*.1 + 3*math.Sqrt(runs*.1*.9); float64(wrong) > most {
+		t.Errorf("%d of %d trials passed wrongly, %v at most would do", wrong, runs, most)
+	}
+}
+
+func TestAnswered(t *testing.T) {
+	inf := math.Inf(1)
+	f := func(camera int, due, age float64, outcome string) worker.Frame {
+		return worker.Frame{Camera: camera, Due: due, Age: age, Outcome: outcome}
+	}
+	tests := []struct {
+		name   string
+		frames []worker.Frame
+		want   []float64 // in the order in which they were due
+	}{
+		{"each by itself", []worker.Frame{f(0, 0, 10, "on_time"), f(0, 33, 12, "late")}, []float64{10, 12}},
+		{"a dropped one by the next", []worker.Frame{f(0, 33, 0, "dropped"), f(0, 0, 50, "on_time"), f(0, 66, 10, "on_time")}, []float64{50, 43, 10}},
+		{"not by an older one", []worker.Frame{f(0, 0, 100, "late"), f(0, 33, 0, "dropped")}, []float64{100, inf}},
+		{"not by another camera's", []worker.Frame{f(0, 0, 0, "failed"), f(1, 33, 10, "on_time")}, []float64{inf, 10}},
+		{"a newer one was sooner", []worker.Frame{f(0, 0, 90, "on_time"), f(0, 33, 10, "on_time")}, []float64{43, 10}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []float64
+			for _, a := range answered(tt.frames) {
+				got = append(got, a.answer)
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestGoalCheck(t *testing.T) {
+	tests := []struct {
+		name  string
+		spoil func(*Goal)
+		want  string
+	}{
+		{"no deadline", func(g *Goal) { g.Deadline = 0 }, "a deadline of 0s"},
+		{"quantile", func(g *Goal) { g.Quantile = 1 }, "a quantile of 100 %"},
+		{"miss rate", func(g *Goal) { g.MissRate = 0 }, "a miss rate of 0 %"},
+		{"level", func(g *Goal) { g.Level = math.NaN() }, "a level of NaN %"},
+		{"more than can be shown", func(g *Goal) { g.MissRate = 1.2e-6 }, "takes"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := goal()
+			tt.spoil(g)
+			if err := g.Check(); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q in it", err, tt.want)
+			}
+		})
+	}
+}

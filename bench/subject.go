@@ -1,0 +1,271 @@
+package bench
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"dashline/bench/load"
+	"dashline/bench/worker"
+	"dashline/internal/config"
+	"dashline/internal/session"
+	"dashline/pipeline/msg"
+	"dashline/pipeline/schedule"
+)
+
+// subject is one thing that is measured, in a process of its own.
+type subject struct {
+	name string
+	cfg  config.Config
+	rung bool // of a ladder that is measured, too
+
+	process *worker.Process
+	opened  *worker.Opened
+	work    float64 // ms that a frame takes, as seen while warming up
+	warmed  int     // frames
+
+	trial  *trial
+	stages []string
+	frames []frame
+	cpu    []float64 // ms a frame, of each block
+	begun  float64   // s from the first block to the newest, by the blocks' own time
+	wall   float64   // ms of all blocks
+	allocs []float64 // a frame, of each silent block
+	ended  *worker.Ended
+	right  *worker.Right
+}
+
+// frame is what was seen of one.
+type frame struct {
+	at     float64 // s, when it was due, with blocks one after the other
+	age    float64 // ms; of a published frame
+	answer float64 // ms until it or a newer one was published; +Inf: neither was
+	work   float64 // ms
+	stages []float64
+	outcome,
+	stage, reason string
+}
+
+// published says that something came of it.
+func (f *frame) published() bool {
+	return f.outcome == string(msg.OnTime) || f.outcome == string(msg.Late)
+}
+
+func nameOf(network string) string {
+	return strings.TrimSuffix(filepath.Base(network), filepath.Ext(network))
+}
+
+// ask turns what a worker finds wrong with a configuration into what a person is
+// told of one.
+func (s *subject) ask(o worker.Order) (worker.Answer, error) {
+	a, err := s.process.Ask(o)
+	if wrong, ok := errors.AsType[*worker.OrderError](err); ok && wrong.Usage {
+		err = &session.ConfigError{Err: err}
+	}
+	return a, err
+}
+
+func (s *subject) open(ctx context.Context, o *Options) (err error) {
+	text, err := config.Effective(&s.cfg)
+	if err != nil {
+		return &session.ConfigError{Err: err}
+	}
+	if s.process, err = worker.Start(ctx, s.name, o.Binary); err != nil {
+		return err
+	}
+	a, err := s.ask(worker.Order{Open: &worker.Open{Protocol: worker.Protocol, Config: string(text), Closed: o.Closed, Faults: o.Faults}})
+	if err != nil {
+		return err
+	}
+	if s.opened = a.Opened; s.opened == nil {
+		return fmt.Errorf("%s: the process that is measured did not say that it is ready", s.name)
+	}
+	return nil
+}
+
+// warm runs frames that do not count, and sees what a frame takes.
+func (s *subject) warm(o *Options) error {
+	n := max(10, int(math.Ceil(s.opened.FPS*warmup.Seconds())))
+	plan := load.Plan{Scenario: load.SingleStream, Cameras: o.Plan.Cameras, Rate: min(o.Plan.Rate, s.opened.FPS)}
+	a, err := s.ask(worker.Order{Block: &worker.Block{Plan: plan, Frames: n, Seed: o.Seed}})
+	if err != nil {
+		return err
+	}
+	var work []float64
+	for _, f := range a.Block.Frames {
+		if f.Work > 0 {
+			work = append(work, f.Work)
+		}
+	}
+	if len(work) == 0 {
+		return fmt.Errorf("%s: none of %d frames could be worked on: %s", s.name, n, firstReason(a.Block.Frames))
+	}
+	slices.Sort(work)
+	s.work, s.warmed = max(work[len(work)/2], .01), len(a.Block.Frames)
+	s.trial = newTrial(&o.Goal, o.burst())
+	return nil
+}
+
+func firstReason(frames []worker.Frame) string {
+	for _, f := range frames {
+		if f.Reason != "" {
+			return f.Outcome + " in " + f.Stage + " for " + f.Reason
+		}
+	}
+	return "no reason is known"
+}
+
+// burst is how many frames a stall spoils at once, about: those of half a second.
+func (o *Options) burst() int { return int(o.Plan.Rate * float64(o.Plan.Cameras) / 2) }
+
+// plan is how frames come to this subject.
+func (o *Options) plan(s *subject) load.Plan {
+	p := o.Plan
+	if p.Scenario == load.Overload {
+		p.Rate = min(load.MaxRate, Factor*1000/s.work/float64(p.Cameras))
+	}
+	return p
+}
+
+func (s *subject) done(o *Options) bool {
+	return len(s.frames) >= o.Frames || !o.Closed && s.trial.certain()
+}
+
+// measure runs one block.
+func (s *subject) measure(o *Options, round uint64) error {
+	n := min(o.block(s), (o.Frames-len(s.frames)+o.Plan.Cameras-1)/o.Plan.Cameras)
+	a, err := s.ask(worker.Order{Block: &worker.Block{Plan: o.plan(s), Frames: n, Seed: o.Seed<<20 ^ round}})
+	if err != nil {
+		return err
+	}
+	s.take(o, a.Block)
+	return nil
+}
+
+// take adds a block's frames to those seen.
+func (s *subject) take(o *Options, b *worker.Frames) {
+	columns := s.columns(b.Stages)
+	fresh := make([]frame, 0, len(b.Frames))
+	for _, f := range answered(b.Frames) {
+		if f.Outcome == string(msg.Dropped) && f.Reason == schedule.Rate {
+			continue // nobody wanted it
+		}
+		g := frame{at: s.begun + f.Due/1000, age: f.Age, answer: f.answer, work: f.Work, outcome: f.Outcome, stage: f.Stage, reason: f.Reason,
+			stages: make([]float64, len(s.stages))}
+		for i := range g.stages {
+			g.stages[i] = -1
+		}
+		for i, took := range f.Stages {
+			if i < len(columns) {
+				g.stages[columns[i]] = took
+			}
+		}
+		if !o.Closed {
+			s.trial.add(f.Outcome != string(msg.OnTime), f.answer > float64(o.Goal.Deadline)/1e6)
+		}
+		fresh = append(fresh, g)
+	}
+	s.frames = append(s.frames, fresh...)
+	s.begun += b.Wall / 1000
+	s.wall += b.Wall
+	s.cpu = append(s.cpu, b.CPU/float64(max(1, len(b.Frames))))
+}
+
+// columns are where the stages of a block are among those of the subject.
+func (s *subject) columns(names []string) []int {
+	at := make([]int, len(names))
+	for i, name := range names {
+		if at[i] = slices.Index(s.stages, name); at[i] < 0 {
+			at[i] = len(s.stages)
+			s.stages = append(s.stages, name)
+		}
+	}
+	return at
+}
+
+// answer is a frame with the time until it was answered.
+type answer struct {
+	worker.Frame
+	answer float64
+}
+
+// answered returns a block's frames in the order in which they were due, with the
+// time until each or a newer one of its camera was published.
+func answered(frames []worker.Frame) []answer {
+	all := make([]answer, len(frames))
+	for i, f := range frames {
+		all[i] = answer{f, math.Inf(1)}
+	}
+	slices.SortStableFunc(all, func(a, b answer) int {
+		return cmp.Or(cmp.Compare(a.Due, b.Due), cmp.Compare(a.Camera, b.Camera))
+	})
+	soonest := map[int]float64{} // of each camera, when the soonest of the later frames was published
+	for i, f := range slices.Backward(all) {
+		at, ok := soonest[f.Camera]
+		if f.Outcome == string(msg.OnTime) || f.Outcome == string(msg.Late) {
+			if own := f.Due + f.Age; !ok || own < at {
+				at, ok = own, true
+			}
+		}
+		if ok {
+			soonest[f.Camera] = at
+			all[i].answer = at - f.Due
+		}
+	}
+	return all
+}
+
+// silentFrames is how many frames allocations are counted over, at a time.
+const silentFrames, silentBlocks = 60, 3
+
+// finish counts allocations, and ends the process.
+func (s *subject) finish(o *Options) error {
+	plan := load.Plan{Scenario: load.SingleStream, Cameras: o.Plan.Cameras, Rate: min(o.Plan.Rate, max(1, 1000/s.work))}
+	for i := range silentBlocks {
+		n := max(1, silentFrames/o.Plan.Cameras)
+		a, err := s.ask(worker.Order{Block: &worker.Block{Plan: plan, Frames: n, Seed: uint64(i), Silent: true}})
+		if err != nil {
+			return err
+		}
+		s.allocs = append(s.allocs, float64(a.Block.Allocs)/float64(len(a.Block.Frames)))
+	}
+	a, err := s.ask(worker.Order{End: &struct{}{}})
+	if err != nil {
+		return err
+	}
+	s.ended = a.Ended
+	s.close()
+	return nil
+}
+
+// judge measures accuracy, in another process.
+func (s *subject) judge(ctx context.Context, o *Options) error {
+	cfg := s.cfg
+	cfg.End = accuracySpan
+	text, err := config.Effective(&cfg)
+	if err != nil {
+		return &session.ConfigError{Err: err}
+	}
+	if s.process, err = worker.Start(ctx, s.name, o.Binary); err != nil {
+		return err
+	}
+	defer s.close()
+	a, err := s.ask(worker.Order{Accuracy: &worker.Accuracy{Protocol: worker.Protocol, Config: string(text), Streaming: true, Every: accuracyEvery}})
+	if err != nil {
+		return err
+	}
+	s.right = a.Right
+	return nil
+}
+
+func (s *subject) close() {
+	if s.process != nil {
+		s.process.Close()
+		s.process = nil
+	}
+}
