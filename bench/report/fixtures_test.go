@@ -9,15 +9,15 @@ import (
 	"dashline/bench/machine"
 )
 
-// made are made-up results: no machine measured them.
-func made() map[string]*Result {
-	return map[string]*Result{
-		"pass":         passing(),
-		"fail":         failing(),
-		"inconclusive": inconclusive(),
-		"closed":       closedLoop(),
-		"hostile":      hostile(),
-		"empty":        {Scenario: Scenario{Name: "single-stream", Cameras: 1}},
+// made are made-up results: no machine measured them. Each call makes one anew.
+func made() map[string]func() *Result {
+	return map[string]func() *Result{
+		"pass":         passing,
+		"fail":         failing,
+		"inconclusive": inconclusive,
+		"closed":       closedLoop,
+		"hostile":      hostile,
+		"empty":        func() *Result { return &Result{Scenario: Scenario{Name: "single-stream", Cameras: 1}} },
 	}
 }
 
@@ -114,9 +114,9 @@ func distribution(sorted []float64) *Distribution {
 	for _, q := range []float64{.5, .9, .99, .999} {
 		at := func(q float64) float64 { return sorted[int(q*float64(len(sorted)-1))] }
 		spread := 2.6 * math.Sqrt(q*(1-q)/d.Effective)
-		low, high := at(q-spread), at(min(1, q+spread))
+		low, high := at(q-spread), at(min(1, q+spread/2))
 		x := Quantile{Q: q, Value: at(q), Low: &low, High: &high}
-		if q+spread >= 1 {
+		if q+spread/2 >= 1 {
 			x.High = nil
 		}
 		d.Quantiles = append(d.Quantiles, x)
@@ -169,6 +169,7 @@ func failing() *Result {
 	subjects[2].Networks[0].Engine, subjects[2].Networks[0].Version, subjects[2].FileBytes = "ort", "1.20.1", 1_460_000
 	subjects[3].Networks[0].Requested = "opencl"
 	subjects[0].Age.Effective *= .31
+	subjects[3].Age.Quantiles[3].High = nil
 	subjects[5].Notes = []string{"taught by dashline-full"}
 	r := madeResult(subjects...)
 	r.Verdict = Fail

@@ -40,7 +40,7 @@ func overTime(r *Result) []figurePlot {
 		if len(s.Series) == 0 || len(all) == mostOverTime {
 			continue
 		}
-		p := newPlot("s", timeName(r.Scenario.Closed)+", ms")
+		p := newPlot("time, s", timeName(r.Scenario.Closed)+", ms")
 		p.X.Min, p.X.Max = 0, x.high
 		p.X.Tick.Marker = plot.ConstantTicks(evenTicks(0, x.high))
 		logAxis(&p.Y, y.low, y.high*1.25) // room for those that have no age

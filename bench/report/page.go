@@ -29,16 +29,21 @@ func HTML(w io.Writer, r *Result) error {
 		Result: r, Word: r.verdictWord(), Why: r.why(), Goals: r.goal(), Evidence: r.evidence(),
 		Line: r.Scenario.line(), Noisiness: noiseLine(r.Noise), Program: program(r.Machine),
 		Features: strings.Join(r.Machine.Features, " "),
-		Class:    classOf(r.Verdict), Columns: comparison(r), Time: timeName(r.Scenario.Closed),
+		Class:    classOf(r.Verdict), Time: timeName(r.Scenario.Closed),
 		Stages: stageNames(r),
 	}
-	for i := range r.Subjects {
-		s := &r.Subjects[i]
-		row := row{Subject: s, Class: classOf(s.Verdict)}
-		for _, c := range p.Columns {
-			row.Cells = append(row.Cells, c.of(s))
+	for _, c := range comparison(r) {
+		t := &p.Tables[0]
+		switch c.Group {
+		case costs:
+			t = &p.Tables[1]
+		case sizes:
+			t = &p.Tables[2]
 		}
-		p.Rows = append(p.Rows, row)
+		*t = append(*t, c)
+	}
+	for i := range r.Subjects {
+		p.Rows = append(p.Rows, row{&r.Subjects[i], classOf(r.Subjects[i].Verdict)})
 	}
 	p.CDF = latencies(r)
 	p.Pareto = [2]figurePlot{byLatency(r), bySize(r)}
@@ -54,8 +59,8 @@ type view struct {
 	Class                      string // of the verdict, in the style sheet
 	Line, Noisiness, Program   string
 	Features                   string
-	Time                       string // what the times are of
-	Columns                    []column
+	Time                       string      // what the times are of
+	Tables                     [3][]column // what frames took, what that costs, and what subjects are
 	Rows                       []row
 	Stages                     []string
 	CDF                        figurePlot
@@ -67,8 +72,10 @@ type view struct {
 type row struct {
 	*Subject
 	Class string
-	Cells []cell
 }
+
+// Cell is what a column has of it.
+func (r row) Cell(c column) cell { return c.of(r.Subject) }
 
 // figurePlot is a plot with what is said of it; there is none where SVG is empty.
 type figurePlot struct {

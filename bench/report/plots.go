@@ -81,7 +81,7 @@ func latencies(r *Result) figurePlot {
 	}
 	if goal != nil {
 		x.add(goal.Deadline)
-		f.Says += "Bars: the interval of the quantile that was asked for. A subject makes it where its curve and bar are left of the corner of the dashed lines."
+		f.Says += "Bars: the interval of the quantile that was asked for, with an arrow where it has no upper end. A subject makes it where its curve and bar are left of the corner of the dashed lines."
 		if goal.Quantile > 0 && goal.Quantile < 1 {
 			top = max(top, min(8, nines(goal.Quantile)+.5))
 		}
@@ -150,7 +150,7 @@ func stairs(all []step, i int) draws {
 	}
 }
 
-// goalBar is the interval of the goal's quantile, to the edge where it has no end.
+// goalBar is the interval of the goal's quantile, with an arrow where it has no end.
 func goalBar(s *Subject, i int, quantile float64, closed bool) draws {
 	return func(c draw.Canvas, p *plot.Plot) {
 		q, ok := s.main(closed).of(quantile)
@@ -165,11 +165,14 @@ func goalBar(s *Subject, i int, quantile float64, closed bool) draws {
 		if !c.ContainsY(y) {
 			return
 		}
-		from, to := max(c.X(p.X.Norm(*q.Low)), c.Min.X), c.Max.X
+		from := max(c.X(p.X.Norm(*q.Low)), c.Min.X)
+		to := min(c.X(p.X.Norm(q.Value))+14, c.Max.X)
 		style := draw.LineStyle{Color: category(i), Width: 1.4}
 		if q.High != nil {
 			to = min(c.X(p.X.Norm(*q.High)), c.Max.X)
 			c.StrokeLine2(style, to, y-4, to, y+4)
+		} else {
+			c.StrokeLines(style, []vg.Point{{X: to - 4, Y: y + 3}, {X: to, Y: y}, {X: to - 4, Y: y - 3}})
 		}
 		c.StrokeLine2(style, from, y-4, from, y+4)
 		c.StrokeLine2(style, from, y, to, y)
@@ -191,8 +194,8 @@ func bySize(r *Result) figurePlot {
 // pareto draws accuracy over something that is better when it is less.
 func pareto(r *Result, title, x string, of func(*Subject) float64) figurePlot {
 	type spot struct {
-		subject           int
-		x                 float64
+		subject            int
+		x                  float64
 		offline, streaming *Interval
 	}
 	var spots []spot
@@ -240,6 +243,7 @@ func pareto(r *Result, title, x string, of func(*Subject) float64) figurePlot {
 			if n := len(front); n == 0 || q.Y > front[n-1].Y {
 				if n > 0 {
 					front = append(front, vg.Point{X: q.X, Y: front[n-1].Y})
+					names.keep(front[n-1].X, front[n-1].Y-1, q.X, front[n-1].Y+1)
 				}
 				front = append(front, q)
 			}
@@ -330,7 +334,7 @@ func waterfall(r *Result, names []string) figurePlot {
 	if len(bars) == 0 {
 		return figurePlot{}
 	}
-	const each = 33 // units for a name and the bar below it
+	const each = 37 // units for a name and the bar below it
 	p := newPlot("mean of a frame, ms", "")
 	p.X.Min, p.X.Max = 0, longest*1.02
 	p.X.Tick.Marker = plot.ConstantTicks(evenTicks(0, p.X.Max))
@@ -340,7 +344,7 @@ func waterfall(r *Result, names []string) figurePlot {
 	p.Add(draws(func(c draw.Canvas, p *plot.Plot) {
 		for i, b := range bars {
 			top := c.Y(p.Y.Norm(float64(len(bars) - i)))
-			c.FillText(label(ink(), noteLetters), vg.Point{X: c.Min.X + 2, Y: top - 8},
+			c.FillText(label(ink(), noteLetters), vg.Point{X: c.Min.X + 2, Y: top - 9},
 				fmt.Sprintf("%s, %s ms", short(b.subject.Name, 34), millis(b.total)))
 			at := 0.
 			for _, s := range b.subject.Stages {
@@ -349,16 +353,16 @@ func waterfall(r *Result, names []string) figurePlot {
 				}
 				from, to := c.X(p.X.Norm(at)), c.X(p.X.Norm(at+s.Mean))
 				at += s.Mean
-				c.FillPolygon(category(slices.Index(names, s.Name)), []vg.Point{{X: from, Y: top - 29}, {X: to, Y: top - 29}, {X: to, Y: top - 15}, {X: from, Y: top - 15}})
+				c.FillPolygon(category(slices.Index(names, s.Name)), []vg.Point{{X: from, Y: top - 32}, {X: to, Y: top - 32}, {X: to, Y: top - 18}, {X: from, Y: top - 18}})
 			}
 			if f := b.subject.Frame; f != nil && drawable(f.Mean) {
 				x := c.X(p.X.Norm(f.Mean))
-				c.StrokeLine2(draw.LineStyle{Color: ink(), Width: 1.6}, x, top-31, x, top-13)
+				c.StrokeLine2(draw.LineStyle{Color: ink(), Width: 1.6}, x, top-34, x, top-16)
 			}
 		}
 	}))
 	f := figurePlot{Title: "Where the time goes"}
-	f.Says = "Mean time in each stage, one after another; stages that run beside each other are stacked as well. The black mark is the mean of whole frames."
+	f.Says = "Mean time in each stage, one after another; stages that run beside each other are stacked as well. The mark across is the mean of whole frames."
 	f.SVG = picture(p, f.Title, plotWidth, vg.Length(len(bars)*each+52))
 	return f
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -42,7 +43,8 @@ func golden(t *testing.T, path, got string) {
 }
 
 func TestGoldens(t *testing.T) {
-	for name, r := range made() {
+	for name, of := range made() {
+		r := of()
 		for _, end := range []string{"txt", "md", "bench"} {
 			golden(t, filepath.Join("testdata", name+"."+end), render(t, forms()[end], r))
 		}
@@ -52,12 +54,15 @@ func TestGoldens(t *testing.T) {
 // TestSameResultSameBytes: nothing of a form hangs on the order of a map, on time
 // or on what was written before, and none changes the result.
 func TestSameResultSameBytes(t *testing.T) {
-	for name := range made() {
-		r := made()[name]
+	for name, of := range made() {
+		r, again := of(), of()
 		for end, form := range forms() {
-			if render(t, form, r) != render(t, form, made()[name]) {
+			if render(t, form, r) != render(t, form, again) {
 				t.Errorf("%s.%s: differs from one time to the next", name, end)
 			}
+		}
+		if !reflect.DeepEqual(r, again) || !reflect.DeepEqual(r, of()) {
+			t.Errorf("%s: showing it changed it", name)
 		}
 	}
 }

@@ -11,7 +11,13 @@ const longestText = 300
 
 // shown is a copy of a result whose texts are fit to be shown, each in a line.
 func shown(r *Result) *Result {
-	return mapped(r, func(s string) string { return short(plain.Line(s), longestText) })
+	out := mapped(r, func(s string) string { return short(plain.Line(s), longestText) })
+	for i := range out.Subjects {
+		if s := &out.Subjects[i]; s.Name == "" {
+			s.Name = "unnamed"
+		}
+	}
+	return out
 }
 
 // short cuts a text to n characters at most.

@@ -3,10 +3,12 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"html"
 	"html/template"
 	"image/color"
 	"math"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -20,8 +22,8 @@ import (
 // as there is room: at phones' widths about as drawn, so the sizes of letters are
 // those that are seen there.
 const (
-	plotWidth, plotHeight   = 440, 300
-	smallWidth, smallHeight = 380, 190
+	plotWidth, plotHeight   = 400, 285
+	smallWidth, smallHeight = 370, 190
 	letters                 = 12.5
 	noteLetters             = 11.5
 )
@@ -64,7 +66,21 @@ func styled(svg string) string {
 	}
 	replacer := strings.NewReplacer(pairs...)
 	// Texts are escaped and so are in no tag.
+	svg = regexp.MustCompile(`<text [^>]*>[^<]*<`).ReplaceAllStringFunc(svg, fitted)
 	return regexp.MustCompile(`<[^>]*>`).ReplaceAllStringFunc(svg, replacer.Replace)
+}
+
+// fitted makes a text as long as it was planned to be, in whatever font it is shown.
+func fitted(element string) string {
+	tag, text, _ := strings.Cut(strings.TrimSuffix(element, "<"), ">")
+	_, size, _ := strings.Cut(tag, "font-size:")
+	size, _, _ = strings.Cut(size, "px")
+	points, err := strconv.ParseFloat(size, 64)
+	if err != nil || text == "" {
+		return element
+	}
+	width := label(nil, vg.Length(points)).Width(html.UnescapeString(text))
+	return fmt.Sprintf(`%s textLength="%.1f" lengthAdjust="spacingAndGlyphs">%s<`, tag, float64(width), text)
 }
 
 // draws is a [plot.Plotter].
@@ -115,6 +131,9 @@ func picture(p *plot.Plot, title string, width, height vg.Length) template.HTML 
 	area := draw.New(c)
 	area.Max.X -= 12 // half of the last mark's text
 	area.Max.Y -= 8
+	if p.Y.Label.Text == "" {
+		area.Min.X += 6 // half of the first one's
+	}
 	p.Draw(area)
 	var b bytes.Buffer
 	if _, err := c.WriteTo(&b); err != nil {
@@ -124,7 +143,7 @@ func picture(p *plot.Plot, title string, width, height vg.Length) template.HTML 
 	_, body, _ := strings.Cut(b.String(), "<svg")
 	_, body, _ = strings.Cut(body, ">")
 	head := fmt.Sprintf(`<svg viewBox="0 0 %g %g" role="img" aria-label="%s">`, float64(width), float64(height), template.HTMLEscapeString(title))
-	return template.HTML(styled(head + body))
+	return template.HTML(head + styled(body))
 }
 
 // logAxis makes an axis logarithmic, over the range of the values and a little more.
@@ -167,7 +186,8 @@ func evenTicks(low, high float64) []plot.Tick {
 	}
 	var ticks []plot.Tick
 	for i := math.Ceil(low/step - 1e-9); i*step <= high+step*1e-9 && len(ticks) < 20; i++ {
-		ticks = append(ticks, plot.Tick{Value: i * step, Label: tickText(i * step)})
+		v := i*step + 0 // -0 is 0
+		ticks = append(ticks, plot.Tick{Value: v, Label: tickText(v)})
 	}
 	return ticks
 }

@@ -3,6 +3,7 @@ package stats
 import (
 	"math"
 	"slices"
+	"sort"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
@@ -48,26 +49,34 @@ func quantileEffect(x, sorted []float64, q float64) (effect, freedom float64) {
 		return 1, math.Inf(1)
 	}
 	// Rare events say little of how far correlation reaches; the middle says more.
-	middle := events(n, func(i int) bool { return x[i] > sorted[(n-1)/2] })
+	middle := greatest(x, sorted, n/2)
 	// Of a Gaussian series, by the law of the arc sine.
 	reach := math.Sin(math.Pi / 2 * middle.lag1())
-	return events(n, func(i int) bool { return x[i] > sorted[rank-1] }).effect(reach)
+	return greatest(x, sorted, n-rank).effect(reach)
+}
+
+// greatest is when x was among its count greatest values, or as near to so many
+// as equal values allow. A sorted x is needed, and 0 < count < len(x).
+func greatest(x, sorted []float64, count int) series {
+	cut := sorted[len(x)-count-1]
+	least, _ := slices.BinarySearch(sorted, cut)
+	next := least + sort.Search(len(x)-least, func(i int) bool { return sorted[least+i] > cut })
+	if next < len(x) && len(x)-least-count >= count-(len(x)-next) {
+		cut = sorted[next]
+	}
+	s := series{at: make([]int, 0, len(x)), n: len(x)}
+	for i, v := range x {
+		if v >= cut {
+			s.at = append(s.at, i)
+		}
+	}
+	return s
 }
 
 // series is when an event happened, of n times that it could have.
 type series struct {
 	at []int
 	n  int
-}
-
-func events(n int, happened func(i int) bool) series {
-	s := series{n: n}
-	for i := range n {
-		if happened(i) {
-			s.at = append(s.at, i)
-		}
-	}
-	return s
 }
 
 // variance is that of one time.

@@ -29,7 +29,12 @@ func MissRate(misses, n int, level float64) Interval {
 // is no burst to learn from, and it is MissRate.
 func MissRateOf(missed []bool, level float64) Interval {
 	mustShare("a level", level)
-	s := events(len(missed), func(i int) bool { return missed[i] })
+	s := series{n: len(missed)}
+	for i, m := range missed {
+		if m {
+			s.at = append(s.at, i)
+		}
+	}
 	if s.n == 0 || s.variance() == 0 {
 		return MissRate(len(s.at), s.n, level)
 	}

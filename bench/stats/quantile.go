@@ -59,28 +59,32 @@ func QuantileInterval(x []float64, q, level float64) Interval {
 	if len(x) == 0 {
 		return Interval{math.Inf(-1), math.NaN(), math.Inf(1)}
 	}
-	sorted := ordered(x)
-	effect, freedom := quantileEffect(x, sorted, q)
-	each, tail := worth(effect, freedom, level), (1-level)/2
-	return Interval{
-		Low:   lowerBound(sorted, q, tail, each),
-		Value: Quantile(sorted, q),
-		High:  -lowerBound(mirrored(sorted), 1-q, tail, each),
-	}
+	return quantileInterval(x, ordered(x), q, level)
 }
 
-func mirrored(sorted []float64) []float64 {
-	m := make([]float64, len(sorted))
-	for i, v := range sorted {
-		m[len(m)-1-i] = -v
-	}
-	return m
+func quantileInterval(x, sorted []float64, q, level float64) Interval {
+	effect, freedom := quantileEffect(x, sorted, q)
+	each, tail := worth(effect, freedom, level), (1-level)/2
+	low, high := lowerBound(sorted, q, tail, each), upperBound(sorted, q, tail, each)
+	// Of too few values, one near the greatest is surely below the quantile.
+	return Interval{low, min(max(Quantile(sorted, q), low), high), high}
 }
 
 // lowerBound is what quantile q is below with a chance of tail, where each value
-// is worth as much as worth independent ones.
+// is worth so much of an independent one.
 func lowerBound(sorted []float64, q, tail, worth float64) float64 {
+	return bound(len(sorted), func(r int) float64 { return sorted[r-1] }, q, tail, worth)
+}
+
+// upperBound is what quantile q is above with that chance: the lower bound of the
+// mirror image.
+func upperBound(sorted []float64, q, tail, worth float64) float64 {
 	n := len(sorted)
+	return -bound(n, func(r int) float64 { return -sorted[n-r] }, 1-q, tail, worth)
+}
+
+// bound is lowerBound of n values of which at returns the r-th, from 1.
+func bound(n int, at func(r int) float64, q, tail, worth float64) float64 {
 	// below is the chance that the quantile is below the r-th value: fewer than r
 	// values are below the quantile then.
 	below := func(r int) float64 {
@@ -93,7 +97,7 @@ func lowerBound(sorted []float64, q, tail, worth float64) float64 {
 	// The greatest r that is still sure enough is between lo and hi.
 	lo, hi := 1, n
 	if below(n) <= tail {
-		return sorted[n-1]
+		return at(n)
 	}
 	for hi-lo > 1 {
 		if mid := (lo + hi) / 2; below(mid) <= tail {
@@ -104,5 +108,5 @@ func lowerBound(sorted []float64, q, tail, worth float64) float64 {
 	}
 	r, under, over := float64(lo), below(lo), below(hi)
 	share := 1 / (1 + r*(1-q)*(over-tail)/((float64(n)-r)*q*(tail-under)))
-	return between(sorted[lo-1], sorted[hi-1], share, sorted[lo-1])
+	return between(at(lo), at(hi), share, at(lo))
 }

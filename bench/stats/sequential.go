@@ -42,8 +42,8 @@ type Sequential struct {
 	length       int
 	filled, hits int // of the block that is not whole yet
 	blocks       int
-	misses       int    // in whole blocks
-	above, below purses // against the rate's being no more, and no less
+	misses       int // in whole blocks
+	above, below bet // against the rate's being no more, and no less
 	decided      Decided
 }
 
@@ -66,7 +66,11 @@ func NewSequentialBlocks(bound, level float64, length int) *Sequential {
 	if length < 1 {
 		panic("stats: a block has less than one frame")
 	}
-	return &Sequential{bound: bound, level: level, length: length, decided: Undecided}
+	return &Sequential{
+		bound: bound, level: level, length: length,
+		above: bet{prices: prices(bound)}, below: bet{prices: prices(1 - bound)},
+		decided: Undecided,
+	}
 }
 
 // Add counts a frame. What is decided stays decided.
@@ -78,8 +82,8 @@ func (s *Sequential) Add(missed bool) {
 		return
 	}
 	share := float64(s.hits) / float64(s.length)
-	s.above.add(share)
-	s.below.add(1 - share)
+	s.above.won.add(share)
+	s.below.won.add(1 - share)
 	s.blocks++
 	s.misses += s.hits
 	s.filled, s.hits = 0, 0
@@ -88,9 +92,9 @@ func (s *Sequential) Add(missed bool) {
 	}
 	goal := -math.Log(1 - s.level)
 	switch {
-	case s.above.capital(s.bound, s.blocks) >= goal:
+	case s.above.won.reach(goal, s.above.prices, s.blocks):
 		s.decided = Above
-	case s.below.capital(1-s.bound, s.blocks) >= goal:
+	case s.below.won.reach(goal, s.below.prices, s.blocks):
 		s.decided = Below
 	}
 }
@@ -112,51 +116,71 @@ func (s *Sequential) Bounds() Interval {
 	rate := float64(s.misses) / float64(s.Frames())
 	goal := math.Log(2 / (1 - s.level))
 	return Interval{
-		Low:   s.above.least(rate, goal, s.blocks),
+		Low:   s.above.won.least(rate, goal, s.blocks),
 		Value: rate,
-		High:  1 - s.below.least(1-rate, goal, s.blocks),
+		High:  1 - s.below.won.least(1-rate, goal, s.blocks),
 	}
 }
 
-// purses are the logs of Π(1 + (k-1) x) for k of 2^¼, 2^½, 2, 4, ... 1024.
-type purses [12]float64
-
-// odds returns k-1 of a purse.
-func odds(i int) float64 {
-	return math.Exp2(max(float64(i)-1, float64(i+1)/4)) - 1
+// bet is one against a claim on a mean.
+type bet struct {
+	won    purses
+	prices purses // of each time, if the claim is true
 }
 
+// purses have something for each k-1, which are 2^¼, 2^½, 2, 4, ... 1024 less one.
+// What is won is Σ log(1 + (k-1) x).
+type purses [12]float64
+
+// power is the logarithm of k, to the base of 2.
+func power(i int) float64 { return max(float64(i)-1, float64(i+1)/4) }
+
 func (p *purses) add(x float64) {
-	if x == 0 {
+	switch x {
+	case 0:
+		return
+	case 1:
+		for i := range p {
+			p[i] += power(i) * math.Ln2
+		}
 		return
 	}
 	for i := range p {
-		p[i] += math.Log1p(odds(i) * x)
+		p[i] += math.Log1p((math.Exp2(power(i)) - 1) * x)
 	}
 }
 
-// capital is the log of what all purses hold after n bets that were fair at m. It
-// falls with m.
-func (p *purses) capital(m float64, n int) float64 {
-	var held purses
-	most := math.Inf(-1)
+// prices are log(1 + (k-1) m).
+func prices(m float64) (p purses) {
 	for i := range p {
-		held[i] = p[i] - float64(n)*math.Log1p(odds(i)*m)
-		most = max(most, held[i])
+		p[i] = math.Log1p((math.Exp2(power(i)) - 1) * m)
 	}
-	sum := 0.0
-	for _, h := range held {
-		sum += math.Exp(h - most)
+	return p
+}
+
+// reach says whether the mean of all purses is exp(goal) at least, after n times at
+// these prices.
+func (p *purses) reach(goal float64, price purses, n int) bool {
+	held, most := 0.0, math.Inf(-1)
+	for i := range p {
+		price[i] = p[i] - float64(n)*price[i]
+		most = max(most, price[i])
 	}
-	return most + math.Log(sum/float64(len(p)))
+	if most < goal {
+		return false // nor has the mean
+	}
+	for _, h := range price {
+		held += math.Exp(h - goal)
+	}
+	return held >= float64(len(p))
 }
 
 // least is the greatest m, from 0 to rate, that the purses have won goal against
-// after n bets.
+// in n times: they hold the less the greater m is.
 func (p *purses) least(rate, goal float64, n int) float64 {
 	lo, hi := 0.0, rate
 	for range 60 {
-		if m := (lo + hi) / 2; p.capital(m, n) >= goal {
+		if m := (lo + hi) / 2; p.reach(goal, prices(m), n) {
 			lo = m
 		} else {
 			hi = m

@@ -16,34 +16,44 @@ import (
 // series, and allow for it.
 var draws = flag.Int("draws", 0, "make this many draws of each simulation and print the tables")
 
-// counted is how many of the draws had each outcome. The outcomes of a draw follow
-// from its number alone, so the count is the same whoever draws.
-func counted(n int, draw func(i int, r *rand.Rand) []bool) []float64 {
+// averaged is the mean of what n draws give. That follows from a draw's number and
+// the simulation's alone, so it is the same however many cores there are.
+func averaged(simulation uint64, n int, draw func(r *rand.Rand) []float64) []float64 {
+	drawn := make([][]float64, n)
 	var wg sync.WaitGroup
 	workers := min(2, runtime.GOMAXPROCS(0))
-	parts := make([][]float64, workers)
 	for w := range workers {
 		wg.Go(func() {
 			for i := w; i < n; i += workers {
-				for k, yes := range draw(i, rand.New(rand.NewPCG(uint64(i), 8))) {
-					if len(parts[w]) <= k {
-						parts[w] = append(parts[w], 0)
-					}
-					if yes {
-						parts[w][k]++
-					}
-				}
+				drawn[i] = draw(rand.New(rand.NewPCG(uint64(i), simulation)))
 			}
 		})
 	}
 	wg.Wait()
-	sum := make([]float64, len(parts[0]))
-	for _, p := range parts {
-		for k, v := range p {
+	sum := make([]float64, len(drawn[0]))
+	for _, d := range drawn {
+		for k, v := range d {
 			sum[k] += v / float64(n)
 		}
 	}
 	return sum
+}
+
+// counted is the share of n draws that had each outcome.
+func counted(simulation uint64, n int, draw func(r *rand.Rand) []bool) []float64 {
+	return averaged(simulation, n, func(r *rand.Rand) (shares []float64) {
+		for _, yes := range draw(r) {
+			shares = append(shares, one(yes))
+		}
+		return shares
+	})
+}
+
+func one(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // row prints one of a table, if tables were asked for.
@@ -136,31 +146,33 @@ func processes() []process {
 // TestQuantileIntervalCoversSimulated: intervals at 95 % hold the quantile in 94 to
 // 97 % of series.
 func TestQuantileIntervalCoversSimulated(t *testing.T) {
-	sizes := []struct {
-		q           float64
-		long, short int
-	}{{.5, 2000, 1000}, {.99, 10000, 3000}, {.999, 20000, 8000}}
-	row("| quantile | values | series | covers | below the interval | above it | covers if correlation is ignored |\n|---|---|---|---|---|---|---|")
-	for _, s := range sizes {
-		for _, p := range processes() {
-			n, size, least, most := 250, s.short, .905, .995
-			if *draws > 0 {
-				n, size, least, most = *draws, s.long, .94, .97
-			} else if p.beyond {
-				continue
+	n, size, least, most := 250, 5000, .90, .995
+	if *draws > 0 {
+		n, size, least, most = *draws, 10000, .94, .97
+	}
+	quantiles := []float64{.5, .99, .999}
+	row("| series of %d | quantile | covers | is too high | is too low | covers if correlation is ignored |\n|---|---|---|---|---|---|", size)
+	for k, p := range processes() {
+		if p.beyond && *draws == 0 {
+			continue
+		}
+		got := counted(uint64(k), n, func(r *rand.Rand) (outcomes []bool) {
+			x := make([]float64, size)
+			p.fill(r, x)
+			sorted := ordered(x)
+			for _, q := range quantiles {
+				iv := quantileInterval(x, sorted, q, .95)
+				low, high := lowerBound(sorted, q, .025, 1), upperBound(sorted, q, .025, 1)
+				over, under := q < p.cdf(iv.Low), q > p.cdf(iv.High)
+				outcomes = append(outcomes, !over && !under, over, under, p.cdf(low) <= q && q <= p.cdf(high))
 			}
-			got := counted(n, func(_ int, r *rand.Rand) []bool {
-				x := make([]float64, size)
-				p.fill(r, x)
-				iv := QuantileInterval(x, s.q, .95)
-				below, above := s.q < p.cdf(iv.Low), s.q > p.cdf(iv.High)
-				sorted := ordered(x)
-				low, high := lowerBound(sorted, s.q, .025, 1), -lowerBound(mirrored(sorted), 1-s.q, .025, 1)
-				return []bool{!below && !above, below, above, p.cdf(low) <= s.q && s.q <= p.cdf(high)}
-			})
-			row("| %v | %d | %s | %.2f %% | %.2f %% | %.2f %% | %.2f %% |", s.q, size, p.name, 100*got[0], 100*got[1], 100*got[2], 100*got[3])
-			if !p.beyond && (got[0] < least || got[0] > most) {
-				t.Errorf("intervals of quantile %v of %d values, %s, hold it in %.2f %%; want %v to %v %%", s.q, size, p.name, 100*got[0], 100*least, 100*most)
+			return outcomes
+		})
+		for i, q := range quantiles {
+			c := got[4*i:]
+			row("| %s | %v | %.2f %% | %.2f %% | %.2f %% | %.2f %% |", p.name, q, 100*c[0], 100*c[1], 100*c[2], 100*c[3])
+			if !p.beyond && (c[0] < least || c[0] > most) {
+				t.Errorf("intervals of quantile %v, %s, hold it in %.2f %%; want %v to %v %%", q, p.name, 100*c[0], 100*least, 100*most)
 			}
 		}
 	}
