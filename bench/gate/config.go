@@ -8,11 +8,11 @@ import (
 	"dashline/internal/config"
 )
 
-// Text is a configuration as both builds get it: what it says beside the defaults,
+// Shared is a configuration as both builds get it: what it says beside the defaults,
 // so that a build takes it that does not know a key yet which is as always. Lanes
 // are looked for after objects where it is left open, and rungs are not measured
 // at start where there are none.
-func Text(cfg config.Config) (string, error) {
+func Shared(cfg config.Config) (string, error) {
 	if cfg.Layout == "auto" {
 		cfg.Layout = "order"
 	}
