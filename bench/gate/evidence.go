@@ -17,9 +17,12 @@ type Block struct {
 	Stages map[string]float64
 }
 
-// Blocks of both sides that ran beside each other, as many of the one as of the
-// other.
-type Pair struct{ Base, Head []Block }
+// Quadruple is two blocks of each side that ran beside each other.
+type Quadruple struct {
+	Round      int  // of the processes
+	Silent     bool // nothing was published: what was allocated is the pipeline's alone
+	Base, Head []Block
+}
 
 // Process is the account of a worker.
 type Process struct {
@@ -41,8 +44,7 @@ type Side struct {
 // Evidence is all that was measured.
 type Evidence struct {
 	Base, Head Side
-	Loud       []Pair // that published, two blocks of each
-	Silent     []Pair // that did not, one of each
+	Quadruples []Quadruple
 	Rounds     []Round
 	Delays     bool // the kernel says how long threads waited
 	Notes      []string

@@ -17,48 +17,69 @@ func Judge(e *Evidence, t Thresholds) Result {
 		Base:   Build{e.Base.Name, e.Base.Version}, Head: Build{e.Head.Name, e.Head.Version},
 		Notes: slices.Clone(e.Notes),
 	}
-	for _, p := range e.Loud {
-		for _, b := range p.Base {
-			r.Frames += b.Frames
-		}
-	}
+	r.Frames = framesOf(e.Quadruples)
+	all := e.Quadruples
 	add := func(f Figure, ok bool) {
 		if ok {
 			r.Figures = append(r.Figures, f)
 		}
 	}
-	frame, ok := timed(e.Loud, "frame", t.Frame, t.Level, func(b *Block) (float64, bool) { return b.Work, b.Done > 0 })
+	frame, ok := timed(all, "frame", t.Frame, t.Level, func(b *Block) (float64, bool) { return b.Work, b.Done > 0 })
 	add(frame, ok)
 	add(stalls(e, t))
 	add(lost(e, t))
-	add(timed(e.Loud, "cpu", t.CPU, t.Level, func(b *Block) (float64, bool) { return b.CPU, b.CPU > 0 }))
+	add(timed(all, "cpu", t.CPU, t.Level, func(b *Block) (float64, bool) { return b.CPU, b.CPU > 0 }))
 	add(perProcess(e, "instructions", "", t.Instructions, func(p *Process) float64 { return p.Instructions }))
 	add(allocations(e, t))
 	add(allocated(e, t))
 	add(perProcess(e, "peak", "bytes", t.Peak, func(p *Process) float64 { return p.Peak }))
 	add(perProcess(e, "messages", "bytes", t.Messages, func(p *Process) float64 { return p.Messages }))
 	add(accuracyOf(e, t))
-	stages := stageFigures(e, t, frame.Base)
+	stages := stageFigures(all, t, frame.Base)
 	r.Figures = append(r.Figures, stages...)
 	r.Slower = slower(stages)
 	r.Verdict, r.Why = overall(r.Figures)
 	return r
 }
 
-// timed is a figure of times, by ratios of pairs.
-func timed(pairs []Pair, name string, t Threshold, level float64, value func(*Block) (float64, bool)) (Figure, bool) {
-	base, head := ratios(pairs, value)
-	if len(base) == 0 {
+// timed is a figure of times, by ratios of quadruples. What waiting for a processor
+// explains is taken out; where the head is worse as it was measured, that stands.
+func timed(quadruples []Quadruple, name string, t Threshold, level float64, value func(*Block) (float64, bool)) (Figure, bool) {
+	s := sampled(quadruples, value)
+	if len(s.base) == 0 {
 		return Figure{}, false
 	}
-	iv := stats.Ratio(base, head, level)
+	head := s.head
+	iv := stats.Ratio(s.base, head, level)
+	if stats.Judge(iv, t.Margin) != stats.Worse {
+		head = s.adjusted()
+		iv = stats.Ratio(s.base, head, level)
+	}
 	f := Figure{
-		Name: name, Unit: "ms", Base: median(base), Ratio: interval(iv), Margin: t.Margin, Level: level, Blocks: t.Blocks,
+		Name: name, Unit: "ms", Base: median(s.base), Ratio: interval(iv), Margin: t.Margin, Level: level, Blocks: t.Blocks,
 		Verdict: stats.Judge(iv, t.Margin),
 	}
 	f.Head = f.Base * iv.Value // the medians' own ratio would be another, less exact one
-	f.Why = unsure(f.Verdict, iv, t.Margin, len(base))
+	f.Why = unsure(f.Verdict, iv, t.Margin, len(s.base))
+	if (f.Verdict == stats.Worse || f.Verdict == stats.Better) && !agree(s.base, head, s.rounds, iv.Value > 1) {
+		f.Verdict, f.Why = stats.Inconclusive, "processes of the same builds do not agree"
+	}
 	return f, true
+}
+
+// agree says that each round by itself found a change in the same direction. A
+// process may be slow by where its memory lies; a change of the program is in each.
+func agree(base, head []float64, rounds []int, up bool) bool {
+	logs := map[int][]float64{}
+	for i, r := range rounds {
+		logs[r] = append(logs[r], math.Log(head[i]/base[i]))
+	}
+	for _, l := range logs {
+		if m := median(l); m == 0 || m > 0 != up {
+			return false
+		}
+	}
+	return true
 }
 
 // unsure says why a ratio is inconclusive.
@@ -67,7 +88,7 @@ func unsure(v stats.Verdict, iv stats.Interval, margin float64, pairs int) strin
 		return ""
 	}
 	if math.IsInf(iv.High, 1) {
-		return fmt.Sprintf("%d pairs of blocks are too few", pairs)
+		return fmt.Sprintf("%d blocks are too few", pairs)
 	}
 	// Widths go with the root of the time.
 	wide := math.Log(iv.High/iv.Low) / 2
@@ -77,37 +98,33 @@ func unsure(v stats.Verdict, iv stats.Interval, margin float64, pairs int) strin
 	return "too near the margin to tell"
 }
 
-// stalls are blocks of frames that took longer than is usual, by more than is
-// explained by threads that waited for a processor or computed more.
+// stalls are frames that took longer than is usual while their threads neither
+// waited for a processor nor computed: a lock, a disk, a sleep. Frames that waited
+// or computed much more than usual say nothing either way, and are not looked at.
 func stalls(e *Evidence, t Thresholds) (Figure, bool) {
-	usualWork, usualCPU, ok := usual(e.Loud)
+	usualWork, usualCPU, ok := usual(e.Quadruples)
 	if !ok {
 		return Figure{}, false
 	}
 	limit := t.Stall.Seconds() * 1e3
-	count := func(blocks func(*Pair) []Block) (events, frames int) {
-		for i := range e.Loud {
-			for _, b := range blocks(&e.Loud[i]) {
-				frames += b.Done
-				longer := (b.Work - usualWork - b.Delay - max(0, b.CPU-usualCPU)) * float64(b.Frames)
-				if b.Done > 0 && longer > limit {
-					events++
-				}
-			}
+	f := rare("stalls", t.Stalls, t.RareLevel, e.Quadruples, func(b *Block) (events, of int) {
+		n := float64(b.Frames)
+		explained := (b.Delay + max(0, b.CPU-usualCPU)) * n
+		if b.Done == 0 || explained > limit/2 {
+			return 0, 0
 		}
-		return events, frames
-	}
-	f := rare(e, "stalls", t.Stalls, t.RareLevel, count)
-	if f.Verdict == stats.Inconclusive {
-		f.Why = fmt.Sprintf("%d frames of each are too few to rule out one more in %.0f", framesOf(e), 1/t.Stalls.Margin)
-	}
+		if (b.Work-usualWork)*n-explained > limit {
+			return 1, b.Done
+		}
+		return 0, b.Done
+	})
 	return f, true
 }
 
-// framesOf is how many frames of the base were looked at.
-func framesOf(e *Evidence) (n int) {
-	for _, p := range e.Loud {
-		for _, b := range p.Base {
+// framesOf is how many frames each side ran.
+func framesOf(quadruples []Quadruple) (n int) {
+	for _, q := range quadruples {
+		for _, b := range q.Base {
 			n += b.Frames
 		}
 	}
@@ -115,9 +132,9 @@ func framesOf(e *Evidence) (n int) {
 }
 
 // usual are the medians of both sides together.
-func usual(pairs []Pair) (work, cpu float64, ok bool) {
+func usual(quadruples []Quadruple) (work, cpu float64, ok bool) {
 	var works, cpus []float64
-	for _, p := range pairs {
+	for _, p := range quadruples {
 		for _, b := range slices.Concat(p.Base, p.Head) {
 			if b.Done > 0 {
 				works, cpus = append(works, b.Work-b.Delay/2), append(cpus, b.CPU)
@@ -130,25 +147,26 @@ func usual(pairs []Pair) (work, cpu float64, ok bool) {
 	return median(works), median(cpus), true
 }
 
+// lost are frames that nothing was published of.
 func lost(e *Evidence, t Thresholds) (Figure, bool) {
-	f := rare(e, "lost", t.Lost, t.RareLevel, func(blocks func(*Pair) []Block) (events, frames int) {
-		for i := range e.Loud {
-			for _, b := range blocks(&e.Loud[i]) {
-				events, frames = events+b.Frames-b.Done, frames+b.Frames
-			}
-		}
-		return events, frames
-	})
-	if f.Verdict == stats.Inconclusive {
-		f.Why = fmt.Sprintf("%d frames of each are too few to rule out one more in %.0f", framesOf(e), 1/t.Lost.Margin)
-	}
-	return f, len(e.Loud) > 0
+	f := rare("lost", t.Lost, t.RareLevel, e.Quadruples, func(b *Block) (events, of int) { return b.Frames - b.Done, b.Frames })
+	return f, len(e.Quadruples) > 0
 }
 
-// rare is a figure of events that are counted.
-func rare(e *Evidence, name string, t Threshold, level float64, count func(func(*Pair) []Block) (events, frames int)) Figure {
-	be, bn := count(func(p *Pair) []Block { return p.Base })
-	he, hn := count(func(p *Pair) []Block { return p.Head })
+// rare is a figure of events that are counted: how many there were of how many
+// frames of a block.
+func rare(name string, t Threshold, level float64, quadruples []Quadruple, count func(*Block) (events, of int)) Figure {
+	var be, bn, he, hn int
+	for _, q := range quadruples {
+		for i := range q.Base {
+			x, n := count(&q.Base[i])
+			be, bn = be+x, bn+n
+		}
+		for i := range q.Head {
+			x, n := count(&q.Head[i])
+			he, hn = he+x, hn+n
+		}
+	}
 	// Bounds of the difference from those of both (Newcombe, Interval estimation for
 	// the difference between independent proportions, Statistics in Medicine 17, 1998,
 	// method 10, with exact bounds).
@@ -174,7 +192,26 @@ func rare(e *Evidence, name string, t Threshold, level float64, count func(func(
 	case iv.Low > -t.Margin && iv.High < t.Margin:
 		f.Verdict = stats.Same
 	}
+	switch {
+	case f.Verdict != stats.Inconclusive:
+	case bn == 0 || hn == 0:
+		f.Why = "no frame had the processors for itself"
+	default:
+		f.Why = fmt.Sprintf("%d and %d of %d and %d frames; some %.0f of each would rule out one more in %.0f", be, he, bn, hn, needed(t.Margin, level), 1/t.Margin)
+	}
 	return f
+}
+
+// needed is of how many frames without an event it is known that the rate is within
+// the margin.
+func needed(margin, level float64) float64 {
+	n := 1.0
+	for step := 1e6; step >= 1; step /= 2 {
+		for stats.MissRate(0, int(n+step), level).High >= margin {
+			n += step
+		}
+	}
+	return math.Ceil(n/100) * 100
 }
 
 // allocations are of silent blocks, by differences: there may be none.
@@ -192,7 +229,7 @@ func allocations(e *Evidence, t Thresholds) (Figure, bool) {
 	if f.Verdict == stats.Inconclusive {
 		f.Why = "too near the margin to tell"
 		if math.IsInf(iv.High, 1) {
-			f.Why = fmt.Sprintf("%d pairs of blocks are too few", len(base))
+			f.Why = fmt.Sprintf("%d blocks are too few", len(base))
 		}
 	}
 	return f, true
@@ -213,12 +250,14 @@ func allocated(e *Evidence, t Thresholds) (Figure, bool) {
 	return f, true
 }
 
+// silent are the values of blocks that ran the same frames and published nothing.
 func silent(e *Evidence, value func(*Block) float64) (base, head []float64) {
-	for _, p := range e.Silent {
-		b, _, bok := mean(p.Base, func(b *Block) (float64, bool) { return value(b), true })
-		h, _, hok := mean(p.Head, func(b *Block) (float64, bool) { return value(b), true })
-		if bok && hok {
-			base, head = append(base, b), append(head, h)
+	for _, q := range e.Quadruples {
+		if !q.Silent {
+			continue
+		}
+		for i := range min(len(q.Base), len(q.Head)) {
+			base, head = append(base, value(&q.Base[i])), append(head, value(&q.Head[i]))
 		}
 	}
 	return base, head
@@ -281,10 +320,10 @@ func accuracyOf(e *Evidence, t Thresholds) (Figure, bool) {
 
 // stageFigures are those of the stages that take a good part of a frame, in the
 // order of the names.
-func stageFigures(e *Evidence, t Thresholds, frame float64) []Figure {
+func stageFigures(all []Quadruple, t Thresholds, frame float64) []Figure {
 	names := map[string]bool{}
-	for _, p := range e.Loud {
-		for _, b := range slices.Concat(p.Base, p.Head) {
+	for _, q := range all {
+		for _, b := range slices.Concat(q.Base, q.Head) {
 			for name := range b.Stages {
 				names[name] = true
 			}
@@ -294,22 +333,22 @@ func stageFigures(e *Evidence, t Thresholds, frame float64) []Figure {
 	values := map[string]func(*Block) (float64, bool){}
 	for name := range names {
 		values[name] = func(b *Block) (float64, bool) { v, ok := b.Stages[name]; return v, ok }
-		base, head := ratios(e.Loud, values[name])
-		if len(base) > 0 && max(median(base), median(head)) >= t.StageShare*frame {
+		s := sampled(all, values[name])
+		if len(s.base) > 0 && max(median(s.base), median(s.head)) >= t.StageShare*frame {
 			large = append(large, name)
 		}
 	}
 	slices.Sort(large)
-	var all []Figure
+	var figures []Figure
 	for _, name := range large {
 		// By Bonferroni: together they are wrong no more often than another figure.
 		level := 1 - (1-t.Level)/float64(len(large))
-		if f, ok := timed(e.Loud, name, t.Stages, level, values[name]); ok {
+		if f, ok := timed(all, name, t.Stages, level, values[name]); ok {
 			f.Stage = true
-			all = append(all, f)
+			figures = append(figures, f)
 		}
 	}
-	return all
+	return figures
 }
 
 // slower are the stages that are worse, the one that adds most first.
