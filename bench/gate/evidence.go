@@ -15,6 +15,8 @@ type Block struct {
 	Allocs float64
 	Bytes  float64 // allocated
 	Stages map[string]float64
+	// Stalled says that the process was asleep for long while it had a frame to work on.
+	Stalled bool
 }
 
 // Quadruple is two blocks of each side that ran beside each other.
@@ -47,6 +49,7 @@ type Evidence struct {
 	Quadruples []Quadruple
 	Rounds     []Round
 	Delays     bool // the kernel says how long threads waited
+	Watched    bool // and whether a process is asleep
 	Notes      []string
 }
 

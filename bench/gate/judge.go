@@ -98,27 +98,16 @@ func unsure(v stats.Verdict, iv stats.Interval, margin float64, pairs int) strin
 	return "too near the margin to tell"
 }
 
-// stalls are frames that took longer than is usual while their threads neither
-// waited for a processor nor computed: a lock, a disk, a sleep. Frames that waited
-// or computed much more than usual say nothing either way, and are not looked at.
+// stalls are blocks in which the process was asleep while a frame was to be worked
+// on: a lock, a disk, a sleep. See watchStall.
 func stalls(e *Evidence, t Thresholds) (Figure, bool) {
-	usualWork, usualCPU, ok := usual(e.Quadruples)
-	if !ok {
-		return Figure{}, false
-	}
-	limit := t.Stall.Seconds() * 1e3
 	f := rare("stalls", t.Stalls, t.RareLevel, e.Quadruples, func(b *Block) (events, of int) {
-		n := float64(b.Frames)
-		explained := (b.Delay + max(0, b.CPU-usualCPU)) * n
-		if b.Done == 0 || explained > limit/2 {
-			return 0, 0
+		if b.Stalled {
+			return 1, b.Frames
 		}
-		if (b.Work-usualWork)*n-explained > limit {
-			return 1, b.Done
-		}
-		return 0, b.Done
+		return 0, b.Frames
 	})
-	return f, true
+	return f, e.Watched && len(e.Quadruples) > 0
 }
 
 // framesOf is how many frames each side ran.
@@ -129,22 +118,6 @@ func framesOf(quadruples []Quadruple) (n int) {
 		}
 	}
 	return n
-}
-
-// usual are the medians of both sides together.
-func usual(quadruples []Quadruple) (work, cpu float64, ok bool) {
-	var works, cpus []float64
-	for _, p := range quadruples {
-		for _, b := range slices.Concat(p.Base, p.Head) {
-			if b.Done > 0 {
-				works, cpus = append(works, b.Work-b.Delay/2), append(cpus, b.CPU)
-			}
-		}
-	}
-	if len(works) == 0 {
-		return 0, 0, false
-	}
-	return median(works), median(cpus), true
 }
 
 // lost are frames that nothing was published of.
@@ -194,8 +167,6 @@ func rare(name string, t Threshold, level float64, quadruples []Quadruple, count
 	}
 	switch {
 	case f.Verdict != stats.Inconclusive:
-	case bn == 0 || hn == 0:
-		f.Why = "no frame had the processors for itself"
 	default:
 		f.Why = fmt.Sprintf("%d and %d of %d and %d frames; some %.0f of each would rule out one more in %.0f", be, he, bn, hn, needed(t.Margin, level), 1/t.Margin)
 	}
@@ -278,23 +249,27 @@ func ofDifference(iv stats.Interval, margin float64) stats.Verdict {
 	return stats.Inconclusive
 }
 
-// perProcess is a figure that each process has one of. The bounds are what its
-// processes differ by: the least of one side over the most of the other.
+// perProcess is a figure that each process has one of. The bounds are what rounds
+// differ by: the least and the greatest ratio.
 func perProcess(e *Evidence, name, unit string, t Threshold, value func(*Process) float64) (Figure, bool) {
-	var base, head []float64
+	var base, head, ratios []float64
 	for i := range e.Rounds {
-		base, head = append(base, value(&e.Rounds[i].Base)), append(head, value(&e.Rounds[i].Head))
+		b, h := value(&e.Rounds[i].Base), value(&e.Rounds[i].Head)
+		if !(b > 0 && h > 0) {
+			return Figure{}, false
+		}
+		base, head, ratios = append(base, b), append(head, h), append(ratios, h/b)
 	}
-	if len(base) == 0 || slices.Min(base) <= 0 || slices.Min(head) <= 0 {
+	if len(base) == 0 {
 		return Figure{}, false
 	}
 	b, h := median(base), median(head)
-	iv := stats.Interval{Low: slices.Min(head) / slices.Max(base), Value: h / b, High: slices.Max(head) / slices.Min(base)}
+	iv := stats.Interval{Low: slices.Min(ratios), Value: median(ratios), High: slices.Max(ratios)}
 	f := Figure{
 		Name: name, Unit: unit, Base: b, Head: h, Ratio: interval(iv), Margin: t.Margin, Blocks: t.Blocks, Verdict: stats.Judge(iv, t.Margin),
 	}
 	if f.Verdict == stats.Inconclusive {
-		f.Why = "processes of one build differ by more"
+		f.Why = "rounds differ by more than the margin"
 	}
 	return f, true
 }

@@ -41,7 +41,7 @@ func (m made) evidence() *Evidence {
 	side := func(name string, ap float64) Side {
 		return Side{Name: name, Version: "v1", Right: &worker.Right{Offline: &worker.AP50{Value: ap, Pictures: 90}}}
 	}
-	e := &Evidence{Base: side("old", .5), Head: side("new", .5+m.accuracy), Delays: true}
+	e := &Evidence{Base: side("old", .5), Head: side("new", .5+m.accuracy), Delays: true, Watched: true}
 	crowd, frames := 0.0, 0
 	vary := func(x float64) float64 { return x * math.Exp(m.noise*r.NormFloat64()) }
 	block := func(head bool) Block {
@@ -63,7 +63,7 @@ func (m made) evidence() *Evidence {
 			b.Bytes += 64 * m.allocs
 			wait += m.wait
 			if frames++; m.stallEvery > 0 && frames%m.stallEvery == 0 {
-				forward += 10
+				forward, b.Stalled = forward+10, true
 			}
 			if m.lostEvery > 0 && frames%m.lostEvery == 0 {
 				b.Done = 0
@@ -242,7 +242,7 @@ func TestSidesAreTreatedAlike(t *testing.T) {
 		e := m.evidence()
 		limits := DefaultThresholds()
 		r := Judge(e, limits)
-		swapped := &Evidence{Base: e.Head, Head: e.Base}
+		swapped := &Evidence{Base: e.Head, Head: e.Base, Watched: true}
 		for _, q := range e.Quadruples {
 			swapped.Quadruples = append(swapped.Quadruples, Quadruple{q.Round, q.Silent, q.Head, q.Base})
 		}
@@ -296,10 +296,9 @@ func TestSimulatedCampaign(t *testing.T) {
 	}
 }
 
-// A stall once in 1,000 frames needs a run of 8,000 and more of them that had the
-// processors for themselves.
+// A stall once in 1,000 frames needs a run of 8,000 and more.
 func TestRareStallIsFound(t *testing.T) {
-	m := made{quadruples: 6000, noise: .03, crowd: .5, stallEvery: 1000, seed: 7}
+	m := made{quadruples: 6000, noise: .03, crowd: 3, stallEvery: 1000, seed: 7}
 	f, ok := stalls(m.evidence(), DefaultThresholds())
 	if !ok || f.Verdict != stats.Worse {
 		t.Errorf("%+v", f)

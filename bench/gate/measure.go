@@ -23,6 +23,7 @@ type Options struct {
 	Rounds     int            // processes of each side, one after the other; 0: by Time
 	Every      int            // which pictures the accuracy is of; 0: it is not measured
 	Perf       *Perf          // counts instructions; nil: they are not counted
+	Stall      time.Duration  // how long a process is asleep for that stalls
 	Seed       uint64         // of the order
 	Progress   func(string)   // called with what is done now; nil: not
 }
@@ -61,7 +62,7 @@ func Measure(ctx context.Context, o Options) (*Evidence, error) {
 	if o.Rounds == 0 {
 		o.Rounds = min(max(int(o.Time/roundTime), 1), maxRounds)
 	}
-	e := &Evidence{Base: Side{Name: o.Base.Name}, Head: Side{Name: o.Head.Name}, Delays: true}
+	e := &Evidence{Base: Side{Name: o.Base.Name}, Head: Side{Name: o.Head.Name}, Delays: true, Watched: true}
 	if o.Every > 0 {
 		o.Progress("accuracy")
 		if err := bothRight(ctx, o, e); err != nil {
@@ -77,6 +78,9 @@ func Measure(ctx context.Context, o Options) (*Evidence, error) {
 	}
 	if !e.Delays {
 		e.Notes = append(e.Notes, "the kernel does not say how long threads waited for a processor, so times are taken as they are")
+	}
+	if !e.Watched {
+		e.Notes = append(e.Notes, "the system does not say whether a process is asleep, so stalls are not counted")
 	}
 	return e, nil
 }
@@ -124,13 +128,15 @@ type pair struct {
 	workers [2]*worker.Process
 	perf    [2]*counting // nil: not counted
 	counted [2]int       // frames since it counts
+	stall   time.Duration
 	waits   bool
+	watched bool
 }
 
 // round measures one process of each side until a time.
 func round(ctx context.Context, o Options, e *Evidence, number int, until time.Time, random *rand.Rand) error {
 	o.Progress(fmt.Sprintf("round %d of %d: starting", number+1, o.Rounds))
-	p := &pair{waits: true}
+	p := &pair{stall: o.Stall, waits: true, watched: true}
 	defer p.close()
 	if err := p.open(ctx, o, e); err != nil {
 		return err
@@ -162,7 +168,7 @@ func round(ctx context.Context, o Options, e *Evidence, number int, until time.T
 		return err
 	}
 	e.Rounds = append(e.Rounds, r)
-	e.Delays = e.Delays && p.waits
+	e.Delays, e.Watched = e.Delays && p.waits, e.Watched && p.watched
 	return nil
 }
 
@@ -253,19 +259,27 @@ func (p *pair) turns(random *rand.Rand, frames int, silent bool) (q Quadruple, e
 func (p *pair) block(side, frames int, silent bool) (Block, error) {
 	w := p.workers[side]
 	before, ok := waited(w.PID())
+	var wg sync.WaitGroup
+	var stalled, seen bool
+	done := make(chan struct{})
+	wg.Go(func() { stalled, seen = watchStall(w.PID(), p.stall, done) })
 	a, err := w.Ask(worker.Order{Block: &worker.Block{
 		Plan: load.Plan{Scenario: load.SingleStream, Rate: 30}, Frames: frames, Silent: silent,
 	}})
+	close(done)
+	wg.Wait()
 	if err != nil {
 		return Block{}, err
 	}
 	p.counted[side] += frames
 	after, still := waited(w.PID())
-	p.waits = p.waits && ok && still
+	p.waits, p.watched = p.waits && ok && still, p.watched && seen
 	if a.Block == nil || len(a.Block.Frames) == 0 {
 		return Block{}, fmt.Errorf("%s: it answered no frames", w.Name)
 	}
-	return reduce(a.Block, max(0, (after-before).Seconds()*1e3)), nil
+	b := reduce(a.Block, max(0, (after-before).Seconds()*1e3))
+	b.Stalled = stalled
+	return b, nil
 }
 
 // end ends both workers and takes their accounts.

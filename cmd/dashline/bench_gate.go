@@ -77,7 +77,7 @@ func (c *benchGateCmd) Run(ctx context.Context, out streams) (err error) {
 			fmt.Fprintf(out.Err, "%s\n", what)
 		}
 	}
-	o.Progress = say
+	o.Progress, o.Stall = say, t.Stall
 	for _, b := range []struct {
 		name string
 		into *gate.Binary
