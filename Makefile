@@ -19,7 +19,7 @@ ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py 
 # Go stamps the version from git, where git can read this folder.
 BUILDVCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
 
-.PHONY: help run test build setup lint fuzz soak bench coverage cameras deadline beside-python beside-loop prune-study cuda-link oracles drives train train-data train-smoke generate clean
+.PHONY: help run test build setup lint fuzz soak bench coverage cameras deadline gate-campaign beside-python beside-loop prune-study cuda-link oracles drives train train-data train-smoke generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ cameras: ## measure what RTSP adds to a frame's age, and decoding four cameras b
 
 deadline: build ## run a ladder and each of its rungs in real time under load, and print what was on time and how accurate (2 minutes)
 	scripts/deadline
+
+gate-campaign: build ## measure how often the gate is wrong and what it finds: 400 runs of 50 s (GATE_AA=, GATE_RUNS=, GATE_TIME= for fewer)
+	scripts/gate-campaign
 
 beside-python: build ## print frames a second beside a plain Python loop over the same video (5 minutes)
 	scripts/beside-python
