@@ -60,7 +60,7 @@ cameras: ## measure what RTSP adds to a frame's age, and decoding four cameras b
 deadline: build ## run a ladder and each of its rungs in real time under load, and print what was on time and how accurate (2 minutes)
 	scripts/deadline
 
-gate-campaign: build ## measure how often the gate is wrong and what it finds: 400 runs of 50 s (GATE_AA=, GATE_RUNS=, GATE_TIME= for fewer)
+gate-campaign: build ## measure how often the gate is wrong and what it finds: 400 runs of 55 s (GATE_AA=, GATE_RUNS=, GATE_TIME= for fewer)
 	scripts/gate-campaign
 
 beside-python: build ## print frames a second beside a plain Python loop over the same video (5 minutes)

@@ -99,7 +99,7 @@ func unsure(v stats.Verdict, iv stats.Interval, margin float64, pairs int) strin
 }
 
 // stalls are blocks in which the process was asleep while a frame was to be worked
-// on: a lock, a disk, a sleep. See watchStall.
+// on: a lock, a disk, a sleep. See watchSleep.
 func stalls(e *Evidence, t Thresholds) (Figure, bool) {
 	f := rare("stalls", t.Stalls, t.RareLevel, e.Quadruples, func(b *Block) (events, of int) {
 		if b.Stalled {

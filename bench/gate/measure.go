@@ -262,12 +262,15 @@ func (p *pair) block(side, frames int, silent bool) (Block, error) {
 	w := p.workers[side]
 	before, ok := waited(w.PID())
 	var wg sync.WaitGroup
-	var stalled, seen bool
+	var slept time.Duration
+	var seen bool
 	done := make(chan struct{})
-	wg.Go(func() { stalled, seen = watchStall(w.PID(), p.stall, done) })
+	begun := time.Now()
+	wg.Go(func() { slept, seen = watchSleep(w.PID(), p.stall, done) })
 	a, err := w.Ask(worker.Order{Block: &worker.Block{
 		Plan: load.Plan{Scenario: load.SingleStream, Rate: 30}, Frames: frames, Silent: silent,
 	}})
+	took := time.Since(begun)
 	close(done)
 	wg.Wait()
 	if err != nil {
@@ -280,7 +283,9 @@ func (p *pair) block(side, frames int, silent bool) (Block, error) {
 		return Block{}, fmt.Errorf("%s: it answered no frames", w.Name)
 	}
 	b := reduce(a.Block, max(0, (after-before).Seconds()*1e3))
-	b.Stalled = stalled
+	// It also sleeps before it has the order and after it has answered.
+	outside := took - time.Duration(a.Block.Wall*1e6)
+	b.Stalled = slept-max(0, outside) >= p.stall
 	return b, nil
 }
 

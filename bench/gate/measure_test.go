@@ -31,7 +31,6 @@ func TestMain(m *testing.M) {
 // short is a run with no lanes, of this binary beside itself.
 func short(t *testing.T) Options {
 	t.Helper()
-	testkit.UseAssets(t)
 	t.Setenv("DASHLINE_DATA", filepath.Join(testkit.Root(), "testdata"))
 	self, err := os.Executable()
 	if err != nil {
@@ -46,7 +45,7 @@ func short(t *testing.T) Options {
 	}
 	return Options{
 		Base: Binary{"base", self}, Head: Binary{"head", self}, Config: text,
-		Time: 6 * time.Second, Stall: 5 * time.Millisecond, Seed: 1, least: 40,
+		Time: 4 * time.Second, Stall: 5 * time.Millisecond, Seed: 1, least: 16,
 	}
 }
 

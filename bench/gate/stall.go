@@ -17,11 +17,11 @@ const watchEvery = time.Millisecond
 // asleep: Go's own threads wake up now and then.
 const awake = .1
 
-// watchStall looks at a process until done is closed and says whether it ever was
-// asleep for so long at a time: it computed next to nothing, and none of its threads
-// was ready to run. So to wait for a processor is no stall, and other programs
-// make none. ok is false where the system does not tell.
-func watchStall(pid int, least time.Duration, done <-chan struct{}) (stalled, ok bool) {
+// watchSleep looks at a process until done is closed and says for how long it was
+// asleep at a time, if that was as long as least: it computed next to nothing, and
+// none of its threads was ready to run. So to wait for a processor is no sleep, and
+// other programs make none. ok is false where the system does not tell.
+func watchSleep(pid int, least time.Duration, done <-chan struct{}) (longest time.Duration, ok bool) {
 	last, ok := computed(pid)
 	since := time.Now()
 	tick := time.NewTicker(watchEvery)
@@ -29,15 +29,14 @@ func watchStall(pid int, least time.Duration, done <-chan struct{}) (stalled, ok
 	for {
 		select {
 		case <-done:
-			return stalled, ok
+			return longest, ok
 		case <-tick.C:
 		}
 		now := time.Now()
 		cpu, known := computed(pid)
 		if !known {
-			ok = false
 			<-done
-			return false, false
+			return 0, false
 		}
 		quiet := now.Sub(since)
 		switch {
@@ -45,7 +44,8 @@ func watchStall(pid int, least time.Duration, done <-chan struct{}) (stalled, ok
 		case quiet < least:
 			continue
 		case asleep(pid):
-			stalled = true
+			longest = max(longest, quiet)
+			continue
 		}
 		last, since = cpu, now
 	}

@@ -9,9 +9,8 @@ import (
 	"dashline/internal/testkit"
 )
 
-// A process that sleeps stalls, one that computes does not, however busy the
-// machine is.
-func TestWatchStall(t *testing.T) {
+// A process that computes does not sleep, however busy the machine is.
+func TestWatchSleep(t *testing.T) {
 	sh := testkit.Program(t, "sh")
 	for _, tt := range []struct {
 		name, script string
@@ -35,9 +34,9 @@ func TestWatchStall(t *testing.T) {
 			}
 			done := make(chan struct{})
 			time.AfterFunc(300*time.Millisecond, func() { close(done) })
-			stalled, ok := watchStall(cmd.Process.Pid, 20*time.Millisecond, done)
-			if !ok || stalled != tt.want {
-				t.Errorf("stalled %v, known %v; want %v", stalled, ok, tt.want)
+			slept, ok := watchSleep(cmd.Process.Pid, 20*time.Millisecond, done)
+			if !ok || slept > 0 != tt.want {
+				t.Errorf("slept %v, known %v; want %v", slept, ok, tt.want)
 			}
 		})
 	}
@@ -50,7 +49,7 @@ func TestWatchOfNoProcess(t *testing.T) {
 	}
 	done := make(chan struct{})
 	time.AfterFunc(20*time.Millisecond, func() { close(done) })
-	if _, ok := watchStall(cmd.Process.Pid, time.Millisecond, done); ok {
+	if _, ok := watchSleep(cmd.Process.Pid, time.Millisecond, done); ok {
 		t.Error("it is known what a process does that has ended")
 	}
 }

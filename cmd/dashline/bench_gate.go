@@ -26,7 +26,7 @@ type benchGateCmd struct {
 	Head       string        `placeholder:"BUILD" help:"What is judged: a program, or a git revision (default: this program)."`
 	File       config.File   `name:"config" short:"c" placeholder:"FILE" help:"YAML file with any of the keys of dashline run, for both."`
 	Thresholds string        `placeholder:"FILE" help:"YAML file that says what is asked of each figure (default: .dashline-gate.yaml where there is one, else what --show-thresholds prints)."`
-	Time       time.Duration `default:"50s" help:"How long it may take in all, but for building (default: ${default})."`
+	Time       time.Duration `default:"55s" help:"How long it may take in all, but for building (default: ${default})."`
 	Accuracy   bool          `default:"true" negatable:"" help:"Also compare how right the detectors are, where the source has truth (default: yes)."`
 	Every      int           `default:"10" placeholder:"N" help:"Every Nth picture, for the accuracy (default: ${default})."`
 	Inject     []string      `placeholder:"FAULT" help:"Put something wrong into the head on purpose, to see that it is found: forward:5% (or preprocess, decode), alloc:1, stall:10ms/1000, freeze:1s/60s."`
