@@ -19,7 +19,7 @@ ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py 
 # Go stamps the version from git, where git can read this folder.
 BUILDVCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
 
-.PHONY: help run test build setup lint fuzz soak bench coverage cameras deadline gate-campaign beside-python beside-loop prune-study cuda-link oracles drives train train-data train-smoke generate clean
+.PHONY: help run test build setup lint fuzz soak bench coverage cameras deadline overload replays gate-campaign beside-python beside-loop omission forms prune-study cuda-link oracles drives train train-data train-smoke generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,14 +51,20 @@ soak: ## run for SOAK (default 10m) and see that nothing leaks and memory stays 
 bench: ## measure what a frame costs beside decoding and the networks
 	go test ./bench -run '^$$' -bench FrameCost -benchtime 5x
 
-coverage: ## see by simulation that the bench's intervals, tests and verdicts hold what they say (10 to 20 minutes)
+coverage: ## see by simulation that the bench's intervals, tests and verdicts hold what they say (10 minutes)
 	go test ./bench/stats -run Simulated -v -draws 10000 -timeout 0
 
 cameras: ## measure what RTSP adds to a frame's age, and decoding four cameras beside ffmpeg (12 minutes)
 	go test ./bench -run '^$$' -bench 'RTSPAge|RTSPDecode' -benchtime 1x -v -timeout 0
 
-deadline: build ## run a ladder and each of its rungs in real time under load, and print what was on time and how accurate (2 minutes)
+deadline: build ## run a ladder and each of its rungs in real time under load, and print what was on time and how accurate (REPS runs of each by turns, default 3: 6 minutes)
 	scripts/deadline
+
+overload: build ## offer a live run five times its capacity for a minute, and print how old what it gives is (OVERLOAD_SECONDS; needs ffmpeg)
+	scripts/overload
+
+replays: build ## replay a recorded run REPLAYS times (default 20) under load on 1, 2 and 8 cores, and compare byte by byte (3 minutes)
+	scripts/replays
 
 gate-campaign: build ## measure how often the gate is wrong and what it finds: 400 runs of 55 s (GATE_AA=, GATE_RUNS=, GATE_TIME= for fewer)
 	scripts/gate-campaign
@@ -68,6 +74,12 @@ beside-python: build ## print frames a second beside a plain Python loop over th
 
 beside-loop: build ## draw ages beside a plain Python loop on the same camera (2 minutes)
 	scripts/beside-loop
+
+omission: build ## draw what open and closed loop see of a pipeline that freezes once a minute (5 minutes)
+	scripts/omission
+
+forms: build ## measure forms of yolov3 at 416, and each beside its engine's own loop (CFG=yolov3.cfg; 20 minutes)
+	scripts/forms $(CFG)
 
 prune-study: build ## prune two detectors at four strengths, by the method and by baselines, and print what is left (about an hour)
 	scripts/prune-study

@@ -28,6 +28,7 @@ type Options struct {
 	// Accuracy also measures how right each subject is, in peace and as the world
 	// goes on; the source has to have truth beside it.
 	Accuracy bool
+	Span     time.Duration // of the source that accuracy is measured on; 0: 15 s
 	Seed     uint64
 	Faults   []worker.Fault // on purpose, in every subject
 	// Progress is told what is being done and how much of it is; nil: nobody is.
@@ -43,7 +44,7 @@ const closedFrames = 500
 
 // slice is how long a subject is measured before it is another's turn: long enough
 // to be worth the change, and short enough for drift to hit all alike.
-const slice = 2 * time.Second
+const slice = time.Second
 
 // warmup is how long a subject runs before anything is measured.
 const warmup = time.Second
@@ -221,12 +222,15 @@ func subjectsOf(o *Options) ([]*subject, error) {
 	if !o.Rungs {
 		return all, nil
 	}
+	if len(rungs) == 0 {
+		return nil, &session.ConfigError{Err: errors.New("ladder: there is no network in it to measure")}
+	}
+	if o.Closed {
+		all = nil // without a deadline a ladder is its largest rung
+	}
 	for _, r := range rungs {
 		r.Measure = 0 // one rung has nothing to be chosen from
-		all = append(all, &subject{cfg: r, name: nameOf(r.Detect.Network), rung: true})
-	}
-	if len(all) < 2 {
-		return nil, &session.ConfigError{Err: errors.New("ladder: there is no network in it to measure")}
+		all = append(all, &subject{cfg: r, name: nameOf(r.Detect.Network)})
 	}
 	return all, nil
 }

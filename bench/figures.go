@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -24,6 +25,10 @@ const level = .95
 
 // quantiles are those that are told; more where a goal has another.
 var quantiles = []float64{.5, .9, .99, .999}
+
+// fewTurns is how many turns do not bound their median at that level: their range
+// holds it less often.
+const fewTurns = 6
 
 // plotted bounds the points of a plot.
 const plotted = 2000
@@ -60,6 +65,9 @@ func (s *subject) report(o *Options) report.Subject {
 		r.Throughput = 1000 * float64(len(age)) / s.wall
 	}
 	r.CPU, r.Allocations = middle(s.cpu), middle(s.allocs)
+	if n := len(s.cpu); n < fewTurns {
+		r.Notes = append(r.Notes, fmt.Sprintf("its processor time has the range of %d turns, which are too few for an interval", n))
+	}
 	s.rightness(&r)
 	if o.Closed {
 		r.CDF = thin(work)
@@ -167,7 +175,7 @@ func (s *subject) stageTimes() (all []report.Stage) {
 			sum += v
 		}
 		slices.Sort(took)
-		all = append(all, report.Stage{Name: name, Mean: sum / float64(len(took)), P50: stats.Quantile(took, .5), P99: stats.Quantile(took, .99)})
+		all = append(all, report.Stage{Name: name, Mean: sum / float64(len(took)), P50: stats.Quantile(took, .5), P99: stats.Quantile(took, .99), Part: name == pipeline.StageLanesForward})
 	}
 	return all
 }
@@ -177,15 +185,14 @@ func distribution(x []float64, g *Goal) *report.Distribution {
 	if len(x) == 0 {
 		return nil
 	}
-	d := &report.Distribution{Count: len(x), Effective: stats.Correlated(x).Effective(len(x))}
-	finite := 0
+	d := &report.Distribution{Effective: stats.Correlated(x).Effective(len(x))}
 	for _, v := range x {
 		if !math.IsInf(v, 0) {
 			d.Mean += v
-			finite++
+			d.Count++
 		}
 	}
-	d.Mean /= float64(max(1, finite))
+	d.Mean /= float64(max(1, d.Count))
 	qs := slices.Clone(quantiles)
 	if g != nil && !slices.Contains(qs, g.Quantile) {
 		qs = append(qs, g.Quantile)
@@ -208,8 +215,8 @@ func finiteOr(v float64) *float64 {
 	return &v
 }
 
-// middle is the median over blocks, with an interval where there are enough for
-// one.
+// middle is the median over blocks, with an interval where there are fewTurns or
+// more, and else their range.
 func middle(x []float64) *report.Interval {
 	if len(x) == 0 {
 		return nil

@@ -24,6 +24,7 @@ import (
 
 	"gocv.io/x/gocv"
 
+	"dashline/bench/worker"
 	"dashline/internal/testkit"
 	flow "dashline/pipeline"
 	"dashline/pipeline/frame"
@@ -230,7 +231,9 @@ func again(part string, told any) *exec.Cmd {
 func TestMain(m *testing.M) {
 	parts := map[string]func(ctx context.Context) error{"cameras": beCameras, "reader": beReader}
 	part := os.Getenv(partVariable)
-	if part == "" {
+	if slices.Equal(os.Args[1:], []string{"bench", "worker"}) { // as bench starts it
+		part, parts[""] = "", beWorker
+	} else if part == "" {
 		testkit.Main(m)
 		return
 	}
@@ -241,6 +244,8 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 }
+
+func beWorker(ctx context.Context) error { return worker.Serve(ctx, os.Stdin, os.Stdout) }
 
 // startCameras starts the process that serves the cameras, which ends with the
 // test.

@@ -22,7 +22,6 @@ import (
 type subject struct {
 	name string
 	cfg  config.Config
-	rung bool // of a ladder that is measured, too
 
 	process *worker.Process
 	opened  *worker.Opened
@@ -246,7 +245,7 @@ func (s *subject) finish(o *Options) error {
 // judge measures accuracy, in another process.
 func (s *subject) judge(ctx context.Context, o *Options) error {
 	cfg := s.cfg
-	cfg.End = accuracySpan
+	cfg.End = cfg.Start + cmp.Or(o.Span, accuracySpan)
 	text, err := config.Effective(&cfg)
 	if err != nil {
 		return &session.ConfigError{Err: err}
@@ -255,7 +254,11 @@ func (s *subject) judge(ctx context.Context, o *Options) error {
 		return err
 	}
 	defer s.close()
-	a, err := s.ask(worker.Order{Accuracy: &worker.Accuracy{Protocol: worker.Protocol, Config: string(text), Streaming: true, Every: accuracyEvery}})
+	order := &worker.Accuracy{Protocol: worker.Protocol, Config: string(text), Streaming: true, Every: accuracyEvery}
+	if cfg.Start == 0 { // the same part of the drive, both times
+		order.Frames = int(s.opened.FPS * cfg.End.Seconds())
+	}
+	a, err := s.ask(worker.Order{Accuracy: order})
 	if err != nil {
 		return err
 	}

@@ -98,6 +98,16 @@ func (h *hall) done(rung int, took time.Duration, late bool) {
 	h.sched.Done(rung, took, late)
 }
 
+// failed says that the frame that was begun last failed, at a stage.
+func (h *hall) failed(now time.Duration, stage string) {
+	if stage != StageDetect { // what else fails would on any rung
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sched.Failed(now)
+}
+
 func (h *hall) canaryDone(now time.Duration, rung int, took, fresh time.Duration, failed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

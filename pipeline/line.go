@@ -52,7 +52,7 @@ func (l *line) surplus(f *frame.Frame) bool { return !l.pace.Takes(l.Rate, f.PTS
 // and returns the frame with its report, but without its lease. Detections have
 // been published.
 func (l *line) conclude(f *frame.Frame, j *job, found *sensed) view {
-	rep := &msg.FrameReport{Header: f.Header, Deadline: l.Deadline, Networks: found.networks}
+	rep := &msg.FrameReport{Header: f.Header, Deadline: l.Deadline, Lag: f.Lag, Networks: found.networks}
 	v := view{View: View{
 		Frame: f, Report: rep, Lead: -1, Detections: found.detections, Lanes: found.lanes,
 	}}
@@ -215,7 +215,7 @@ func (l *line) loseAtSource(f *frame.Frame, lost *FrameError) {
 func (l *line) lose(f *frame.Frame, outcome msg.Outcome, stage, reason, detail string) {
 	l.report(&msg.FrameReport{
 		Header: f.Header, Outcome: outcome, Stage: stage, Reason: reason, Detail: detail,
-		Age: l.age(f), Deadline: l.Deadline,
+		Age: l.age(f), Deadline: l.Deadline, Lag: f.Lag,
 	})
 }
 

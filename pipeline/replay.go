@@ -236,7 +236,11 @@ func (p *replay) take(l *line, j job, d schedule.Decision) {
 	v.lease = j.lease
 	answered := p.virtual.at
 	failed := v.Report.Outcome == msg.Failed
-	if l.Policy == Newest && !failed {
+	switch {
+	case l.Policy != Newest:
+	case failed:
+		p.hall.failed(answered, v.Report.Stage)
+	default:
 		p.hall.done(d.Rung, answered-began, v.Report.Outcome == msg.Late)
 	}
 	p.later(func() {

@@ -172,7 +172,9 @@ func (r *run) answer(l *line, j job, d schedule.Decision) {
 	began, fresh := r.clock.now(), l.Deadline-j.lease.Lag
 	v := r.process(l, &j, d)
 	failed := v.Report.Outcome == msg.Failed
-	if !failed {
+	if failed {
+		r.hall.failed(r.clock.now(), v.Report.Stage)
+	} else {
 		r.hall.done(d.Rung, r.clock.now()-began, v.Report.Outcome == msg.Late)
 	}
 	l.report(v.Report)

@@ -10,6 +10,7 @@ import (
 	"gocv.io/x/gocv"
 
 	"dashline/internal/avdec"
+	"dashline/internal/threads"
 	"dashline/pipeline"
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
@@ -40,7 +41,8 @@ func openVideo(path string, o Options) (*video, error) {
 	if o.Exact {
 		open = avdec.OpenSerial
 	}
-	r, err := open(abs, MaxPixels)
+	var r *avdec.Reader
+	threads.Named("decode", func() { r, err = open(abs, MaxPixels) })
 	if err != nil {
 		return nil, fmt.Errorf("open video %s: %w: try `ffprobe` on it", path, err)
 	}

@@ -33,6 +33,7 @@ type Options struct {
 	Engine  string   // as infer/engine has them; "" means auto
 	Data    []string // labelled folders, COCO files and videos with truth beside them
 	Every   int      // takes every Nth frame of a drive; 0 means 1
+	Frames  int      // takes the first so many frames of a drive with truth; 0 means all
 	// Plain takes data without labels, and labelled data without its labels: any
 	// source with an end. What is found can then only be held against what
 	// another network finds, with [Found.Agree].

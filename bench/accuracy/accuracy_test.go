@@ -145,6 +145,13 @@ func TestDetectOnADriveOfItsOwn(t *testing.T) {
 	if !reflect.DeepEqual(r.Left, map[string]int{"cone": 7}) {
 		t.Errorf("left out %v; want 7 cones", r.Left)
 	}
+	first, err := Detect(t.Context(), Options{Network: detector, Data: []string{video}, Every: 3, Frames: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if part, err := first.Report(ap.Bootstrap{Resamples: 50}); err != nil || part.Images != 2 {
+		t.Errorf("every third of the first four frames are %d pictures: %v", part.Images, err)
+	}
 	if len(r.ByWeather) != 2 || r.ByWeather[0].Weather != "clear" || r.ByWeather[0].Images+r.ByWeather[1].Images != 7 || math.Abs(r.ByWeather[1].AP-1) > 1e-9 {
 		t.Errorf("by weather %+v", r.ByWeather)
 	}

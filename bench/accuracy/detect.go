@@ -107,7 +107,7 @@ func (o Options) sources(ctx context.Context, classes []string, left map[string]
 			all, categories = append(all, s), append(categories, nil)
 			continue
 		}
-		s, category, err := openLabelled(path, classes, left)
+		s, category, err := openLabelled(path, o.Frames, classes, left)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -159,13 +159,13 @@ func Detect(ctx context.Context, o Options) (_ *Found, err error) {
 }
 
 // openLabelled opens data with boxes in it, and adds what its labels leave out.
-func openLabelled(path string, classes []string, left map[string]int) (source, []int, error) {
+func openLabelled(path string, frames int, classes []string, left map[string]int) (source, []int, error) {
 	beside, isVideo, err := isDrive(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	if isVideo {
-		d, err := openDrive(path, beside)
+		d, err := openDrive(path, beside, frames)
 		return d, nil, err
 	}
 	set, err := labels.Read(path, classes)

@@ -81,7 +81,7 @@ func Lanes(ctx context.Context, o Options, b ap.Bootstrap) (report LanesReport, 
 		if !isVideo {
 			return report, fmt.Errorf("open data %s: lanes are measured on drives: give a video with truth beside it", path)
 		}
-		s, err := openDrive(path, beside)
+		s, err := openDrive(path, beside, o.Frames)
 		if err != nil {
 			return report, err
 		}

@@ -121,17 +121,24 @@ func readPicture(p *labels.Picture) (gocv.Mat, error) {
 type drive struct {
 	video, beside string
 	truth         truth.Drive
+	frames        int // that are looked at, the first ones; 0: all
 }
 
-func openDrive(video, beside string) (*drive, error) {
+func openDrive(video, beside string, frames int) (*drive, error) {
 	r, err := truth.Open(beside)
 	if err != nil {
 		return nil, err
 	}
-	return &drive{video: video, beside: beside, truth: r.Drive}, r.Close()
+	return &drive{video: video, beside: beside, truth: r.Drive, frames: frames}, r.Close()
 }
 
-func (d *drive) pictures(every int) int { return (d.truth.Frames + every - 1) / every }
+func (d *drive) pictures(every int) int {
+	n := d.truth.Frames
+	if d.frames > 0 {
+		n = min(n, d.frames)
+	}
+	return (n + every - 1) / every
+}
 
 func (d *drive) each(ctx context.Context, every int, use func(v *view) error) (err error) {
 	facts, err := truth.Open(d.beside)
@@ -149,7 +156,7 @@ func (d *drive) each(ctx context.Context, every int, use func(v *view) error) (e
 		lease.Release()
 		err = errors.Join(err, video.Close(), pool.Close(context.WithoutCancel(ctx)))
 	}()
-	for i := 0; ; i++ {
+	for i := 0; d.frames == 0 || i < d.frames; i++ {
 		f, err := facts.Next()
 		end := err == io.EOF
 		if err != nil && !end {
@@ -175,4 +182,5 @@ func (d *drive) each(ctx context.Context, every int, use func(v *view) error) (e
 			return err
 		}
 	}
+	return nil
 }

@@ -32,6 +32,7 @@ import (
 	"dashline/detect/ap"
 	"dashline/infer"
 	"dashline/internal/doctor"
+	"dashline/model/catalog"
 	"dashline/model/ladder"
 )
 
@@ -148,6 +149,9 @@ func Run(ctx context.Context, all []Candidate, o Options) (study *Study, err err
 	return conclude(all, worth, open, refused, o)
 }
 
+// labelled is what a ladder's accuracies are where the data has labels.
+const labelled = "ap50"
+
 // value is how right a candidate is.
 type value struct {
 	accuracy  float64
@@ -242,9 +246,9 @@ func conclude(all []Candidate, worth []value, open []*contestant, refused map[st
 	}
 	measure := "agreement50"
 	if o.Labelled {
-		measure = "ap50"
+		measure = labelled
 	}
-	s.Ladder = ladder.Ladder{Network: cmp.Or(o.Network, all[0].Name), DeadlineMS: ladder.MS(o.Deadline), Machine: doctor.ReadMachine().String(), Threads: o.Threads, Accuracy: measure, Rungs: kept}
+	s.Ladder = ladder.Ladder{Network: cmp.Or(o.Network, all[0].Name), DeadlineMS: ladder.MS(o.Deadline), Machine: doctor.ReadMachine().String(), Threads: o.Threads, Accuracy: measure, Data: catalog.DataName(o.Validate, max(o.Every, 1)), Rungs: kept}
 	if o.Deadline > 0 {
 		if r := s.Ladder.Largest(s.Ladder.DeadlineMS); r != nil {
 			s.Largest = r.Name

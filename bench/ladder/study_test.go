@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"dashline/internal/testkit"
+	"dashline/model/catalog"
 )
 
 // folder is a YOLO folder of pictures of squares, with no object in its labels.
@@ -148,5 +149,46 @@ func TestOrders(t *testing.T) {
 	}
 	if len(seen) != 6 {
 		t.Errorf("%d of 6 orders in 60 rounds: %v", len(seen), seen)
+	}
+}
+
+// What was measured with labels goes into the descriptions; agreement does not.
+func TestDescribe(t *testing.T) {
+	all, o := made(t, 4)
+	o.Validate = o.Pictures
+	s, err := Run(t.Context(), all, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accuracies := func() (found []catalog.Accuracy) {
+		t.Helper()
+		if err := s.Describe(o.Dir); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range s.Rows {
+			n, err := catalog.Resolve(filepath.Join(o.Dir, r.Network))
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = append(found, n.Accuracy)
+		}
+		return found
+	}
+	for _, a := range accuracies() {
+		if a.Known() {
+			t.Errorf("agreement is described as %+v", a)
+		}
+	}
+	if s.Ladder.Data != catalog.DataName(o.Validate, 1) {
+		t.Errorf("measured on %q", s.Ladder.Data)
+	}
+	s.Ladder.Accuracy = labelled // as if it had been
+	for i := range s.Rows {
+		s.Rows[i].Accuracy = .5 + float64(i)/8
+	}
+	for i, a := range accuracies() {
+		if want := (catalog.Accuracy{AP50: s.Rows[i].Accuracy, Data: s.Ladder.Data}); a != want {
+			t.Errorf("%s: %+v, want %+v", s.Rows[i].Name, a, want)
+		}
 	}
 }

@@ -52,7 +52,8 @@ func (g rung) subject(seed uint64) Subject {
 		Load: 180 + g.ms*4, First: g.ms * 3.1, Warmup: 30, Loaded: 41e6 + g.parameters*5, Peak: 96e6 + g.parameters*11,
 		Outcomes: Outcomes{Produced: madeFrames},
 	}
-	var ages, forwards []float64
+	var ages, forwards, answers []float64
+	waiting := 0 // frames before the next that is published, less itself
 	for i := range madeFrames {
 		at := float64(i) / 30
 		forward := g.ms * math.Exp(.06*r.NormFloat64()+.02*math.Sin(at/7))
@@ -76,13 +77,19 @@ func (g rung) subject(seed uint64) Subject {
 		}
 		if p.Outcome != "dropped" {
 			ages, forwards = append(ages, age), append(forwards, forward)
+			for ; waiting >= 0; waiting-- { // those that were dropped before it, too
+				answers = append(answers, age+float64(waiting)*1000/30)
+			}
 		}
+		waiting++
 		s.Series = append(s.Series, p)
 	}
 	slices.Sort(ages)
 	slices.Sort(forwards)
 	s.Age, s.Forward = distribution(ages), distribution(forwards)
-	s.CDF = Thin(ages, 2000)
+	slices.Sort(answers)
+	s.Answer = distribution(answers)
+	s.CDF = Thin(answers, 2000)
 	s.Frame = distribution(ages)
 	misses := s.Outcomes.Late + s.Outcomes.Dropped
 	rate := float64(misses) / madeFrames
@@ -101,7 +108,7 @@ func (g rung) subject(seed uint64) Subject {
 		name  string
 		share float64
 	}{{"wait", .4}, {"preprocess", 1.1}, {"forward", g.ms}, {"decode", .6}, {"lanes", .7}, {"track", .2}, {"publish", .2}} {
-		s.Stages = append(s.Stages, Stage{x.name, x.share, x.share * .98, x.share * 1.5})
+		s.Stages = append(s.Stages, Stage{Name: x.name, Mean: x.share, P50: x.share * .98, P99: x.share * 1.5})
 	}
 	return s
 }

@@ -125,6 +125,7 @@ func figures(s *Subject) []benchFigure {
 			add(q.Value, what+"-"+quantileName(q.Q)+"-ms", lower)
 		}
 	}
+	times(s.Answer, "answer")
 	times(s.Age, "age")
 	times(s.Frame, "frame")
 	times(s.Forward, "forward")

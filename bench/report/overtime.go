@@ -40,12 +40,15 @@ func overTime(r *Result) []figurePlot {
 		if len(s.Series) == 0 || len(all) == mostOverTime {
 			continue
 		}
-		p := newPlot("time, s", timeName(r.Scenario.Closed)+", ms")
+		p := newPlot("time, s", "age, ms")
 		p.X.Min, p.X.Max = 0, x.high
 		p.X.Tick.Marker = plot.ConstantTicks(evenTicks(0, x.high))
 		logAxis(&p.Y, y.low, y.high*1.25) // room for those that have no age
 		p.Add(frames{s.Series, i, deadline}.draws())
 		f := figurePlot{Title: short(s.Name, longestName), Says: "every frame on time"}
+		if deadline == 0 {
+			f.Says = plural(s.Outcomes.Produced, "frame")
+		}
 		if lost := s.Outcomes.Late + s.Outcomes.Dropped + s.Outcomes.Failed; lost > 0 {
 			f.Says = fmt.Sprintf("red: %s late; at the upper edge: %s dropped, %s failed", count(s.Outcomes.Late), count(s.Outcomes.Dropped), count(s.Outcomes.Failed))
 		}

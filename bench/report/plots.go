@@ -14,8 +14,8 @@ import (
 // step is a time and the share of frames that took no longer.
 type step struct{ ms, share float64 }
 
-// curve is how many of all frames that came were done in time, by time. Frames that
-// were dropped or failed never were, so that it ends below 1 where there were any.
+// curve is how many of all frames that came were answered, by time, or in closed loop
+// done. Frames that never were let it end below 1.
 func curve(s *Subject, closed bool) []step {
 	d := s.main(closed)
 	if d == nil {
@@ -23,19 +23,19 @@ func curve(s *Subject, closed bool) []step {
 	}
 	finished := 1.
 	if o := s.Outcomes; o.Produced > 0 && !closed {
-		finished = min(1, float64(o.OnTime+o.Late)/float64(o.Produced))
+		finished = min(1, float64(d.Count)/float64(o.Produced))
 	}
 	// The greatest of n is some quantile above 1-1/n.
 	top := 1 - 1/(2*float64(max(d.Count, 1)))
 	var all []step
 	add := func(ms, q float64) {
 		if drawable(ms) && q >= 0 && q <= 1 {
-			all = append(all, step{ms, min(q, top) * finished})
+			all = append(all, step{ms, min(q, top)})
 		}
 	}
 	for i, ms := range s.CDF {
 		if len(s.CDF) > 1 {
-			add(ms, float64(i)/float64(len(s.CDF)-1))
+			add(ms, finished*float64(i)/float64(len(s.CDF)-1))
 		}
 	}
 	for _, q := range d.Quantiles {
@@ -53,11 +53,11 @@ func nines(share float64) float64 { return -math.Log10(1 - share) }
 
 func latencies(r *Result) figurePlot {
 	closed := r.Scenario.Closed
-	f := figurePlot{Title: "How many frames were done by when", Says: "Each line higher is ten times fewer frames that are not done yet. "}
+	f := figurePlot{Title: "How many frames were answered by when", Says: "Each line higher is ten times fewer frames that are not answered yet. "}
 	if closed {
 		f.Says += "Times of work alone: frames that would have waited are not here."
 	} else {
-		f.Says += "Frames that were dropped or failed are among all frames, so that a curve ends below where it would without. "
+		f.Says += "A frame is answered when it, or a newer one of its camera, is published: one that is dropped waits for the next. "
 	}
 	x, most := newExtent(), 1
 	curves := make([][]step, len(r.Subjects))
@@ -86,7 +86,7 @@ func latencies(r *Result) figurePlot {
 			top = max(top, min(8, nines(goal.Quantile)+.5))
 		}
 	}
-	p := newPlot("age, ms", "of all frames")
+	p := newPlot(timeName(closed)+", ms", "of all frames")
 	if closed {
 		p.X.Label.Text = "time of a frame, ms"
 	}
@@ -157,11 +157,7 @@ func goalBar(s *Subject, i int, quantile float64, closed bool) draws {
 		if !ok || q.Low == nil || !drawable(*q.Low) || (q.High != nil && !drawable(*q.High)) {
 			return
 		}
-		finished := 1.
-		if o := s.Outcomes; o.Produced > 0 && !closed {
-			finished = min(1, float64(o.OnTime+o.Late)/float64(o.Produced))
-		}
-		y := c.Y(p.Y.Norm(nines(q.Q * finished)))
+		y := c.Y(p.Y.Norm(nines(q.Q)))
 		if !c.ContainsY(y) {
 			return
 		}
@@ -221,7 +217,7 @@ func pareto(r *Result, title, x string, of func(*Subject) float64) figurePlot {
 		xs.add(v)
 		spots, data = append(spots, sp), a.Data
 	}
-	if len(spots) == 0 {
+	if len(spots) < 2 { // there is nothing to weigh
 		return figurePlot{}
 	}
 	p := newPlot(x, "AP50")
@@ -299,7 +295,7 @@ func stageNames(r *Result) []string {
 	var names []string
 	for i := range r.Subjects {
 		for _, s := range r.Subjects[i].Stages {
-			if !slices.Contains(names, s.Name) {
+			if !s.Part && !slices.Contains(names, s.Name) {
 				names = append(names, s.Name)
 			}
 		}
@@ -318,7 +314,7 @@ func waterfall(r *Result, names []string) figurePlot {
 	for i := range r.Subjects {
 		b := bar{subject: &r.Subjects[i]}
 		for _, s := range b.subject.Stages {
-			if drawable(s.Mean) {
+			if !s.Part && drawable(s.Mean) {
 				b.total += s.Mean
 			}
 		}
@@ -348,7 +344,7 @@ func waterfall(r *Result, names []string) figurePlot {
 				fmt.Sprintf("%s, %s ms", short(b.subject.Name, 34), millis(b.total)))
 			at := 0.
 			for _, s := range b.subject.Stages {
-				if !drawable(s.Mean) {
+				if s.Part || !drawable(s.Mean) {
 					continue
 				}
 				from, to := c.X(p.X.Norm(at)), c.X(p.X.Norm(at+s.Mean))

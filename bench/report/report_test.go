@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write testdata and docs/bench.schema.js
 // forms are what a result is shown as, by the ends of their files.
 func forms() map[string]func(io.Writer, *Result) error {
 	return map[string]func(io.Writer, *Result) error{
-		"txt": Text, "md": Markdown, "bench": GoBench, "html": HTML, "json": JSON,
+		"txt": Text, "markdown": Markdown, "bench": GoBench, "html": HTML, "json": JSON,
 	}
 }
 
@@ -45,7 +45,7 @@ func golden(t *testing.T, path, got string) {
 func TestGoldens(t *testing.T) {
 	for name, of := range made() {
 		r := of()
-		for _, end := range []string{"txt", "md", "bench"} {
+		for _, end := range []string{"txt", "markdown", "bench"} {
 			golden(t, filepath.Join("testdata", name+"."+end), render(t, forms()[end], r))
 		}
 	}
@@ -69,7 +69,7 @@ func TestSameResultSameBytes(t *testing.T) {
 
 // TestTextIsLines: hostile text makes no line of its own and moves no cursor.
 func TestTextIsLines(t *testing.T) {
-	for _, end := range []string{"txt", "md", "bench"} {
+	for _, end := range []string{"txt", "markdown", "bench"} {
 		got := render(t, forms()[end], hostile())
 		for line := range strings.SplitSeq(got, "\n") {
 			if strings.HasPrefix(line, "::") || strings.ContainsAny(line, "\x1b\r\u202E") {

@@ -82,7 +82,8 @@ type Subject struct {
 
 	Age *Distribution `json:"age_ms,omitempty"` // of frames that were published; open loop
 	// Answer is the time from when a frame was due until it, or a newer one of its
-	// camera, was published: what a dropped frame cost. Open loop.
+	// camera, was published: what a dropped frame cost. Open loop; Count is of those
+	// that were answered, and quantiles are of all.
 	Answer  *Distribution `json:"answer_ms,omitempty"`
 	Frame   *Distribution `json:"frame_ms,omitempty"`   // from the begin of work to publication
 	Forward *Distribution `json:"forward_ms,omitempty"` // the detector's engine alone
@@ -107,7 +108,7 @@ type Subject struct {
 
 	// Series has ages over time, thinned.
 	Series []Point `json:"series,omitempty"`
-	// CDF has ages in order, of closed loop frame times, thinned as [Thin] does:
+	// CDF has answers in order, of closed loop frame times, thinned as [Thin] does:
 	// value i of n is the quantile i/(n-1).
 	CDF []float64 `json:"cdf_ms,omitempty"`
 }
@@ -155,6 +156,7 @@ type Stage struct {
 	Mean float64 `json:"mean_ms"`
 	P50  float64 `json:"p50_ms"`
 	P99  float64 `json:"p99_ms"`
+	Part bool    `json:"part,omitempty"` // of the time of another stage
 }
 
 // Outcomes are frames by what became of them: produced is the sum of the others.

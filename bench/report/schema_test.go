@@ -202,6 +202,9 @@ func TestSchema(t *testing.T) {
 	s := compiled(t)
 	for name, of := range made() {
 		r := of()
+		for i := range r.Subjects { // one of each kind is enough
+			r.Subjects[i].Series = r.Subjects[i].Series[:100]
+		}
 		if name == "hostile" { // its verdicts are none
 			r.Verdict = Fail
 			for i := range r.Subjects {

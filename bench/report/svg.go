@@ -175,13 +175,13 @@ func logTicks(low, high float64) []plot.Tick {
 	return evenTicks(low, high)
 }
 
-// evenTicks are marks at multiples of 1, 2 or 5 times a power of 10, four to nine.
+// evenTicks are marks at multiples of 1, 2 or 5 times a power of 10, three to eight.
 func evenTicks(low, high float64) []plot.Tick {
-	step := math.Pow(10, math.Floor(math.Log10((high-low)/4)))
+	step := math.Pow(10, math.Floor(math.Log10((high-low)/3)))
 	switch n := (high - low) / step; {
-	case n >= 20:
+	case n >= 15:
 		step *= 5
-	case n >= 10:
+	case n >= 6:
 		step *= 2
 	}
 	var ticks []plot.Tick

@@ -83,7 +83,7 @@ func columns(r *Result) []column {
 		})
 	}
 
-	times(ages, "age", func(s *Subject) *Distribution { return s.Age }, quantiles...)
+	times(ages, "answer", func(s *Subject) *Distribution { return s.Answer }, quantiles...)
 	all = append(all, column{"missed", "", ages, func(s *Subject) cell {
 		m := s.Misses
 		if m == nil {
@@ -92,7 +92,13 @@ func columns(r *Result) []column {
 		return cell{percent(m.Value), percent(m.Low) + " – " + bound(m.High)}
 	}})
 
-	times(work, "frame", func(s *Subject) *Distribution { return s.Frame }, .5, .99)
+	times(work, "age", func(s *Subject) *Distribution { return s.Age }, .5, .99)
+	times(work, "frame", func(s *Subject) *Distribution {
+		if s.Age != nil { // much the same, but for the wait
+			return nil
+		}
+		return s.Frame
+	}, .5, .99)
 	times(work, "forward", func(s *Subject) *Distribution { return s.Forward }, .5, .99)
 	accuracy("AP50 offline", func(a *Accuracy) *Interval { return a.Offline })
 	accuracy("AP50 streaming", func(a *Accuracy) *Interval { return a.Streaming })

@@ -119,13 +119,13 @@ func (q Quantile) between() string {
 	return low + " – " + high
 }
 
-// main is the time that a scenario is about: the age of frames, or of closed loop
-// the time that work on one took.
+// main is the time that a scenario is about: until frames were answered, or of closed
+// loop the time that work on one took.
 func (s *Subject) main(closed bool) *Distribution {
 	if closed {
 		return s.Frame
 	}
-	return s.Age
+	return s.Answer
 }
 
 // timeName names it.
@@ -133,7 +133,7 @@ func timeName(closed bool) string {
 	if closed {
 		return "frame"
 	}
-	return "age"
+	return "answer"
 }
 
 // verdictWord is the verdict as a headline has it.

@@ -35,6 +35,7 @@ func (c Correlation) Effective(n int) float64 { return float64(n) / c.Effect }
 // thousands hides all correlation of the others.) Of fewer than 10 values, or
 // equal ones, nothing can be said, and P is 1.
 func Correlated(x []float64) Correlation {
+	mustNumbers(x)
 	n := len(x)
 	lags := min(20, n/5)
 	ranks, squares := centredRanks(x)

@@ -29,13 +29,11 @@ func DesignEffect(x []float64, q float64) float64 {
 	return effect
 }
 
-// ordered is a sorted copy. NaN would come first.
+// ordered is a sorted copy.
 func ordered(x []float64) []float64 {
+	mustNumbers(x)
 	sorted := slices.Clone(x)
 	slices.Sort(sorted)
-	if len(sorted) > 0 && math.IsNaN(sorted[0]) {
-		panic("stats: a value is not a number")
-	}
 	return sorted
 }
 
@@ -79,13 +77,31 @@ type series struct {
 	n  int
 }
 
+// rarer is the events, or when there was none if that is seldom: it correlates as
+// they do, and what autocorrelations leave out at the ends is little of few events.
+func (s series) rarer() series {
+	if 2*len(s.at) <= s.n {
+		return s
+	}
+	none := series{n: s.n}
+	next := 0
+	for _, a := range slices.Concat(s.at, []int{s.n}) {
+		for ; next < a; next++ {
+			none.at = append(none.at, next)
+		}
+		next = a + 1
+	}
+	return none
+}
+
 // variance is that of one time.
 func (s series) variance() float64 {
 	p := float64(len(s.at)) / float64(s.n)
 	return p * (1 - p)
 }
 
-// autocorrelations are those of lags 1, 2, ..., as many as there are in r.
+// autocorrelations are those of lags 1, 2, ..., as many as there are in r. They
+// take as many events for early and late as for any other times.
 func (s series) autocorrelations(r []float64) {
 	clear(r)
 	for i, a := range s.at {
@@ -119,6 +135,7 @@ func (s series) effect(reach float64) (effect, freedom float64) {
 	if s.variance() == 0 {
 		return 1, math.Inf(1)
 	}
+	s = s.rarer()
 	r := make([]float64, bandwidth(max(reach, s.lag1()), s.n))
 	s.autocorrelations(r)
 	effect = longRun(r)
@@ -127,7 +144,7 @@ func (s series) effect(reach float64) (effect, freedom float64) {
 	}
 	// Bursts are what was seen independently, and windows are what they were
 	// counted in.
-	bursts := float64(min(len(s.at), s.n-len(s.at))) / effect
+	bursts := float64(len(s.at)) / effect
 	windows := 1.5 * float64(s.n) / float64(len(r)+1)
 	return effect, max(min(bursts, windows)-1, 2)
 }

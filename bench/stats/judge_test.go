@@ -69,6 +69,8 @@ func TestMistakesPanic(t *testing.T) {
 		"quantile 1":        func() { QuantileInterval([]float64{1}, 1, .9) },
 		"level 0":           func() { QuantileInterval([]float64{1}, .5, 0) },
 		"NaN":               func() { QuantileInterval([]float64{1, math.NaN()}, .5, .9) },
+		"NaN in a series":   func() { Correlated([]float64{1, math.NaN()}) },
+		"NaN in a pair":     func() { Difference([]float64{1}, []float64{math.NaN()}, .9) },
 		"more misses":       func() { MissRate(2, 1, .9) },
 		"fewer misses":      func() { MissRate(-1, 1, .9) },
 		"more events":       func() { Counts(1, 1, 2, 1, .9) },

@@ -12,7 +12,7 @@ import (
 // sample draws finite values, some of them equal.
 func sample(t *rapid.T, least, most int) []float64 {
 	return rapid.SliceOfN(rapid.OneOf(
-		rapid.Float64Range(0, 100),
+		rapid.Map(rapid.IntRange(0, 100<<10), func(i int) float64 { return float64(i) / 1024 }), // 8x-4 is exact
 		rapid.Map(rapid.IntRange(0, 20), func(i int) float64 { return float64(i) }),
 	), least, most).Draw(t, "x")
 }
@@ -54,9 +54,9 @@ func TestInfiniteValues(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := sample(t, 20, 300)
 		q := rapid.Float64Range(.05, .95).Draw(t, "q")
-		share := rapid.Float64Range(0, 1).Draw(t, "share")
+		kept := rapid.IntRange(1, len(x)).Draw(t, "kept")
 		whole := QuantileInterval(x, q, .9)
-		cut := Quantile(ordered(x), share)
+		cut := ordered(x)[kept-1]
 		lost := slices.Clone(x)
 		for i, v := range lost {
 			if v > cut {
@@ -77,6 +77,36 @@ func TestInfiniteValues(t *testing.T) {
 			t.Fatalf("High is %v, beyond %v, where all was lost", iv.High, cut)
 		}
 	})
+}
+
+// TestBoundsBesideInfinity: where a bound is between a finite value and an infinite
+// one, it is the wider.
+func TestBoundsBesideInfinity(t *testing.T) {
+	const n = 20
+	finite := make([]float64, n)
+	for i := range finite {
+		finite[i] = float64(i + 1)
+	}
+	whole := QuantileInterval(finite, .5, .95)
+	low, high := math.Floor(whole.Low), math.Floor(whole.High)
+	if low == whole.Low || high == whole.High {
+		t.Fatalf("%v is not between values", whole)
+	}
+	lost := func(v float64) (x []float64) {
+		for _, f := range finite {
+			if f > v {
+				f = math.Inf(1)
+			}
+			x = append(x, f)
+		}
+		return x
+	}
+	if got := QuantileInterval(lost(low), .5, .95); got.Low != low || !math.IsInf(got.High, 1) {
+		t.Errorf("%v; want %v to +Inf", got, low)
+	}
+	if got := QuantileInterval(lost(high), .5, .95); got.Low != whole.Low || !math.IsInf(got.High, 1) {
+		t.Errorf("%v; want %v to +Inf", got, whole.Low)
+	}
 }
 
 func TestTooFewFramesAreUnbounded(t *testing.T) {
@@ -192,6 +222,20 @@ func TestCorrelatedEffect(t *testing.T) {
 		if tail, body := DesignEffect(x, .999), DesignEffect(x, .5); rho > 0 && tail > body {
 			t.Errorf("rho %v: the tail, whose values come more alone, has an effect of %v, and the median %v", rho, tail, body)
 		}
+	}
+}
+
+// TestTailsMirror: the least values are bounded as the greatest are.
+func TestTailsMirror(t *testing.T) {
+	x := make([]float64, 5000)
+	gaussian(.9)(rand.New(rand.NewPCG(2, 2)), x)
+	upper := QuantileInterval(x, .99, .95)
+	for i := range x {
+		x[i] = -x[i]
+	}
+	lower := QuantileInterval(x, .01, .95)
+	if math.Abs(lower.Low+upper.High) > .02*(upper.High-upper.Low) || math.Abs(lower.High+upper.Low) > .02*(upper.High-upper.Low) {
+		t.Errorf("%v of -x; want the mirror image of %v", lower, upper)
 	}
 }
 

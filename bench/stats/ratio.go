@@ -12,9 +12,9 @@ import (
 // changed, so that the logarithms are symmetric about 0, as the method wants, of
 // whatever distribution the times are.
 //
-// It was chosen by simulation over the bootstrap (percentile and BCa, of the
-// geometric mean and the median), which is too narrow with 10 to 60 blocks.
-// Single blocks that another program slowed move it little.
+// It was chosen by simulation over the bootstrap (BCa, of the geometric mean and
+// of the median), whose intervals are too narrow with 10 to 60 blocks. A block in
+// which another program ran moves it little.
 //
 // Where one is not more than 0 there is no ratio: Value is NaN, of 0 to +Inf.
 func Ratio(base, head []float64, level float64) Interval {
@@ -34,7 +34,7 @@ func Ratio(base, head []float64, level float64) Interval {
 // of all pairs of differences, and the interval of those means that Wilcoxon's
 // signed-rank test does not reject, exact for differences that are symmetric
 // (Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 3rd ed. 2014,
-// sections 3.1 to 3.3). Equal differences make it no narrower than the level. Its
+// sections 3.1 to 3.3). Where differences are equal it is not narrower than that. Its
 // bounds are infinite where there are too few pairs: 95 % needs 6, and 99 % 8.
 func Difference(base, head []float64, level float64) Interval {
 	diffs := make([]float64, len(base))

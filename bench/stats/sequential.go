@@ -8,8 +8,8 @@ type Decided string
 // What a test of a miss rate comes to.
 const (
 	Undecided Decided = "undecided"
-	Below     Decided = "below" // the miss rate is below the bound
-	Above     Decided = "above" // the miss rate is above the bound
+	Below     Decided = "below" // the miss rate is the bound or less
+	Above     Decided = "above" // the miss rate is more than the bound
 )
 
 // Sequential tests whether a miss rate is within a bound, and may be looked at
@@ -31,8 +31,7 @@ const (
 // Statistical Society B 86, 2024, section 4; of single frames it is Wald's
 // likelihood ratio mixed over rates, as in Robbins, Statistical methods related
 // to the law of the iterated logarithm, Annals of Mathematical Statistics 41,
-// 1970.) No rate makes both claims true but the bound itself, of which no
-// decision but "above" is wrong. So each claim may have all of 1-level.
+// 1970.) Of no rate are both decisions wrong, so each may err in all of 1-level.
 //
 // What is asked of frames is that the chance to miss is the same whatever was
 // before, or at least always on one side of the bound. Where misses come in
@@ -49,7 +48,7 @@ type Sequential struct {
 
 // NewSequential returns the test of whether the miss rate is within bound, at the
 // level of confidence, where frames miss independently. With bound .001 and
-// level .99 it takes some 5,300 frames without a miss to decide.
+// level .99 it takes 5,092 frames without a miss to decide.
 func NewSequential(bound, level float64) *Sequential {
 	return NewSequentialBlocks(bound, level, 1)
 }

@@ -14,6 +14,7 @@ const exactPairs = 200
 // signedRank is the Hodges-Lehmann estimate of the centre of x and the interval
 // of what Wilcoxon's signed-rank test does not reject.
 func signedRank(x []float64, level float64) Interval {
+	mustNumbers(x)
 	n := len(x)
 	if n == 0 {
 		return Interval{math.Inf(-1), math.NaN(), math.Inf(1)}

@@ -44,10 +44,12 @@ func noises() []noise {
 // TestRatioCoversSimulated: the interval of the signed ranks holds a level of 98 %,
 // where the bootstrap's does not.
 func TestRatioCoversSimulated(t *testing.T) {
-	n, least := 300, .95
+	t.Parallel()
+	n, least := 200, .94
 	if *draws > 0 {
 		n, least = *draws/5, .97 // three standard deviations of simulation
 	}
+	row := table(t)
 	row("\n| blocks | noise | signed ranks cover | width | BCa, geometric mean | width | BCa, median | width |\n|---|---|---|---|---|---|---|---|")
 	for _, blocks := range []int{10, 24, 60} {
 		for k, noise := range noises() {
@@ -79,10 +81,12 @@ func TestRatioCoversSimulated(t *testing.T) {
 // called worse; of 5 % more time 95 % or more are, from 30 blocks at the noise of a
 // shared machine.
 func TestJudgeErrsSeldomSimulated(t *testing.T) {
-	n, most, least := 150, .04, .90
+	t.Parallel()
+	n, most, least := 100, .04, .88
 	if *draws > 0 {
 		n, most, least = *draws/5, .0155, .94 // three standard deviations of simulation
 	}
+	row := table(t)
 	row("\n| blocks | noise | of | nothing changed: worse | same | 5 %% slower: worse | same |\n|---|---|---|---|---|---|---|")
 	for _, blocks := range []int{24, 30, 60} {
 		for k, noise := range noises() {

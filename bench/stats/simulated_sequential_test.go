@@ -27,10 +27,12 @@ func misses(r *rand.Rand, rate, length float64) func() bool {
 // TestSequentialErrsSeldomSimulated: looked at after every frame, it is wrong in no
 // more runs than its level says, even at the bound itself and just beyond.
 func TestSequentialErrsSeldomSimulated(t *testing.T) {
-	n, frames, slack := 200, 3000, .04
+	t.Parallel()
+	n, frames, slack := 150, 2000, .05
 	if *draws > 0 {
-		n, frames, slack = *draws/5, 20000, 0
+		n, frames, slack = *draws, 20000, 0
 	}
+	row := table(t)
 	row("\n| miss rate | bursts of | blocks of | said above | said below | bounds ever without the rate |\n|---|---|---|---|---|---|")
 	for k, c := range []struct {
 		rate         float64
@@ -52,7 +54,7 @@ func TestSequentialErrsSeldomSimulated(t *testing.T) {
 			s, next, left := NewSequentialBlocks(.01, .95, c.length), misses(r, c.rate, c.burst), false
 			for i := range frames {
 				s.Add(next())
-				if i%500 == 499 && !left {
+				if i%1000 == 999 && !left {
 					b := s.Bounds()
 					left = b.Low > c.rate || b.High < c.rate
 				}
@@ -72,10 +74,12 @@ func TestSequentialErrsSeldomSimulated(t *testing.T) {
 
 // TestSequentialDecidesSimulated: a bound of 0.1 % at 99 %.
 func TestSequentialDecidesSimulated(t *testing.T) {
+	t.Parallel()
 	n := 40
 	if *draws > 0 {
 		n = *draws / 20
 	}
+	row := table(t)
 	row("\n| miss rate | decided | frames, median | frames, nine of ten |\n|---|---|---|---|")
 	for k, c := range []struct {
 		rate  float64

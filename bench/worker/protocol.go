@@ -118,6 +118,8 @@ type Accuracy struct {
 	Streaming bool `json:"streaming,omitempty"`
 	// Every takes every N-th picture where they are looked at in peace; 0: 1.
 	Every int `json:"every,omitempty"`
+	// Frames takes the first so many frames of the drive; 0: all.
+	Frames int `json:"frames,omitempty"`
 }
 
 // Right is how right the detector is.

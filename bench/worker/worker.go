@@ -231,7 +231,7 @@ func right(ctx context.Context, o *Accuracy) (*Right, error) {
 	r := &Right{Data: filepath.Base(cfg.Source)}
 	boot := ap.Bootstrap{Resamples: 300, Seed: 1}
 	if len(cfg.Ladder) == 0 {
-		found, err := accuracy.Detect(ctx, accuracy.Options{Network: cfg.Detect.Network, Engine: cfg.Detect.Engine, Data: []string{cfg.Source}, Every: max(1, o.Every)})
+		found, err := accuracy.Detect(ctx, accuracy.Options{Network: cfg.Detect.Network, Engine: cfg.Detect.Engine, Data: []string{cfg.Source}, Every: max(1, o.Every), Frames: o.Frames})
 		if err != nil {
 			return nil, err
 		}

@@ -12,6 +12,7 @@ import (
 
 	"dashline/bench/accuracy"
 	"dashline/internal/testkit"
+	"dashline/model/catalog"
 )
 
 // evaluated runs the program and reads the JSON object that it prints.
@@ -65,6 +66,11 @@ func TestEvalOracle(t *testing.T) {
 			} else {
 				worst = max(worst, d)
 			}
+		}
+		if n, err := catalog.Get(network); err != nil {
+			t.Error(err)
+		} else if a := n.Accuracy; a.Known() && (a.Data != catalog.DataName([]string{data}, 1) || math.Abs(got["ap50"].(float64)-a.AP50) > tolerance+.0005) {
+			t.Errorf("%s is described with %+v; measured is %v on %s", network, a, got["ap50"], catalog.DataName([]string{data}, 1))
 		}
 		t.Logf("%s: AP %.6f, AP50 %.6f, at most %.1e from pycocotools", network, got["ap"], got["ap50"], worst)
 		for _, name := range []string{"ap_interval", "ap50_interval"} {

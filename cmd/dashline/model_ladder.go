@@ -117,7 +117,7 @@ func (c *modelLadderCmd) Run(ctx context.Context, k *kong.Context, out streams) 
 	if err != nil {
 		return err
 	}
-	if err := writeStudy(c.Out, study); err != nil {
+	if err := errors.Join(study.Describe(c.Out), writeStudy(c.Out, study)); err != nil {
 		return err
 	}
 	if c.JSON {

@@ -46,11 +46,14 @@ type listed struct {
 	Dir     string   `json:"dir"` // where the files are; empty where they are not
 	Missing []string `json:"missing,omitempty"`
 	Mend    string   `json:"mend,omitempty"`
+	// What was measured of it, and on what; 0: nothing was.
+	AP50   float64 `json:"ap50,omitempty"`
+	AP50On string  `json:"ap50_data,omitempty"`
 }
 
 func list(n catalog.Network) listed {
 	l := listed{Name: n.Name, Task: n.Task, Format: n.Format, Width: n.Input.Width, Height: n.Input.Height,
-		Bytes: n.Bytes(), License: n.License, Summary: n.Summary, Source: n.Source}
+		Bytes: n.Bytes(), License: n.License, Summary: n.Summary, Source: n.Source, AP50: n.Accuracy.AP50, AP50On: n.Accuracy.Data}
 	at, err := n.Locate()
 	var missing *catalog.MissingError
 	if errors.As(err, &missing) {
@@ -155,6 +158,9 @@ func show(to io.Writer, n catalog.Network, state string) {
 	line("input", "%dx%d, %s, %s, (pixel - %v) x %v", n.Input.Width, n.Input.Height, n.Input.Resize, n.Input.Color, n.Input.Mean, n.Input.Scale)
 	if len(n.Classes) > 0 {
 		line("classes", "%d: %s", len(n.Classes), strings.Join(n.Classes, ", "))
+	}
+	if a := n.Accuracy; a.Known() {
+		line("accuracy", "AP50 %.3f on %s", a.AP50, a.Data)
 	}
 	for _, f := range n.Files {
 		where := f.URL

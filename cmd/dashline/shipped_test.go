@@ -1,10 +1,12 @@
 package main
 
 import (
+	"math"
 	"path/filepath"
 	"testing"
 
 	"dashline/internal/testkit"
+	"dashline/model/catalog"
 )
 
 // TestShippedLargeNetworks holds the shipped networks to what docs/eval.md says of
@@ -29,6 +31,13 @@ func TestShippedLargeNetworks(t *testing.T) {
 		t.Logf("%s: AP50 %.3f on %d pictures", network, got.AP50, got.Images)
 		if got.AP50 < least || got.Images != 360 {
 			t.Errorf("%s: AP50 %.3f on %d pictures, at least %.2f on 360 is promised", network, got.AP50, got.Images, least)
+		}
+		n, err := catalog.Get(network)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := n.Accuracy; a.Data != catalog.DataName([]string{drive}, 1) || math.Abs(a.AP50-got.AP50) > .0035 { // engines round otherwise
+			t.Errorf("%s is described with %+v, and %.4f is measured on %s", network, a, got.AP50, catalog.DataName([]string{drive}, 1))
 		}
 	}
 	var full, taught report

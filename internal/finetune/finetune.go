@@ -321,6 +321,7 @@ const tuned = "; fine-tuned"
 func (o *Options) result() catalog.Network {
 	n := o.Network
 	n.Name = filepath.Base(o.Out)
+	n.Accuracy = catalog.Accuracy{} // which was of the weights before
 	n.Files = []catalog.File{
 		{Role: "config", Path: n.Name + ".cfg"},
 		{Role: "weights", Path: n.Name + ".weights"},

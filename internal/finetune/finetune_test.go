@@ -118,6 +118,14 @@ func options(t *testing.T) Options {
 	}
 }
 
+// What is trained on is described without the accuracy of what it was before.
+func TestDescribedWithoutAccuracy(t *testing.T) {
+	o := Options{Network: catalog.Network{Name: "a", Accuracy: catalog.Accuracy{AP50: .9, Data: "yard"}}, Out: "b"}
+	if n := o.result(); n.Accuracy.Known() || n.Name != "b" {
+		t.Errorf("%+v", n)
+	}
+}
+
 // python skips the test where nothing can be trained.
 func python(t *testing.T) {
 	t.Helper()

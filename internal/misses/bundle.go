@@ -90,6 +90,7 @@ type Report struct {
 	Rung       string    `json:"rung,omitempty"`
 	Predicted  float64   `json:"predicted_ms,omitempty"`
 	Canary     string    `json:"canary,omitempty"`
+	Lag        float64   `json:"lag_ms,omitempty"`
 	Stages     []Stage   `json:"stages,omitempty"`
 	Networks   []Network `json:"networks,omitempty"`
 }
@@ -120,7 +121,7 @@ func fromReport(r *msg.FrameReport) Report {
 		Camera: short(r.Camera), Seq: r.Seq, CapturedAt: r.CapturedAt, Clock: short(string(r.CaptureClock)),
 		Arrived: millis(r.Arrived), PTS: millis(r.PTS),
 		Outcome: short(string(r.Outcome)), Stage: short(r.Stage), Reason: short(r.Reason), Detail: short(r.Detail),
-		Age: millis(r.Age), Deadline: millis(r.Deadline), Rung: short(r.Rung), Predicted: millis(r.Predicted), Canary: short(r.Canary),
+		Age: millis(r.Age), Deadline: millis(r.Deadline), Rung: short(r.Rung), Predicted: millis(r.Predicted), Canary: short(r.Canary), Lag: millis(r.Lag),
 	}
 	for _, s := range r.Stages[:min(len(r.Stages), mostStages)] {
 		out.Stages = append(out.Stages, Stage{short(s.Stage), millis(s.Took)})
@@ -141,7 +142,7 @@ func (r *Report) report() *msg.FrameReport {
 			Arrived: duration(r.Arrived), PTS: duration(r.PTS),
 		},
 		Outcome: msg.Outcome(r.Outcome), Stage: r.Stage, Reason: r.Reason, Detail: r.Detail,
-		Age: duration(r.Age), Deadline: duration(r.Deadline), Rung: r.Rung, Predicted: duration(r.Predicted), Canary: r.Canary,
+		Age: duration(r.Age), Deadline: duration(r.Deadline), Rung: r.Rung, Predicted: duration(r.Predicted), Canary: r.Canary, Lag: duration(r.Lag),
 	}
 	for _, s := range r.Stages {
 		out.Stages = append(out.Stages, msg.StageTime{Stage: s.Name, Took: duration(s.Took)})

@@ -305,7 +305,7 @@ func TestAnyReportComesBack(t *testing.T) {
 			Header: msg.Header{Camera: word.Draw(t, "camera"), Seq: rapid.Uint64().Draw(t, "seq"), Arrived: d.Draw(t, "arrived"), PTS: d.Draw(t, "pts"),
 				CapturedAt: time.Unix(rapid.Int64Range(0, 1e10).Draw(t, "captured"), 5).UTC(), CaptureClock: msg.CaptureClock(word.Draw(t, "clock"))},
 			Outcome: msg.Late, Stage: word.Draw(t, "stage"), Reason: word.Draw(t, "reason"), Detail: word.Draw(t, "detail"),
-			Age: d.Draw(t, "age"), Deadline: d.Draw(t, "deadline"), Rung: word.Draw(t, "rung"), Predicted: d.Draw(t, "predicted"), Canary: word.Draw(t, "canary"),
+			Age: d.Draw(t, "age"), Deadline: d.Draw(t, "deadline"), Rung: word.Draw(t, "rung"), Predicted: d.Draw(t, "predicted"), Canary: word.Draw(t, "canary"), Lag: d.Draw(t, "lag"),
 		}
 		for range rapid.IntRange(0, 4).Draw(t, "stages") {
 			r.Stages = append(r.Stages, msg.StageTime{Stage: word.Draw(t, "of"), Took: d.Draw(t, "took")})

@@ -13,6 +13,7 @@ import (
 
 	"dashline/internal/testkit/tinynet"
 	"dashline/model"
+	"dashline/model/catalog"
 	"dashline/model/onnx"
 )
 
@@ -182,6 +183,7 @@ func TestSave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	n.Described.Accuracy = catalog.Accuracy{AP50: .9, Data: "yard"}
 	base := filepath.Join(t.TempDir(), "new folder", "My Net")
 	path, err := n.SaveDarknet(base, n.Graph, "a copy")
 	if err != nil || path != base+".yaml" {
@@ -195,7 +197,7 @@ func TestSave(t *testing.T) {
 		t.Error("darknet: other weights")
 	}
 	d := again.Described
-	if d.Name != "my-net" || d.Summary != "a copy" || d.Source != "made of net (made for a test)" || d.Input != n.Described.Input {
+	if d.Name != "my-net" || d.Summary != "a copy" || d.Source != "made of net (made for a test)" || d.Input != n.Described.Input || d.Accuracy.Known() {
 		t.Errorf("%+v", d)
 	}
 	// A copy of a copy names the first and the one before.

@@ -62,6 +62,7 @@ func (n *Net) describe(base, format, summary string, files ...catalog.File) (*ca
 	}
 	d := *n.Described
 	d.Name, d.Summary, d.Format, d.Files = Slug(filepath.Base(base)), summary, format, files
+	d.Accuracy = catalog.Accuracy{} // which nobody has measured of these files
 	if d.Source != "" {
 		d.Source = "made of " + n.Described.Name + " (" + strings.TrimPrefix(n.Described.Source, "made of ") + ")"
 	}

@@ -72,6 +72,7 @@ var owners = map[string][]string{
 	"github.com/yalue/onnxruntime_go": {"infer/ort"},
 	"github.com/nats-io":              {"pipeline/bus/...", "cmd/...", "bench/..."},
 	"github.com/foxglove/mcap":        {"pipeline/record/..."},
+	"gonum.org/v1/plot":               {"bench/report"},
 	"google.golang.org/protobuf":      {"model/onnx/...", "internal/testkit/topology", "pipeline/bus/...", "pipeline/record/...", "cmd/..."},
 }
 

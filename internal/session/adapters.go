@@ -8,6 +8,7 @@ import (
 	"dashline/infer"
 	"dashline/infer/engine"
 	"dashline/internal/config"
+	"dashline/internal/threads"
 	"dashline/lanes"
 	"dashline/lanes/ground"
 	"dashline/model/catalog"
@@ -113,7 +114,8 @@ func openNetwork(ref, task string, r config.Runtime, o infer.Options) (*catalog.
 	if d.Task != task {
 		return nil, nil, &ConfigError{fmt.Errorf("network %s is for %s, not %s: `dashline networks` lists what each is for", d.Name, d.Task, task)}
 	}
-	net, err := engine.Open(&d, r.Engine, o)
+	var net infer.Network
+	threads.Named(task, func() { net, err = engine.Open(&d, r.Engine, o) })
 	return &d, net, err
 }
 

@@ -18,7 +18,8 @@ import (
 type group struct {
 	feeds    []*Feed
 	rungs    []rung
-	unused   int // rungs of the configuration that a file does not need
+	unused   int    // rungs of the configuration that a file does not need
+	blind    string // why the accuracies of rungs are of no use; empty: they are, or there are none
 	engine   pipeline.Engine
 	opened   []networks // of each crew
 	measured *pipeline.Measured
@@ -71,7 +72,7 @@ const mostCrews = 8
 // open opens the networks, of a session with so many groups.
 func (g *group) open(groups int) (err error) {
 	c := g.feeds[0].Config
-	if g.rungs, err = rungsOf(&c); err != nil {
+	if g.rungs, g.blind, err = rungsOf(&c); err != nil {
 		return err
 	}
 	if g.feeds[0].policy != pipeline.Newest {

@@ -12,6 +12,7 @@ import (
 	"dashline/internal/config"
 	"dashline/internal/netfile"
 	"dashline/internal/regular"
+	"dashline/model/catalog"
 	"dashline/model/ladder"
 	"dashline/pipeline/schedule"
 )
@@ -22,15 +23,16 @@ type rung struct {
 	network string // as detect.network is given; empty: track only
 	engine  string // "": that of the configuration
 	facts   schedule.Rung
+	data    string // what facts.Accuracy was measured on, in words
 }
 
-// rungsOf says what the ladder of a configuration is. It has one rung at least.
-func rungsOf(cfg *config.Config) ([]rung, error) {
+// rungsOf says what the ladder of a configuration is. It has one rung at least. The
+// warning, unless empty, says why its accuracies are of no use.
+func rungsOf(cfg *config.Config) (all []rung, warning string, err error) {
 	items := cfg.Ladder
 	if len(items) == 0 {
 		items = []string{cfg.Detect.Network}
 	}
-	var all []rung
 	for _, item := range items {
 		if item == config.TrackOnly {
 			all = append(all, rung{name: config.TrackOnly})
@@ -38,14 +40,28 @@ func rungsOf(cfg *config.Config) ([]rung, error) {
 		}
 		made, ok, err := fromFile(item)
 		if err != nil {
-			return nil, &ConfigError{fmt.Errorf("ladder: %w", err)}
+			return nil, "", &ConfigError{fmt.Errorf("ladder: %w", err)}
 		}
 		if !ok {
-			made = []rung{{name: nameOf(item), network: item}}
+			made = []rung{ofNetwork(item)}
 		}
 		all = append(all, made...)
 	}
-	return all, comparable(all)
+	if err := distinct(all); err != nil {
+		return nil, "", err
+	}
+	return all, comparable(all), nil
+}
+
+// ofNetwork is the rung of a network by name or description. One that is not known is
+// said to be when it is opened.
+func ofNetwork(item string) rung {
+	r := rung{name: nameOf(item), network: item}
+	n, err := catalog.Resolve(item)
+	if _, missing := errors.AsType[*catalog.MissingError](err); err == nil || missing {
+		r.facts.Accuracy, r.data = n.Accuracy.AP50, n.Accuracy.Data
+	}
+	return r
 }
 
 // OnRungs returns a configuration for each network of a ladder, which detects with
@@ -54,7 +70,7 @@ func OnRungs(cfg config.Config) ([]config.Config, error) {
 	if len(cfg.Ladder) == 0 {
 		return []config.Config{cfg}, nil
 	}
-	rungs, err := rungsOf(&cfg)
+	rungs, _, err := rungsOf(&cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -74,24 +90,46 @@ func OnRungs(cfg config.Config) ([]config.Config, error) {
 	return all, nil
 }
 
-// comparable forgets accuracies unless every network has one, and refuses names
-// that stand twice.
-func comparable(all []rung) error {
-	known := true
+// distinct refuses names that stand twice.
+func distinct(all []rung) error {
 	names := map[string]bool{}
 	for _, r := range all {
 		if names[r.name] {
 			return &ConfigError{fmt.Errorf("ladder: %s stands there twice: leave one out", r.name)}
 		}
 		names[r.name] = true
-		known = known && (r.network == "" || r.facts.Accuracy > 0)
-	}
-	if !known {
-		for i := range all {
-			all[i].facts.Accuracy = 0
-		}
 	}
 	return nil
+}
+
+// comparable forgets accuracies unless every network has one, of the same data, and
+// says so where some had: then the ladder's order is all that is known.
+func comparable(all []rung) (warning string) {
+	var known, unknown []string // what each network was measured on; networks without
+	data := map[string]bool{}
+	for _, r := range all {
+		switch {
+		case r.network == "":
+		case r.facts.Accuracy > 0:
+			data[r.data] = true
+			known = append(known, r.name+": "+r.data)
+		default:
+			unknown = append(unknown, r.name)
+		}
+	}
+	if len(unknown) == 0 && len(data) < 2 {
+		return ""
+	}
+	for i := range all {
+		all[i].facts.Accuracy = 0
+	}
+	switch {
+	case len(known) == 0:
+		return ""
+	case len(unknown) > 0:
+		return "ladder: the largest rung that fits is taken, for the accuracy of " + strings.Join(unknown, ", ") + " is not known (accuracy in its description)"
+	}
+	return "ladder: the largest rung that fits is taken, for accuracies on different data cannot be compared (" + strings.Join(known, "; ") + ")"
 }
 
 // nameOf is what a rung is called: the name of its network, or of its file.
@@ -114,10 +152,15 @@ func fromFile(path string) (all []rung, ok bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
+	data := path // where nothing else is said, its rungs can be compared with each other
+	if l.Accuracy == "ap50" && l.Data != "" {
+		data = l.Data
+	}
 	for _, r := range l.Rungs {
 		all = append(all, rung{
 			name: r.Name, network: filepath.Join(filepath.Dir(path), filepath.FromSlash(r.Network)), engine: r.Engine,
 			facts: schedule.Rung{P50: fromMS(r.P50MS), P99: fromMS(r.P99MS), Detect: fromMS(r.P50MS), Accuracy: r.Accuracy},
+			data:  data,
 		})
 	}
 	return all, true, nil

@@ -29,16 +29,19 @@ func (g *group) service() pipeline.Service {
 	}, func(_ *msg.Header, rung int) []msg.StageTime { return assumed[rung] })
 }
 
-// warning says that a ladder is of no use, or that no rung makes the deadline;
-// empty: all is well, or it is not known.
-func (g *group) warning() string {
+// warnings say that a ladder is of no use, that accuracies are not, or that no rung
+// makes the deadline.
+func (g *group) warnings() (all []string) {
 	if g.unused > 0 {
-		return fmt.Sprintf("ladder: with the policy every all frames run on %s, whatever it takes: give --realtime or --policy newest to keep a deadline", g.rungs[0].name)
+		return []string{fmt.Sprintf("ladder: with the policy every all frames run on %s, whatever it takes: give --realtime or --policy newest to keep a deadline", g.rungs[0].name)}
+	}
+	if g.blind != "" {
+		all = append(all, g.blind)
 	}
 	if g.measured == nil || g.fits() >= 0 {
-		return ""
+		return all
 	}
 	last := g.engine.Rungs[len(g.engine.Rungs)-1]
-	return fmt.Sprintf("no rung makes the deadline of %v: %s takes %.0f ms (p99). Frames will be dropped but for a try now and then: give a longer --deadline or a smaller rung, or end the ladder with track-only",
-		g.feeds[0].Config.Deadline, last.Name, ms(last.P99))
+	return append(all, fmt.Sprintf("no rung makes the deadline of %v: %s takes %.0f ms (p99). Frames will be dropped but for a try now and then: give a longer --deadline or a smaller rung, or end the ladder with track-only",
+		g.feeds[0].Config.Deadline, last.Name, ms(last.P99)))
 }

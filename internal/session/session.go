@@ -154,9 +154,7 @@ func (s *Session) openNetworks(ctx context.Context) error {
 		if err := g.measure(ctx); err != nil {
 			return s.ofCamera(g.feeds[0], err)
 		}
-		if warning := g.warning(); warning != "" {
-			s.Warnings = append(s.Warnings, warning)
-		}
+		s.Warnings = append(s.Warnings, g.warnings()...)
 	}
 	return nil
 }

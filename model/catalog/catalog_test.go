@@ -308,6 +308,11 @@ func TestLoadErrors(t *testing.T) {
 		{"zero scale", edit("scale: [1, 1, 1]", "scale: [1, 0, 1]"), "input.scale[1]: 0"},
 		{"pad rows", edit("color: rgb", "color: rgb\n  pad_rows: 12"), `only resize "pad" has them`},
 		{"all padding", edit("resize: letterbox", "resize: pad\n  pad_rows: 128"), "leave nothing"},
+		{"accuracy above 1", own + "accuracy: {ap50: 1.2, data: heldout.mp4}\n", "accuracy.ap50: 1.2 is outside of its range, 0 to 1"},
+		{"accuracy of what", own + "accuracy: {ap50: 0.9}\n", "data says what it was measured on: give both"},
+		{"accuracy of nothing", own + "accuracy: {data: heldout.mp4}\n", "ap50 is above 0"},
+		{"accuracy on lines", own + `accuracy: {ap50: 0.9, data: "a\nb"}` + "\n", "is not one line"},
+		{"accuracy of text", own + "accuracy: {ap50: good, data: heldout.mp4}\n", "accuracy.ap50: expected a number"},
 		{"too long", strings.Repeat("#", maxDescription+1), "which no description is"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -322,6 +327,29 @@ func TestLoadErrors(t *testing.T) {
 	}
 	if _, err := Load(filepath.Join(t.TempDir(), "none.yaml")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
+	}
+}
+
+// What comes with the program is called the same wherever it lies; what else there
+// is, by its path.
+func TestDataName(t *testing.T) {
+	shipped, assets := t.TempDir(), t.TempDir()
+	t.Setenv("DASHLINE_DATA", shipped)
+	t.Setenv("DASHLINE_ASSETS", assets)
+	for _, c := range []struct {
+		paths []string
+		every int
+		want  string
+	}{
+		{[]string{filepath.Join(shipped, "drives", "heldout.mp4")}, 1, "testdata/drives/heldout.mp4"},
+		{[]string{filepath.Join(shipped, "drives", "heldout.mp4")}, 10, "testdata/drives/heldout.mp4, 1 frame of 10"},
+		{[]string{filepath.Join(assets, "drives", "coco") + "/", "mine/./a.mp4"}, 1, "drives/coco under DASHLINE_ASSETS + mine/a.mp4"},
+		{[]string{"/elsewhere/heldout.mp4"}, 1, "/elsewhere/heldout.mp4"},
+		{[]string{filepath.Join(shipped, "..", "heldout.mp4")}, 1, filepath.ToSlash(filepath.Join(filepath.Dir(shipped), "heldout.mp4"))},
+	} {
+		if got := DataName(c.paths, c.every); got != c.want {
+			t.Errorf("%v, every %d: %q, want %q", c.paths, c.every, got, c.want)
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ func TestListInTheDocumentIsCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	var table strings.Builder
-	table.WriteString("| name | task | input | bytes | licence | fetch | |\n|---|---|---|---|---|---|---|\n")
+	table.WriteString("| name | task | input | bytes | AP50 | licence | fetch | |\n|---|---|---|---|---|---|---|---|\n")
 	for _, name := range Names() {
 		n, err := Get(name)
 		if err != nil {
@@ -31,7 +31,11 @@ func TestListInTheDocumentIsCurrent(t *testing.T) {
 		if n.Fetchable() {
 			fetch = "yes"
 		}
-		fmt.Fprintf(&table, "| `%s` | %s | %dx%d | %d | %s | %s | %s |\n", n.Name, n.Task, n.Input.Width, n.Input.Height, n.Bytes(), n.License, fetch, n.Summary)
+		accuracy := ""
+		if n.Accuracy.Known() {
+			accuracy = fmt.Sprintf("%.3f on %s", n.Accuracy.AP50, n.Accuracy.Data)
+		}
+		fmt.Fprintf(&table, "| `%s` | %s | %dx%d | %d | %s | %s | %s | %s |\n", n.Name, n.Task, n.Input.Width, n.Input.Height, n.Bytes(), accuracy, n.License, fetch, n.Summary)
 	}
 	begin, rest, found := strings.Cut(string(doc), "-update -->\n")
 	_, end, closed := strings.Cut(rest, "<!-- end -->")

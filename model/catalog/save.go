@@ -108,6 +108,11 @@ func (n *Network) text() string {
 	}
 	line("license", quoted(n.License))
 	line("source", quoted(n.Source))
+	if n.Accuracy.Known() {
+		b.WriteString("accuracy:\n")
+		line("  ap50", strconv.FormatFloat(n.Accuracy.AP50, 'f', -1, 64))
+		line("  data", quoted(n.Accuracy.Data))
+	}
 	return b.String()
 }
 

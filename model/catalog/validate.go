@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"dashline/internal/strictyaml"
 )
@@ -30,6 +31,7 @@ func (n Network) Validate() error {
 	errs = append(errs, n.files()...)
 	errs = append(errs, n.Input.validate()...)
 	errs = append(errs, n.decode()...)
+	errs = append(errs, n.accuracy()...)
 	return errors.Join(errs...)
 }
 
@@ -88,6 +90,26 @@ func (in Input) validate() (errs []error) {
 		errs = append(errs, errors.New(`input.pad_rows: resize "pad" needs them`))
 	case in.Resize == "pad" && 2*in.PadRows >= in.Height:
 		errs = append(errs, fmt.Errorf("input.pad_rows: 2 x %d rows leave nothing of a height of %d", in.PadRows, in.Height))
+	}
+	return errs
+}
+
+// maxData bounds the name of what an accuracy was measured on.
+const maxData = 300
+
+func (n Network) accuracy() (errs []error) {
+	a := n.Accuracy
+	if a == (Accuracy{}) {
+		return nil
+	}
+	if n.Task != "detect" {
+		errs = append(errs, fmt.Errorf("accuracy: ap50 is a detector's, this network is for %s: leave it out", n.Task))
+	}
+	if !a.Known() || strings.TrimSpace(a.Data) == "" {
+		errs = append(errs, errors.New("accuracy: ap50 is above 0, and data says what it was measured on: give both, or leave accuracy out"))
+	}
+	if len(a.Data) > maxData || strings.ContainsFunc(a.Data, unicode.IsControl) {
+		errs = append(errs, fmt.Errorf("accuracy.data: %.20q is not one line of at most %d bytes", a.Data, maxData))
 	}
 	return errs
 }

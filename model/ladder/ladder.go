@@ -33,6 +33,7 @@ type Ladder struct {
 	Machine    string  `yaml:"machine" json:"machine"`                                         // on which the times were measured, in words
 	Threads    int     `yaml:"threads" json:"threads" min:"1" max:"256"`                       // of the engine
 	Accuracy   string  `yaml:"accuracy" json:"accuracy" enum:"ap50,agreement50"`               // what Rung.Accuracy is
+	Data       string  `yaml:"data" json:"data,omitempty"`                                     // names what it was measured on, as [catalog.Accuracy] does; "": not known
 	Rungs      []Rung  `yaml:"rungs" json:"rungs"`
 }
 
@@ -134,7 +135,11 @@ func (l *Ladder) Text() string {
 	if l.DeadlineMS > 0 {
 		fmt.Fprintf(&b, "deadline_ms: %v\n", l.DeadlineMS)
 	}
-	fmt.Fprintf(&b, "machine: %q\nthreads: %d\naccuracy: %s\nrungs:\n", l.Machine, l.Threads, l.Accuracy)
+	fmt.Fprintf(&b, "machine: %q\nthreads: %d\naccuracy: %s\n", l.Machine, l.Threads, l.Accuracy)
+	if l.Data != "" {
+		fmt.Fprintf(&b, "data: %q\n", l.Data)
+	}
+	b.WriteString("rungs:\n")
 	for _, r := range l.Rungs {
 		fmt.Fprintf(&b, "  - name: %q\n    network: %q\n    engine: %s\n    p50_ms: %.3f\n    p99_ms: %.3f\n", r.Name, r.Network, r.Engine, r.P50MS, r.P99MS)
 		fmt.Fprintf(&b, "    accuracy: %.4f\n", r.Accuracy)

@@ -299,6 +299,9 @@ func frameFromProto(m *pb.FrameReport) (*msg.FrameReport, error) {
 	if out.Predicted, err = durationFromProto("predicted", m.GetPredicted()); err != nil {
 		return nil, err
 	}
+	if out.Lag, err = durationFromProto("lag", m.GetLag()); err != nil {
+		return nil, err
+	}
 	if out.Age, err = durationFromProto("age", m.GetAge()); err != nil {
 		return nil, err
 	}

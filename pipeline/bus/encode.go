@@ -212,6 +212,7 @@ func frameToProto(f *msg.FrameReport) (*pb.FrameReport, error) {
 		Rung:      text(f.Rung),
 		Predicted: durationToProto(f.Predicted),
 		Canary:    text(f.Canary),
+		Lag:       durationToProto(f.Lag),
 	}
 	for i, s := range f.Stages {
 		out.Stages[i] = &pb.StageTime{Stage: text(s.Stage), Took: durationToProto(s.Took)}

@@ -201,6 +201,7 @@ func genFrame() *rapid.Generator[*msg.FrameReport] {
 			Rung:      rapid.String().Draw(t, "rung"),
 			Predicted: genDuration().Draw(t, "predicted"),
 			Canary:    rapid.String().Draw(t, "canary"),
+			Lag:       genDuration().Draw(t, "lag"),
 		}
 	})
 }

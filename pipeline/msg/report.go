@@ -39,4 +39,7 @@ type FrameReport struct {
 	// Canary is the rung that was tried after the frame, which nobody waited for;
 	// mostly empty.
 	Canary string
+	// Lag is how old the picture was when the frame arrived: Age counts from Arrived
+	// less Lag. 0 where the capture time is not known.
+	Lag time.Duration
 }

@@ -33,4 +33,7 @@
 // costs time, so a later frame may be dropped as newer ones come, but none is
 // late for it. A rung that fails as a canary, or is left soon after it was
 // climbed to, is tried again after a pause that doubles.
+//
+// A rung whose network fails on three frames in a row is left, too, and tried again
+// in the same way: where the largest network is broken the others go on.
 package schedule

@@ -111,6 +111,10 @@ func (s *Scheduler) active(now time.Duration) int {
 // was after its deadline.
 func (s *Scheduler) Done(rung int, took time.Duration, late bool) { s.done(rung, took, late) }
 
+// Failed says that a network failed on the frame that was begun last. What fails
+// after it, as a tracker, is no fault of the rung: of that nobody is told.
+func (s *Scheduler) Failed(now time.Duration) { s.failed(now) }
+
 // CanaryDone says what detection took on a rung that Next named as a canary, for
 // a frame with the given time from its arrival to its deadline, or that it failed.
 func (s *Scheduler) CanaryDone(now time.Duration, rung int, took, fresh time.Duration, failed bool) {

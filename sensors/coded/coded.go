@@ -23,6 +23,7 @@ import (
 	"gocv.io/x/gocv"
 
 	"dashline/internal/avdec"
+	"dashline/internal/threads"
 	"dashline/pipeline"
 	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
@@ -113,7 +114,9 @@ type pending struct {
 
 // New opens a stream, which waits for a key picture.
 func New(o Options) (*Stream, error) {
-	dec, err := avdec.NewDecoder(o.Codec, o.MaxPixels, max(1, o.Threads))
+	var dec *avdec.Decoder
+	var err error
+	threads.Named("decode", func() { dec, err = avdec.NewDecoder(o.Codec, o.MaxPixels, max(1, o.Threads)) })
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,11 @@
 // Package timeline places what a frame report tells on the clock of its run:
 // from when to when each stage worked on the frame.
 //
-// A report says when the frame arrived, how old it was at its end, and how long
-// each stage took. It does not say how old the picture was when it arrived (its
-// lag), nor whether lanes ran beside detection or after it. Where no capture time
-// is known there is no lag, and the end is exact; else what the age has more than
-// the stages is taken to be lag.
+// A report says when the frame arrived, how old its picture was then (its lag) and
+// at its end, and how long each stage took. It does not say whether lanes ran beside
+// detection or after it. Where no capture time is known there is no lag. Reports of
+// recordings made before they told the lag have none although there was one: there,
+// what the age has more than the stages is taken to be lag.
 //
 // Invariants, for any report, also one from a hostile file:
 //   - Stages keep their length, as far as it is between 0 and an hour.
@@ -82,7 +82,7 @@ func (p *Placed) Span(stage string) Span {
 // detection.
 type Placer struct {
 	InOrder bool                     // lanes run after detection, not beside it
-	lag     map[string]time.Duration // of the latest finished frame of each camera
+	lag     map[string]time.Duration // of the latest finished frame of each camera that does not tell it
 }
 
 // Took is what a stage took according to a report, between 0 and an hour; of one
@@ -107,7 +107,7 @@ func tailOf(r *msg.FrameReport) time.Duration {
 
 // RanInOrder tells from the reports of a run whether lanes ran after detection:
 // no frame was done sooner than that takes. It is a guess where capture times are
-// known, since then the lag may be what makes frames so old.
+// known and lags are not told, since then the lag may be what makes frames so old.
 func RanInOrder(reports []*msg.FrameReport) bool {
 	both := false
 	for _, r := range reports {
@@ -116,7 +116,7 @@ func RanInOrder(reports []*msg.FrameReport) bool {
 			continue
 		}
 		both = true
-		if r.Age < Took(r, Wait)+DetectionTook(r)+Took(r, Lanes)+tailOf(r) {
+		if r.Age-told(r) < Took(r, Wait)+DetectionTook(r)+Took(r, Lanes)+tailOf(r) {
 			return false
 		}
 	}
@@ -142,11 +142,16 @@ func (p *Placer) Place(r *msg.FrameReport) Placed {
 	return out
 }
 
-// guess is the lag of a frame that does not tell: that of the camera's latest
-// that did, at most its age.
+// told is the lag that a report tells, within its age; 0: none.
+func told(r *msg.FrameReport) time.Duration {
+	return min(max(r.Lag, 0), max(r.Age, 0), latest/2)
+}
+
+// guess is the lag of a frame that was not worked on to its end: where it is not told,
+// that of the camera's latest that was, at most its age.
 func (p *Placer) guess(r *msg.FrameReport) time.Duration {
-	if r.CapturedAt.IsZero() {
-		return 0
+	if lag := told(r); lag > 0 || r.CapturedAt.IsZero() {
+		return lag
 	}
 	return min(p.lag[r.Camera], max(r.Age, 0))
 }
@@ -177,7 +182,8 @@ func (p *Placer) placeWork(out *Placed, age time.Duration) {
 		out.failed(lanes, out.Sensed+tail)
 		return
 	}
-	if !r.CapturedAt.IsZero() {
+	out.Lag = told(r)
+	if out.Lag == 0 && !r.CapturedAt.IsZero() {
 		out.Lag = max(0, out.Arrived+age-least)
 		if p.lag == nil {
 			p.lag = map[string]time.Duration{}

@@ -105,11 +105,35 @@ func TestTheLagOfADroppedFrame(t *testing.T) {
 	}
 }
 
+// A lag that is told is taken as it is, whatever the stages leave of the age, and is no
+// guess for others.
+func TestToldLag(t *testing.T) {
+	captured := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	var p timeline.Placer
+	done := msg.FrameReport{
+		Header: msg.Header{Camera: "a", CapturedAt: captured, Arrived: 100 * ms}, Lag: 12 * ms, Age: 70 * ms, Deadline: 100 * ms,
+		Outcome: msg.OnTime, Stages: stages("forward", 50),
+	}
+	// 8 ms that are in no stage passed between the networks and the end.
+	if got := p.Place(&done); got.Lag != 12*ms || got.End != 158*ms || got.Due != 188*ms {
+		t.Errorf("lag %v, end %v, due %v", got.Lag, got.End, got.Due)
+	}
+	drop := msg.FrameReport{Header: msg.Header{Camera: "a", CapturedAt: captured, Arrived: 200 * ms}, Lag: 5 * ms, Age: 38 * ms, Outcome: msg.Dropped, Stage: "admission"}
+	if got := p.Place(&drop); got.Lag != 5*ms || got.End != 233*ms {
+		t.Errorf("dropped: lag %v, end %v", got.Lag, got.End)
+	}
+	drop.Lag = time.Hour // more than its age
+	if got := p.Place(&drop); got.Lag != 38*ms || got.End != 200*ms {
+		t.Errorf("older than it says: lag %v, end %v", got.Lag, got.End)
+	}
+}
+
 func TestRanInOrder(t *testing.T) {
 	beside := &msg.FrameReport{Outcome: msg.OnTime, Age: 54 * ms, Stages: stages("forward", 50, "lanes", 30)}
 	after := &msg.FrameReport{Outcome: msg.OnTime, Age: 84 * ms, Stages: stages("forward", 50, "lanes", 30)}
 	neither := &msg.FrameReport{Outcome: msg.OnTime, Age: 54 * ms, Stages: stages("forward", 50)}
 	dropped := &msg.FrameReport{Outcome: msg.Dropped, Age: 1}
+	lagged := &msg.FrameReport{Outcome: msg.OnTime, Age: 84 * ms, Lag: 30 * ms, Stages: stages("forward", 50, "lanes", 30)}
 	for _, tt := range []struct {
 		reports []*msg.FrameReport
 		want    bool
@@ -118,6 +142,7 @@ func TestRanInOrder(t *testing.T) {
 		{[]*msg.FrameReport{neither, dropped}, false},
 		{[]*msg.FrameReport{after, neither, after}, true},
 		{[]*msg.FrameReport{after, beside, dropped}, false},
+		{[]*msg.FrameReport{lagged}, false},
 	} {
 		if got := timeline.RanInOrder(tt.reports); got != tt.want {
 			t.Errorf("%v", got)

@@ -115,7 +115,11 @@ type FrameReport struct {
 	// predicted.
 	Predicted *durationpb.Duration `protobuf:"bytes,11,opt,name=predicted,proto3" json:"predicted,omitempty"`
 	// Rung that was tried after the frame, which nobody waited for; mostly empty.
-	Canary        string `protobuf:"bytes,12,opt,name=canary,proto3" json:"canary,omitempty"`
+	Canary string `protobuf:"bytes,12,opt,name=canary,proto3" json:"canary,omitempty"`
+	// How old the picture was when the frame arrived: its age counts from its arrival
+	// less this. Absent where the capture time is not known, and before there was this
+	// field.
+	Lag           *durationpb.Duration `protobuf:"bytes,13,opt,name=lag,proto3" json:"lag,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -234,6 +238,13 @@ func (x *FrameReport) GetCanary() string {
 	return ""
 }
 
+func (x *FrameReport) GetLag() *durationpb.Duration {
+	if x != nil {
+		return x.Lag
+	}
+	return nil
+}
+
 // StageTime is the wall time that one stage spent on a frame.
 type StageTime struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -293,7 +304,7 @@ var File_dashline_v1_frames_proto protoreflect.FileDescriptor
 
 const file_dashline_v1_frames_proto_rawDesc = "" +
 	"\n" +
-	"\x18dashline/v1/frames.proto\x12\vdashline.v1\x1a\x18dashline/v1/common.proto\x1a\x1egoogle/protobuf/duration.proto\"\xdb\x03\n" +
+	"\x18dashline/v1/frames.proto\x12\vdashline.v1\x1a\x18dashline/v1/common.proto\x1a\x1egoogle/protobuf/duration.proto\"\x88\x04\n" +
 	"\vFrameReport\x12+\n" +
 	"\x06header\x18\x01 \x01(\v2\x13.dashline.v1.HeaderR\x06header\x12.\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2\x14.dashline.v1.OutcomeR\aoutcome\x12\x14\n" +
@@ -307,7 +318,8 @@ const file_dashline_v1_frames_proto_rawDesc = "" +
 	"\x04rung\x18\n" +
 	" \x01(\tR\x04rung\x127\n" +
 	"\tpredicted\x18\v \x01(\v2\x19.google.protobuf.DurationR\tpredicted\x12\x16\n" +
-	"\x06canary\x18\f \x01(\tR\x06canary\"P\n" +
+	"\x06canary\x18\f \x01(\tR\x06canary\x12+\n" +
+	"\x03lag\x18\r \x01(\v2\x19.google.protobuf.DurationR\x03lag\"P\n" +
 	"\tStageTime\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12-\n" +
 	"\x04took\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04took*r\n" +
@@ -348,12 +360,13 @@ var file_dashline_v1_frames_proto_depIdxs = []int32{
 	2, // 4: dashline.v1.FrameReport.stages:type_name -> dashline.v1.StageTime
 	5, // 5: dashline.v1.FrameReport.networks:type_name -> dashline.v1.Network
 	4, // 6: dashline.v1.FrameReport.predicted:type_name -> google.protobuf.Duration
-	4, // 7: dashline.v1.StageTime.took:type_name -> google.protobuf.Duration
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	4, // 7: dashline.v1.FrameReport.lag:type_name -> google.protobuf.Duration
+	4, // 8: dashline.v1.StageTime.took:type_name -> google.protobuf.Duration
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_dashline_v1_frames_proto_init() }
