@@ -44,7 +44,7 @@ func (m made) evidence() *Evidence {
 	e := &Evidence{Base: side("old", .5), Head: side("new", .5+m.accuracy), Delays: true, Watched: true}
 	crowd, frames := 0.0, 0
 	vary := func(x float64) float64 { return x * math.Exp(m.noise*r.NormFloat64()) }
-	block := func(head bool) Block {
+	block := func(q *Quadruple, head bool) Block {
 		crowd = .9*crowd + .1*m.crowd*r.ExpFloat64()*4*float64(r.IntN(2))
 		wait := crowd * r.Float64() * 2
 		forward, lanes, rest := vary(13), vary(11), vary(3)
@@ -54,6 +54,9 @@ func (m made) evidence() *Evidence {
 			b.Allocs = 21
 		} else if u > .93 {
 			b.Allocs, b.Bytes = 30, 9600
+		}
+		if !q.Silent { // what the bus makes, by how many messages it sends at a time
+			b.Allocs += 100 + float64(r.IntN(40))
 		}
 		if head {
 			cpu += forward * m.forward
@@ -84,9 +87,9 @@ func (m made) evidence() *Evidence {
 		first := r.IntN(2)
 		for _, s := range []int{first, 1 - first, 1 - first, first} {
 			if s == 0 {
-				q.Base = append(q.Base, block(false))
+				q.Base = append(q.Base, block(&q, false))
 			} else {
-				q.Head = append(q.Head, block(true))
+				q.Head = append(q.Head, block(&q, true))
 			}
 		}
 		e.Quadruples = append(e.Quadruples, q)
@@ -143,7 +146,7 @@ func TestJudge(t *testing.T) {
 		{"longer messages", with(func(m *made) { m.messages = 1.05 }), stats.Worse, map[string]stats.Verdict{"messages": stats.Worse}, ""},
 		{"less accurate", with(func(m *made) { m.accuracy = -.01 }), stats.Worse, map[string]stats.Verdict{"accuracy": stats.Worse}, ""},
 		{"more accurate", with(func(m *made) { m.accuracy = .01 }), stats.Better, map[string]stats.Verdict{"accuracy": stats.Better}, ""},
-		{"its own threads crowd each other", with(func(m *made) { m.wait = 8 }), stats.Worse, map[string]stats.Verdict{"frame": stats.Worse}, "lanes, forward"},
+		{"its own threads crowd each other", with(func(m *made) { m.wait = 8 }), stats.Worse, map[string]stats.Verdict{"frame": stats.Worse}, "forward, lanes"},
 		{"too noisy", with(func(m *made) { m.noise = .3 }), stats.Inconclusive, map[string]stats.Verdict{"frame": stats.Inconclusive}, ""},
 		{"too short", with(func(m *made) { m.quadruples = 8 }), stats.Inconclusive, map[string]stats.Verdict{"frame": stats.Inconclusive, "allocations": stats.Inconclusive}, ""},
 	}
@@ -158,6 +161,7 @@ func TestJudge(t *testing.T) {
 					t.Errorf("%s is %s, want %s: %+v", name, f.Verdict, want, f)
 				}
 			}
+			slices.Sort(r.Slower) // two may be alike
 			if got := strings.Join(r.Slower, ", "); got != tt.slower {
 				t.Errorf("slower: %q, want %q", got, tt.slower)
 			}
@@ -204,6 +208,49 @@ func TestProcessesHaveToAgree(t *testing.T) {
 	r := Judge(e, DefaultThresholds())
 	if f := figure(t, &r, "frame"); f.Verdict != stats.Inconclusive || !strings.Contains(f.Why, "agree") {
 		t.Errorf("%+v", f)
+	}
+}
+
+// Of rare events, chance alone is not worse.
+func TestRareEvents(t *testing.T) {
+	limits := DefaultThresholds()
+	for _, tt := range []struct {
+		base, head, frames int
+		want               stats.Verdict
+	}{
+		{0, 0, 1000, stats.Inconclusive},
+		{0, 0, 20000, stats.Same},
+		{0, 1, 1000, stats.Inconclusive},
+		{0, 7, 1000, stats.Inconclusive},
+		{0, 8, 1000, stats.Worse},
+		{8, 0, 1000, stats.Better},
+		{8, 8, 1000, stats.Inconclusive},
+		{4, 8, 1000, stats.Inconclusive},
+		{1000, 1200, 10_000_000, stats.Same}, // surely more, and by so little that it does not matter
+	} {
+		q := Quadruple{Base: []Block{{Frames: tt.frames, Done: tt.frames - tt.base}}, Head: []Block{{Frames: tt.frames, Done: tt.frames - tt.head}}}
+		f, ok := lost(&Evidence{Quadruples: []Quadruple{q}}, limits)
+		if !ok || f.Verdict != tt.want {
+			t.Errorf("%d beside %d of %d: %s, want %s", tt.head, tt.base, tt.frames, f.Verdict, tt.want)
+		}
+	}
+}
+
+// Stages share the level of one figure, and the slowest comes first.
+func TestStages(t *testing.T) {
+	e := made{quadruples: 60, noise: .01, forward: .1, seed: 2}.evidence()
+	for i := range e.Quadruples {
+		for _, b := range e.Quadruples[i].Head {
+			b.Stages["lanes"] *= 1.5
+		}
+	}
+	limits := DefaultThresholds()
+	r := Judge(e, limits)
+	if strings.Join(r.Slower, " ") != "lanes forward" {
+		t.Errorf("slower: %v", r.Slower)
+	}
+	if f := figure(t, &r, "lanes"); math.Abs(1-f.Level-(1-limits.Level)/2) > 1e-9 {
+		t.Errorf("two stages at a level of %v each", f.Level)
 	}
 }
 
