@@ -402,6 +402,20 @@ func TestChecksOfWhatDecidesNothing(t *testing.T) {
 	}
 }
 
+// A note on a pull request is for what decides: figures that a short run cannot tell
+// are none.
+func TestRemarks(t *testing.T) {
+	r := Judge(made{quadruples: 240, noise: .01, forward: .3, seed: 1}.evidence(), DefaultThresholds())
+	for _, c := range r.Remarks() {
+		if c.Name == "stalls" || c.Name == "lost" {
+			t.Errorf("%+v", c)
+		}
+	}
+	if i := slices.IndexFunc(r.Remarks(), func(c report.Check) bool { return c.Name == "forward" && c.Verdict == report.Worse }); i < 0 {
+		t.Errorf("forward is not among %+v", r.Remarks())
+	}
+}
+
 func TestReduce(t *testing.T) {
 	b := reduce(&worker.Frames{
 		Stages: []string{"forward", "lanes"},

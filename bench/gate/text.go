@@ -154,8 +154,20 @@ func table(b *strings.Builder, rows [][]string) {
 	}
 }
 
-// Checks are the figures for CI systems. What decides nothing is not worse for
-// them: it is inconclusive, and its text says what was seen.
+// Remarks are the checks that say something to who made a change: what is worse or
+// better, and what could not be told and has to be.
+func (r *Result) Remarks() []report.Check {
+	var some []report.Check
+	for i, c := range r.Checks() {
+		if f := &r.Figures[i]; f.Verdict != stats.Inconclusive && f.Blocks != Never || f.Verdict == stats.Inconclusive && f.Blocks == Unsure {
+			some = append(some, c)
+		}
+	}
+	return some
+}
+
+// Checks are the figures for CI systems, in their order. What decides nothing is
+// not worse for them: it is inconclusive, and its text says what was seen.
 func (r *Result) Checks() []report.Check {
 	var all []report.Check
 	for i := range r.Figures {

@@ -132,7 +132,7 @@ func (c *benchGateCmd) print(out streams, r *gate.Result) error {
 		if c.JSON {
 			w = out.Err
 		}
-		if err := shown.Annotate(w, r.Checks()); err != nil {
+		if err := shown.Annotate(w, r.Remarks()); err != nil {
 			return fmt.Errorf("print: %w", err)
 		}
 	}
