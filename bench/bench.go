@@ -42,9 +42,17 @@ const Factor = 5
 // how many are needed.
 const closedFrames = 500
 
-// slice is how long a subject is measured before it is another's turn: long enough
-// to be worth the change, and short enough for drift to hit all alike.
-const slice = time.Second
+// turn is how long a subject is measured before it is another's turn: short enough for
+// drift to hit all alike. A stall that is under way when a turn ends is cut off
+// there, so in open loop turns are long beside stalls.
+const (
+	turn       = 4 * time.Second
+	closedTurn = time.Second
+)
+
+// alone is how long the only subject is measured before it is asked whether that is
+// enough. It has no turns: frames go on coming.
+const alone = time.Second
 
 // warmup is how long a subject runs before anything is measured.
 const warmup = time.Second
@@ -140,12 +148,15 @@ func (o *Options) settle(first *subject) error {
 }
 
 // block is how many frames of each camera a subject is given at a time.
-func (o *Options) block(s *subject) int {
-	rate := o.Plan.Rate
-	if o.Closed {
-		rate = 1000 / s.work
+func (o *Options) block(s *subject, subjects int) int {
+	rate, long := o.plan(s).Rate, turn
+	switch {
+	case o.Closed:
+		rate, long = 1000/s.work, closedTurn
+	case subjects == 1:
+		long = alone
 	}
-	n := int(math.Ceil(rate * slice.Seconds()))
+	n := int(math.Ceil(rate * long.Seconds()))
 	if o.Plan.Scenario == load.Burst {
 		n = (n + o.Plan.Burst - 1) / o.Plan.Burst * o.Plan.Burst
 	}
@@ -173,7 +184,7 @@ func measure(o *Options, subjects []*subject) error {
 				seen += len(s.frames)
 			}
 			o.show("measuring", min(seen, total), total)
-			if err := s.measure(o, round); err != nil {
+			if err := s.measure(o, len(subjects), round); err != nil {
 				return err
 			}
 		}

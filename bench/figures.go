@@ -61,8 +61,8 @@ func (s *subject) report(o *Options) report.Subject {
 	r.Frame = distribution(work, nil)
 	r.Forward = distribution(s.column(pipeline.StageForward), nil)
 	r.Stages = s.stageTimes()
-	if s.wall > 0 {
-		r.Throughput = 1000 * float64(len(age)) / s.wall
+	if s.length > 0 {
+		r.Throughput = float64(len(age)) / s.length
 	}
 	r.CPU, r.Allocations = middle(s.cpu), middle(s.allocs)
 	if n := len(s.cpu); n < fewTurns {

@@ -98,25 +98,26 @@ func TestVerdictIsSeldomWrong(t *testing.T) {
 
 func TestAnswered(t *testing.T) {
 	inf := math.Inf(1)
-	f := func(camera int, due, age float64, outcome string) worker.Frame {
-		return worker.Frame{Camera: camera, Due: due, Age: age, Outcome: outcome}
+	f := func(camera int, due, age float64, outcome string) frame {
+		return frame{camera: camera, at: due / 1000, age: age, outcome: outcome}
 	}
 	tests := []struct {
 		name   string
-		frames []worker.Frame
+		frames []frame
 		want   []float64 // in the order in which they were due
 	}{
-		{"each by itself", []worker.Frame{f(0, 0, 10, "on_time"), f(0, 33, 12, "late")}, []float64{10, 12}},
-		{"a dropped one by the next", []worker.Frame{f(0, 33, 0, "dropped"), f(0, 0, 50, "on_time"), f(0, 66, 10, "on_time")}, []float64{50, 43, 10}},
-		{"not by an older one", []worker.Frame{f(0, 0, 100, "late"), f(0, 33, 0, "dropped")}, []float64{100, inf}},
-		{"not by another camera's", []worker.Frame{f(0, 0, 0, "failed"), f(1, 33, 10, "on_time")}, []float64{inf, 10}},
-		{"a newer one was sooner", []worker.Frame{f(0, 0, 90, "on_time"), f(0, 33, 10, "on_time")}, []float64{43, 10}},
+		{"each by itself", []frame{f(0, 0, 10, "on_time"), f(0, 33, 12, "late")}, []float64{10, 12}},
+		{"a dropped one by the next", []frame{f(0, 33, 0, "dropped"), f(0, 0, 50, "on_time"), f(0, 66, 10, "on_time")}, []float64{50, 43, 10}},
+		{"not by an older one", []frame{f(0, 0, 100, "late"), f(0, 33, 0, "dropped")}, []float64{100, inf}},
+		{"not by another camera's", []frame{f(0, 0, 0, "failed"), f(1, 33, 10, "on_time")}, []float64{inf, 10}},
+		{"a newer one was sooner", []frame{f(0, 0, 90, "on_time"), f(0, 33, 10, "on_time")}, []float64{43, 10}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			answer(tt.frames)
 			var got []float64
-			for _, a := range answered(tt.frames) {
-				got = append(got, a.answer)
+			for _, f := range tt.frames {
+				got = append(got, math.Round(f.answer*1e6)/1e6)
 			}
 			if !slices.Equal(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
@@ -145,5 +146,27 @@ func TestGoalCheck(t *testing.T) {
 				t.Errorf("got %v, want %q in it", err, tt.want)
 			}
 		})
+	}
+}
+
+// TestHeld sees that a frame which is dropped at the end of a block is answered by the
+// next block where that follows at once, and by none where there is a gap.
+func TestHeld(t *testing.T) {
+	for _, more := range []bool{true, false} {
+		o := &Options{Goal: *goal()}
+		s := &subject{trial: newTrial(&o.Goal, 1)}
+		s.take(o, &worker.Frames{Span: 66, Frames: []worker.Frame{{Due: 33, Age: 10, Outcome: "on_time"}, {Due: 66, Outcome: "dropped"}}}, more)
+		s.take(o, &worker.Frames{Span: 33, Frames: []worker.Frame{{Due: 33, Age: 10, Outcome: "on_time"}}}, false)
+		got := []float64{}
+		for _, f := range s.frames {
+			got = append(got, math.Round(f.answer*1e6)/1e6)
+		}
+		want := []float64{10, 43, 10}
+		if !more {
+			want[1] = math.Inf(1)
+		}
+		if !slices.Equal(got, want) || len(s.trial.missed) != 3 {
+			t.Errorf("more %v: answers %v, want %v", more, got, want)
+		}
 	}
 }

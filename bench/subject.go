@@ -31,9 +31,9 @@ type subject struct {
 	trial  *trial
 	stages []string
 	frames []frame
+	held   []frame   // that were not answered in their block, and may be in the next
 	cpu    []float64 // ms a frame, of each block
-	begun  float64   // s from the first block to the newest, by the blocks' own time
-	wall   float64   // ms of all blocks
+	length float64   // s of all blocks, one after the other
 	allocs []float64 // a frame, of each silent block
 	ended  *worker.Ended
 	right  *worker.Right
@@ -41,6 +41,7 @@ type subject struct {
 
 // frame is what was seen of one.
 type frame struct {
+	camera int
 	at     float64 // s, when it was due, with blocks one after the other
 	age    float64 // ms; of a published frame
 	answer float64 // ms until it or a newer one was published; +Inf: neither was
@@ -135,26 +136,28 @@ func (s *subject) done(o *Options) bool {
 	return len(s.frames) >= o.Frames || !o.Closed && s.trial.certain()
 }
 
-// measure runs one block.
-func (s *subject) measure(o *Options, round uint64) error {
-	n := min(o.block(s), (o.Frames-len(s.frames)+o.Plan.Cameras-1)/o.Plan.Cameras)
-	a, err := s.ask(worker.Order{Block: &worker.Block{Plan: o.plan(s), Frames: n, Seed: o.Seed<<20 ^ round}})
+// measure runs one block, of so many subjects.
+func (s *subject) measure(o *Options, subjects int, round uint64) error {
+	n := min(o.block(s, subjects), (o.Frames-len(s.frames)-len(s.held)+o.Plan.Cameras-1)/o.Plan.Cameras)
+	a, err := s.ask(worker.Order{Block: &worker.Block{Plan: o.plan(s), Frames: n, Seed: o.Seed<<20 ^ round, Continue: subjects == 1 && round > 1}})
 	if err != nil {
 		return err
 	}
-	s.take(o, a.Block)
+	seen := len(s.frames) + len(s.held) + len(a.Block.Frames)
+	s.take(o, a.Block, subjects == 1 && !o.Closed && seen < o.Frames)
 	return nil
 }
 
-// take adds a block's frames to those seen.
-func (s *subject) take(o *Options, b *worker.Frames) {
+// take adds a block's frames to those seen. more says that the next block follows it
+// without a gap.
+func (s *subject) take(o *Options, b *worker.Frames, more bool) {
 	columns := s.columns(b.Stages)
-	fresh := make([]frame, 0, len(b.Frames))
-	for _, f := range answered(b.Frames) {
+	fresh := s.held
+	for _, f := range b.Frames {
 		if f.Outcome == string(msg.Dropped) && f.Reason == schedule.Rate {
 			continue // nobody wanted it
 		}
-		g := frame{at: s.begun + f.Due/1000, age: f.Age, answer: f.answer, work: f.Work, outcome: f.Outcome, stage: f.Stage, reason: f.Reason,
+		g := frame{camera: f.Camera, at: s.length + f.Due/1000, age: f.Age, work: f.Work, outcome: f.Outcome, stage: f.Stage, reason: f.Reason,
 			stages: make([]float64, len(s.stages))}
 		for i := range g.stages {
 			g.stages[i] = -1
@@ -164,14 +167,25 @@ func (s *subject) take(o *Options, b *worker.Frames) {
 				g.stages[columns[i]] = took
 			}
 		}
-		if !o.Closed {
-			s.trial.add(f.Outcome != string(msg.OnTime), f.answer > float64(o.Goal.Deadline)/1e6)
-		}
 		fresh = append(fresh, g)
 	}
-	s.frames = append(s.frames, fresh...)
-	s.begun += b.Wall / 1000
-	s.wall += b.Wall
+	s.held = nil
+	answer(fresh)
+	for _, f := range fresh {
+		if more && math.IsInf(f.answer, 1) {
+			s.held = append(s.held, f)
+			continue
+		}
+		if !o.Closed {
+			s.trial.add(f.outcome != string(msg.OnTime), f.answer > float64(o.Goal.Deadline)/1e6)
+		}
+		s.frames = append(s.frames, f)
+	}
+	took := b.Span
+	if o.Closed {
+		took = b.Wall
+	}
+	s.length += took / 1000
 	s.cpu = append(s.cpu, b.CPU/float64(max(1, len(b.Frames))))
 }
 
@@ -187,36 +201,27 @@ func (s *subject) columns(names []string) []int {
 	return at
 }
 
-// answer is a frame with the time until it was answered.
-type answer struct {
-	worker.Frame
-	answer float64
-}
-
-// answered returns a block's frames in the order in which they were due, with the
-// time until each or a newer one of its camera was published.
-func answered(frames []worker.Frame) []answer {
-	all := make([]answer, len(frames))
-	for i, f := range frames {
-		all[i] = answer{f, math.Inf(1)}
-	}
-	slices.SortStableFunc(all, func(a, b answer) int {
-		return cmp.Or(cmp.Compare(a.Due, b.Due), cmp.Compare(a.Camera, b.Camera))
+// answer brings frames into the order in which they were due, and sets the time
+// until each or a newer one of its camera was published.
+func answer(all []frame) {
+	slices.SortStableFunc(all, func(a, b frame) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.camera, b.camera))
 	})
 	soonest := map[int]float64{} // of each camera, when the soonest of the later frames was published
-	for i, f := range slices.Backward(all) {
-		at, ok := soonest[f.Camera]
-		if f.Outcome == string(msg.OnTime) || f.Outcome == string(msg.Late) {
-			if own := f.Due + f.Age; !ok || own < at {
+	for i := range slices.Backward(all) {
+		f := &all[i]
+		at, ok := soonest[f.camera]
+		if f.published() {
+			if own := f.at + f.age/1000; !ok || own < at {
 				at, ok = own, true
 			}
 		}
+		f.answer = math.Inf(1)
 		if ok {
-			soonest[f.Camera] = at
-			all[i].answer = at - f.Due
+			soonest[f.camera] = at
+			f.answer = 1000 * (at - f.at)
 		}
 	}
-	return all
 }
 
 // silentFrames is how many frames allocations are counted over, at a time.

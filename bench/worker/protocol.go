@@ -77,6 +77,9 @@ type Block struct {
 	load.Plan
 	Frames int    `json:"frames"`
 	Seed   uint64 `json:"seed"`
+	// Continue begins where the block before this one ended, however long that is ago: what
+	// the last of its frames took counts against those that were due meanwhile.
+	Continue bool `json:"continue,omitempty"`
 	// Silent publishes nothing, so that what is allocated is the pipeline's alone: what
 	// the bus allocates depends on how many messages it sends at a time.
 	Silent bool `json:"silent,omitempty"`
@@ -88,6 +91,7 @@ type Frames struct {
 	Stages []string `json:"stages"`
 	Frames []Frame  `json:"frames"`
 	Wall   float64  `json:"wall_ms"` // from its begin until the last frame was done
+	Span   float64  `json:"span_ms"` // from its begin to its last arrival
 	CPU    float64  `json:"cpu_ms"`  // processor time of the process
 	Allocs uint64   `json:"allocs"`  // on Go's heap
 	Bytes  uint64   `json:"alloc_bytes"`

@@ -140,9 +140,9 @@ func (s *shutter) launch(c *camera, seq uint64, due time.Time, lag time.Duration
 	c.flights[seq%inFlight] = flight{seq, due, lag, true}
 }
 
-// start begins a block: due has the times of each camera.
-func (s *shutter) start(due [][]time.Duration) *block {
-	b := &block{done: make(chan struct{}), again: make([]int, len(due))}
+// start begins a block: due has the times of each camera, since begin.
+func (s *shutter) start(due [][]time.Duration, begin time.Time) *block {
+	b := &block{begin: begin, done: make(chan struct{}), again: make([]int, len(due))}
 	for _, d := range due {
 		b.left += len(d)
 	}
@@ -151,7 +151,6 @@ func (s *shutter) start(due [][]time.Duration) *block {
 	b.names = make([]string, 0, maxStages)
 	s.mu.Lock()
 	s.block = b
-	b.begin = time.Now()
 	s.mu.Unlock()
 	for i, c := range s.cameras {
 		if s.closed {

@@ -97,6 +97,7 @@ type prepared struct {
 	shutter *shutter
 	memory  runtime.MemStats // of read, kept so that it is not allocated in a block
 	valve   *valve
+	next    time.Time // where the newest block ended, by its arrivals
 	stop    context.CancelFunc
 	ended   chan struct{} // closed when the session's Run has returned
 	summary session.Summary
@@ -179,7 +180,12 @@ func (p *prepared) run(ctx context.Context, o *Block) (*Frames, error) {
 		return nil, err
 	}
 	begin := time.Now()
-	b := p.shutter.start(due)
+	from := begin
+	if o.Continue && !p.next.IsZero() {
+		from = p.next
+	}
+	p.next = from.Add(due[0][o.Frames-1])
+	b := p.shutter.start(due, from)
 	select {
 	case <-b.done:
 	case <-p.ended:
@@ -196,7 +202,7 @@ func (p *prepared) run(ctx context.Context, o *Block) (*Frames, error) {
 		b.frames[i].Stages = b.frames[i].Stages[:len(b.names)]
 	}
 	return &Frames{
-		Stages: b.names, Frames: b.frames, Wall: millis(wall), CPU: millis(after.cpu - before.cpu),
+		Stages: b.names, Frames: b.frames, Wall: millis(wall), Span: millis(due[0][o.Frames-1]), CPU: millis(after.cpu - before.cpu),
 		Allocs: after.allocs - before.allocs, Bytes: after.bytes - before.bytes, GCs: after.collections - before.collections,
 	}, nil
 }
