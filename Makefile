@@ -19,7 +19,7 @@ ORACLES := model/quantize/testdata/oracles/ranges.py testdata/oracles/detect.py 
 # Go stamps the version from git, where git can read this folder.
 BUILDVCS := $(shell git status >/dev/null 2>&1 && echo auto || echo false)
 
-.PHONY: help run test build setup lint fuzz soak bench coverage cameras deadline overload replays beside-python beside-loop omission forms prune-study cuda-link oracles drives train train-data train-smoke generate clean
+.PHONY: help run test build setup lint fuzz soak bench coverage cameras deadline overload replays gate-campaign beside-python beside-loop omission forms prune-study cuda-link oracles drives train train-data train-smoke generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ overload: build ## offer a live run five times its capacity for a minute, and pr
 
 replays: build ## replay a recorded run REPLAYS times (default 20) under load on 1, 2 and 8 cores, and compare byte by byte (3 minutes)
 	scripts/replays
+
+gate-campaign: build ## measure how often the gate is wrong and what it finds: 400 runs of 55 s (GATE_AA=, GATE_RUNS=, GATE_TIME= for fewer)
+	scripts/gate-campaign
 
 beside-python: build ## print frames a second beside a plain Python loop over the same video (5 minutes)
 	scripts/beside-python

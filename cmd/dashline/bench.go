@@ -22,12 +22,14 @@ import (
 
 type benchCmd struct {
 	Run    benchRunCmd    `cmd:"" default:"withargs" help:"Measure latency under load, and say how sure that is (the default)."`
+	Gate   benchGateCmd   `cmd:"" help:"Compare two builds on this machine, and say which figures became worse."`
 	Worker benchWorkerCmd `cmd:"" hidden:"" help:"Be measured: follow orders on standard input."`
 }
 
 func (benchCmd) Help() string {
 	return `Examples:
   dashline bench                                         the default drive, at its own rate
+  dashline bench gate --base main                        did this build become slower than that branch?
   dashline bench run --help                              all there is to say about it
 
 Exit codes: see each.`
