@@ -11,7 +11,8 @@
 //   - Between blocks a worker does nothing: its frames are read, and wait.
 //   - A block's figures are of its frames alone, each counted from the moment at
 //     which it was due and not from when the worker got to it.
-//   - Nothing of the measuring is allocated while a block runs.
+//   - While a block's frames run the measuring allocates nothing; a few objects when it
+//     begins and ends are counted to it.
 package worker
 
 import (
