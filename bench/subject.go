@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"dashline/bench/load"
 	"dashline/bench/worker"
@@ -88,28 +89,45 @@ func (s *subject) open(ctx context.Context, o *Options) (err error) {
 	return nil
 }
 
-// warm runs frames that do not count, and sees what a frame takes.
+// warm runs frames that do not count, and sees what a frame takes: some first, and
+// then as many as there is time for.
 func (s *subject) warm(o *Options) error {
-	n := max(10, int(math.Ceil(s.opened.FPS*warmup.Seconds())))
+	const some = 5
 	plan := load.Plan{Scenario: load.SingleStream, Cameras: o.Plan.Cameras, Rate: min(o.Plan.Rate, s.opened.FPS)}
-	a, err := s.ask(worker.Order{Block: &worker.Block{Plan: plan, Frames: n, Seed: o.Seed}})
-	if err != nil {
-		return err
-	}
-	var work []float64
-	for _, f := range a.Block.Frames {
-		if f.Work > 0 {
-			work = append(work, f.Work)
+	for n := some; n > 0; {
+		a, err := s.ask(worker.Order{Block: &worker.Block{Plan: plan, Frames: n, Seed: o.Seed}})
+		if err != nil {
+			return err
 		}
+		var work []float64
+		for _, f := range a.Block.Frames {
+			if f.Work > 0 {
+				work = append(work, f.Work)
+			}
+		}
+		s.warmed += len(a.Block.Frames)
+		if len(work) > 0 {
+			slices.Sort(work)
+			s.work = max(work[len(work)/2], .01)
+		} else if s.work == 0 {
+			return fmt.Errorf("%s: none of %d frames could be worked on: %s", s.name, n, firstReason(a.Block.Frames))
+		}
+		if s.warmed > some*o.Plan.Cameras {
+			break
+		}
+		n = s.within(warmup, int(math.Ceil(s.opened.FPS*warmup.Seconds())))
 	}
-	if len(work) == 0 {
-		return fmt.Errorf("%s: none of %d frames could be worked on: %s", s.name, n, firstReason(a.Block.Frames))
-	}
-	slices.Sort(work)
-	s.work, s.warmed = max(work[len(work)/2], .01), len(a.Block.Frames)
 	s.trial = newTrial(&o.Goal, o.burst())
 	return nil
 }
+
+// within is how many frames can be worked on in a time, at least one and at most so
+// many.
+func (s *subject) within(d time.Duration, most int) int {
+	return max(1, min(most, int(millis(d)/s.work)))
+}
+
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 func firstReason(frames []worker.Frame) string {
 	for _, f := range frames {
@@ -224,14 +242,15 @@ func answer(all []frame) {
 	}
 }
 
-// silentFrames is how many frames allocations are counted over, at a time.
+// Allocations are counted over so many frames at most, or what two seconds have room for,
+// a few times.
 const silentFrames, silentBlocks = 60, 3
 
 // finish counts allocations, and ends the process.
 func (s *subject) finish(o *Options) error {
 	plan := load.Plan{Scenario: load.SingleStream, Cameras: o.Plan.Cameras, Rate: min(o.Plan.Rate, max(1, 1000/s.work))}
 	for i := range silentBlocks {
-		n := max(1, silentFrames/o.Plan.Cameras)
+		n := max(1, s.within(2*time.Second, silentFrames)/o.Plan.Cameras)
 		a, err := s.ask(worker.Order{Block: &worker.Block{Plan: plan, Frames: n, Seed: uint64(i), Silent: true}})
 		if err != nil {
 			return err
