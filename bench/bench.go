@@ -24,7 +24,8 @@ type Options struct {
 	Plan   load.Plan     // Rate 0: the source's own; with Overload Factor times what can be done
 	Closed bool
 	Goal   Goal
-	Frames int // of each subject, all cameras together; 0: as many as the goal needs, or 500 in closed loop
+	All    bool // measure all frames, also where the answer is certain before
+	Frames int  // of each subject, all cameras together; 0: as many as the goal needs, or 500 in closed loop
 	// Accuracy also measures how right each subject is, in peace and as the world
 	// goes on; the source has to have truth beside it.
 	Accuracy bool
@@ -201,7 +202,7 @@ func (o *Options) scenario(first *subject) report.Scenario {
 		Width: first.opened.Width, Height: first.opened.Height, Frames: o.Frames,
 	}
 	if !o.Closed {
-		s.Rate = o.Plan.Rate
+		s.Rate = o.plan(first).Rate
 	}
 	return s
 }

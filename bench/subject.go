@@ -151,7 +151,7 @@ func (o *Options) plan(s *subject) load.Plan {
 }
 
 func (s *subject) done(o *Options) bool {
-	return len(s.frames) >= o.Frames || !o.Closed && s.trial.certain()
+	return len(s.frames) >= o.Frames || !o.Closed && !o.All && s.trial.certain()
 }
 
 // measure runs one block, of so many subjects.

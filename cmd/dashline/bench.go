@@ -36,30 +36,31 @@ Exit codes: see each.`
 }
 
 type benchRunCmd struct {
-	Input    []string      `arg:"" optional:"" name:"source" help:"Video file, folder of images, recording or synth:SCENARIO; NAME=SOURCE for each of several cameras (default: the default drive)."`
-	File     config.File   `name:"config" short:"c" placeholder:"FILE" help:"YAML file with any of the keys of dashline run."`
-	Scenario string        `default:"auto" enum:"auto,single-stream,multi-stream,burst,overload,server" help:"How frames come: evenly from one or several cameras, so many at once (burst), five times as many as can be done (overload), or at random (server). auto: by the number of cameras."`
-	FPS      float64       `name:"fps" placeholder:"N" help:"Frames a second of each camera, on average (default: the source's own)."`
-	Burst    int           `default:"4" placeholder:"N" help:"Frames at once, with --scenario burst (default: ${default})."`
-	Closed   bool          `help:"The next frame comes when the one before is done: service times alone, which hide what a stall does to the frames that come meanwhile."`
-	Quantile string        `default:"99" placeholder:"PERCENT" help:"Share of frames whose answer, their own or a newer one's, is to be there within the deadline (default: ${default})."`
-	MissRate string        `default:"1%" placeholder:"PERCENT" help:"Share of frames that may be late, dropped or failed (default: ${default})."`
-	Level    string        `default:"95%" placeholder:"PERCENT" help:"How sure the verdict is to be (default: ${default})."`
-	Count    int           `name:"count" placeholder:"N" help:"Measure so many frames of each rung (default: as many as the goal needs; 500 with --closed)."`
-	NoRungs  bool          `help:"Measure the ladder as a whole alone, and not each rung of it too."`
-	Accuracy bool          `default:"true" negatable:"" help:"Also measure how right each is, where the source has truth beside it (default: yes)."`
-	Deadline time.Duration `placeholder:"100ms" help:"Age at which a result is useful no more (default: the configuration's)."`
-	Ladder   config.Rungs  `placeholder:"RUNG" help:"Networks from the largest to the smallest, as in dashline run."`
-	Network  string        `placeholder:"NAME" help:"Network that detects, as in dashline run --detect-network."`
-	Engine   string        `default:"" enum:",auto,opencv,ort" help:"Engine that it runs on, as in dashline run --detect-engine."`
-	Lanes    bool          `default:"true" negatable:"" help:"Look for lanes, too (default: yes)."`
-	Inject   []string      `placeholder:"FAULT" help:"Put something wrong into the pipeline on purpose, to see that it is found: forward:5% (or preprocess, decode), alloc:1, stall:10ms/1000, freeze:1s/60s."`
-	HTML     string        `name:"html" placeholder:"FILE" help:"Write the report as one page for a browser."`
-	Markdown string        `placeholder:"FILE" help:"Write the report as Markdown."`
-	GoBench  string        `name:"gobench" placeholder:"FILE" help:"Write the figures in Go's benchmark format, for benchstat."`
-	JSON     bool          `name:"json" help:"Print one JSON object (docs/bench.schema.json)."`
-	Seed     uint64        `default:"1" help:"Of the order of turns and of random arrivals (default: ${default})."`
-	Quiet    bool          `short:"q" help:"Show no progress."`
+	Input     []string      `arg:"" optional:"" name:"source" help:"Video file, folder of images, recording or synth:SCENARIO; NAME=SOURCE for each of several cameras (default: the default drive)."`
+	File      config.File   `name:"config" short:"c" placeholder:"FILE" help:"YAML file with any of the keys of dashline run."`
+	Scenario  string        `default:"auto" enum:"auto,single-stream,multi-stream,burst,overload,server" help:"How frames come: evenly from one or several cameras, so many at once (burst), five times as many as can be done (overload), or at random (server). auto: by the number of cameras."`
+	FPS       float64       `name:"fps" placeholder:"N" help:"Frames a second of each camera, on average (default: the source's own)."`
+	Burst     int           `default:"4" placeholder:"N" help:"Frames at once, with --scenario burst (default: ${default})."`
+	Closed    bool          `help:"The next frame comes when the one before is done: service times alone, which hide what a stall does to the frames that come meanwhile."`
+	Quantile  string        `default:"99" placeholder:"PERCENT" help:"Share of frames whose answer, their own or a newer one's, is to be there within the deadline (default: ${default})."`
+	MissRate  string        `default:"1%" placeholder:"PERCENT" help:"Share of frames that may be late, dropped or failed (default: ${default})."`
+	Level     string        `default:"95%" placeholder:"PERCENT" help:"How sure the verdict is to be (default: ${default})."`
+	Count     int           `name:"count" placeholder:"N" help:"Measure so many frames of each rung (default: as many as the goal needs; 500 with --closed)."`
+	EarlyStop bool          `default:"true" negatable:"" help:"End where the answer is certain, before all frames (default: yes)."`
+	NoRungs   bool          `help:"Measure the ladder as a whole alone, and not each rung of it too."`
+	Accuracy  bool          `default:"true" negatable:"" help:"Also measure how right each is, where the source has truth beside it (default: yes)."`
+	Deadline  time.Duration `placeholder:"100ms" help:"Age at which a result is useful no more (default: the configuration's)."`
+	Ladder    config.Rungs  `placeholder:"RUNG" help:"Networks from the largest to the smallest, as in dashline run."`
+	Network   string        `placeholder:"NAME" help:"Network that detects, as in dashline run --detect-network."`
+	Engine    string        `default:"" enum:",auto,opencv,ort" help:"Engine that it runs on, as in dashline run --detect-engine."`
+	Lanes     bool          `default:"true" negatable:"" help:"Look for lanes, too (default: yes)."`
+	Inject    []string      `placeholder:"FAULT" help:"Put something wrong into the pipeline on purpose, to see that it is found: forward:5% (or preprocess, decode), alloc:1, stall:10ms/1000, freeze:1s/60s."`
+	HTML      string        `name:"html" placeholder:"FILE" help:"Write the report as one page for a browser."`
+	Markdown  string        `placeholder:"FILE" help:"Write the report as Markdown."`
+	GoBench   string        `name:"gobench" placeholder:"FILE" help:"Write the figures in Go's benchmark format, for benchstat."`
+	JSON      bool          `name:"json" help:"Print one JSON object (docs/bench.schema.json)."`
+	Seed      uint64        `default:"1" help:"Of the order of turns and of random arrivals (default: ${default})."`
+	Quiet     bool          `short:"q" help:"Show no progress."`
 }
 
 func (benchRunCmd) Help() string {
@@ -152,7 +153,7 @@ func (c *benchRunCmd) options() (o bench.Options, err error) {
 	if err := cfg.Validate(); err != nil {
 		return o, err
 	}
-	o = bench.Options{Config: cfg, Rungs: !c.NoRungs, Closed: c.Closed, Frames: c.Count, Accuracy: c.Accuracy, Seed: c.Seed}
+	o = bench.Options{Config: cfg, Rungs: !c.NoRungs, Closed: c.Closed, All: !c.EarlyStop, Frames: c.Count, Accuracy: c.Accuracy, Seed: c.Seed}
 	o.Plan = load.Plan{Scenario: load.Scenario(c.Scenario), Rate: c.FPS, Burst: c.Burst}
 	if c.Scenario == "auto" {
 		o.Plan.Scenario = ""
