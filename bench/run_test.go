@@ -76,8 +76,11 @@ func TestBenchLargeNetworks(t *testing.T) {
 func TestBenchScenarios(t *testing.T) {
 	o := options(t)
 	o.Plan.Scenario = load.Overload
-	o.Goal.MissRate = .05
+	o.Goal.MissRate, o.All = .05, true
 	r := run(t, o)
+	if n := r.Subjects[0].Outcomes.Produced; n != o.Frames {
+		t.Errorf("%d frames were measured of %d", n, o.Frames)
+	}
 	if s := r.Subjects[0]; r.Verdict != report.Fail || s.Outcomes.Dropped == 0 || !strings.Contains(s.Why, "missed") {
 		t.Errorf("five times what can be done: %s (%s), %+v", r.Verdict, s.Why, s.Outcomes)
 	}
