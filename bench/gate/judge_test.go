@@ -143,7 +143,7 @@ func TestJudge(t *testing.T) {
 		{"stalls", with(func(m *made) { m.stallEvery = 40 }), stats.Worse, map[string]stats.Verdict{"stalls": stats.Worse, "frame": stats.Same}, ""},
 		{"loses frames", with(func(m *made) { m.lostEvery = 40 }), stats.Worse, map[string]stats.Verdict{"lost": stats.Worse, "frame": stats.Same}, ""},
 		{"more memory", with(func(m *made) { m.peak = 1.2 }), stats.Worse, map[string]stats.Verdict{"peak": stats.Worse}, ""},
-		{"longer messages", with(func(m *made) { m.messages = 1.05 }), stats.Worse, map[string]stats.Verdict{"messages": stats.Worse}, ""},
+		{"longer messages", with(func(m *made) { m.messages = 1.1 }), stats.Worse, map[string]stats.Verdict{"messages": stats.Worse}, ""},
 		{"less accurate", with(func(m *made) { m.accuracy = -.01 }), stats.Worse, map[string]stats.Verdict{"accuracy": stats.Worse}, ""},
 		{"more accurate", with(func(m *made) { m.accuracy = .01 }), stats.Better, map[string]stats.Verdict{"accuracy": stats.Better}, ""},
 		{"its own threads crowd each other", with(func(m *made) { m.wait = 8 }), stats.Worse, map[string]stats.Verdict{"frame": stats.Worse}, "forward, lanes"},

@@ -51,7 +51,7 @@ func short(t *testing.T) Options {
 
 // Two real workers of one build: nothing is worse, and both saw the same. With a
 // stage that takes three times as long, that stage is.
-func TestMeasure(t *testing.T) {
+func TestMeasureLargeNetworks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs two pipelines for some seconds")
 	}
