@@ -14,6 +14,7 @@ import (
 	"dashline/bench/worker"
 	"dashline/internal/config"
 	"dashline/internal/session"
+	"dashline/sensors/synth/truth"
 )
 
 // Options say what to measure.
@@ -34,6 +35,8 @@ type Options struct {
 	Faults   []worker.Fault // on purpose, in every subject
 	// Progress is told what is being done and how much of it is; nil: nobody is.
 	Progress func(what string, done, total int)
+
+	energy func() float64 // joules of the machine so far; nil: it does not tell
 }
 
 // Factor is how many times what can be done is offered in overload.
@@ -73,6 +76,9 @@ func Run(ctx context.Context, o Options) (r *report.Result, err error) {
 	began := time.Now()
 	facts := machine.Read()
 	watch := machine.Start(facts)
+	if o.energy == nil {
+		o.energy = counter()
+	}
 	for i, s := range subjects {
 		o.show("starting", i, len(subjects))
 		if err := s.open(ctx, &o); err != nil {
@@ -98,6 +104,11 @@ func Run(ctx context.Context, o Options) (r *report.Result, err error) {
 		}
 	}
 	noise := watch.Stop() // what comes now is not timed, but for what it says of itself
+	var warnings []string
+	if o.Accuracy && !judgeable(subjects[0].cfg) {
+		o.Accuracy = false
+		warnings = append(warnings, "accuracy was not measured: the source has no truth beside it")
+	}
 	if o.Accuracy {
 		for i, s := range subjects {
 			o.show("measuring accuracy", i, len(subjects))
@@ -106,7 +117,7 @@ func Run(ctx context.Context, o Options) (r *report.Result, err error) {
 			}
 		}
 	}
-	r = &report.Result{Schema: report.Schema, Machine: facts, Noise: noise, Scenario: o.scenario(subjects[0]), Seed: o.Seed}
+	r = &report.Result{Schema: report.Schema, Machine: facts, Noise: noise, Scenario: o.scenario(subjects[0]), Seed: o.Seed, Warnings: warnings}
 	if !o.Closed {
 		r.Goal = o.Goal.report()
 	}
@@ -122,6 +133,27 @@ func (o *Options) show(what string, done, total int) {
 	if o.Progress != nil {
 		o.Progress(what, done, total)
 	}
+}
+
+// counter counts the machine's energy; nil where it does not tell.
+func counter() func() float64 {
+	e, err := machine.OpenEnergy()
+	if err != nil {
+		return nil
+	}
+	return func() float64 {
+		joules, err := e.Joules()
+		if err != nil { // it told before: what is missing must not look like a figure
+			return math.NaN()
+		}
+		return joules
+	}
+}
+
+// judgeable says that there is truth to measure accuracy by, of the first camera.
+func judgeable(cfg config.Config) bool {
+	_, ok := truth.Beside(session.Alone(cfg)[0].Source)
+	return ok
 }
 
 // settle decides what was left open until a source was seen.

@@ -68,6 +68,9 @@ func (s *subject) report(o *Options) report.Subject {
 	if n := len(s.cpu); n < fewTurns {
 		r.Notes = append(r.Notes, fmt.Sprintf("its processor time has the range of %d turns, which are too few for an interval", n))
 	}
+	if s.ran > 0 && !math.IsNaN(s.joules) {
+		r.Joules = s.joules / float64(s.ran)
+	}
 	s.rightness(&r)
 	if o.Closed {
 		r.CDF = thin(work)

@@ -1,11 +1,15 @@
 package bench_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"dashline/bench"
 	"dashline/bench/load"
@@ -114,6 +118,38 @@ func TestBenchClosedLargeNetworks(t *testing.T) {
 	open, closed := slow(false), slow(true)
 	if closed < 1 || open < closed+3 {
 		t.Errorf("%d frames are slow in open loop, %d in closed", open, closed)
+	}
+}
+
+// TestBenchWithoutTruth measures a video that nothing is known of: all but accuracy.
+func TestBenchWithoutTruth(t *testing.T) {
+	o := options(t)
+	film, err := os.ReadFile(o.Config.Source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Config.Source, o.Accuracy, o.Frames = filepath.Join(t.TempDir(), "drive.mp4"), true, 10
+	if err := os.WriteFile(o.Config.Source, film, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := run(t, o)
+	if r.Subjects[0].Accuracy != nil || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "no truth") {
+		t.Errorf("accuracy %+v, warnings %q", r.Subjects[0].Accuracy, r.Warnings)
+	}
+	var text bytes.Buffer
+	if err := report.JSON(&text, r); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := jsonschema.NewCompiler().Compile(filepath.Join(testkit.Root(), "docs", "bench.schema.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := jsonschema.UnmarshalJSON(&text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(value); err != nil {
+		t.Error(err)
 	}
 }
 

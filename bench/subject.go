@@ -36,6 +36,8 @@ type subject struct {
 	cpu    []float64 // ms a frame, of each block
 	length float64   // s of all blocks, one after the other
 	allocs []float64 // a frame, of each silent block
+	joules float64   // of the whole machine while its blocks ran
+	ran    int       // frames of these
 	ended  *worker.Ended
 	right  *worker.Right
 }
@@ -94,7 +96,7 @@ func (s *subject) open(ctx context.Context, o *Options) (err error) {
 func (s *subject) warm(o *Options) error {
 	const some = 5
 	plan := load.Plan{Scenario: load.SingleStream, Cameras: o.Plan.Cameras, Rate: min(o.Plan.Rate, s.opened.FPS)}
-	for n := some; n > 0; {
+	for n := some; ; {
 		a, err := s.ask(worker.Order{Block: &worker.Block{Plan: plan, Frames: n, Seed: o.Seed}})
 		if err != nil {
 			return err
@@ -157,9 +159,17 @@ func (s *subject) done(o *Options) bool {
 // measure runs one block, of so many subjects.
 func (s *subject) measure(o *Options, subjects int, round uint64) error {
 	n := min(o.block(s, subjects), (o.Frames-len(s.frames)-len(s.held)+o.Plan.Cameras-1)/o.Plan.Cameras)
+	before := 0.0
+	if o.energy != nil {
+		before = o.energy()
+	}
 	a, err := s.ask(worker.Order{Block: &worker.Block{Plan: o.plan(s), Frames: n, Seed: o.Seed<<20 ^ round, Continue: subjects == 1 && round > 1}})
 	if err != nil {
 		return err
+	}
+	if o.energy != nil {
+		s.joules += o.energy() - before
+		s.ran += len(a.Block.Frames)
 	}
 	seen := len(s.frames) + len(s.held) + len(a.Block.Frames)
 	s.take(o, a.Block, subjects == 1 && !o.Closed && seen < o.Frames)

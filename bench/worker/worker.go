@@ -114,6 +114,9 @@ func parse(protocol int, text string) (cfg config.Config, err error) {
 	}
 	cfg.Quiet, cfg.Save, cfg.Trace, cfg.Misses.Dir, cfg.Metrics.Listen, cfg.Record = true, "", "", "", "", ""
 	cfg.Frames, cfg.Duration, cfg.Deterministic = 0, 0, false
+	// What is measured is told nobody: a vehicle's bus is not to hear of a bench, and
+	// workers of one configuration would be in each other's way on one port.
+	cfg.NATS.URL, cfg.NATS.Port = "", 0
 	return cfg, nil
 }
 

@@ -59,9 +59,10 @@ func (s *serve) open(o Open) *Opened {
 	return a.Opened
 }
 
-// quick is a configuration that takes little time.
+// quick is a configuration that takes little time. There is no such server as it names:
+// a worker tells a server of its own alone.
 func quick() string {
-	return "source: " + testkit.Root() + "/testdata/drives/cut-in.mp4\ndetect: {network: dashline-tiny, threads: 1}\nlanes: {enabled: false}\nmeasure: 0s\n"
+	return "source: " + testkit.Root() + "/testdata/drives/cut-in.mp4\ndetect: {network: dashline-tiny, threads: 1}\nlanes: {enabled: false}\nmeasure: 0s\nnats: {url: 'nats://127.0.0.1:1'}\n"
 }
 
 var evenly = load.Plan{Scenario: load.SingleStream, Rate: 200}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -110,7 +109,7 @@ func (c *benchRunCmd) Run(ctx context.Context, out streams) error {
 		}
 	}
 	if c.JSON {
-		err = json.NewEncoder(out.Out).Encode(r)
+		err = shown.JSON(out.Out, r)
 	} else {
 		err = shown.Text(out.Out, r)
 	}
