@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"dashline/infer"
 	"dashline/infer/engine"
 	"dashline/infer/preprocess"
 	"dashline/internal/config"
@@ -85,7 +84,6 @@ func parts(b *testing.B, cfg config.Config) (decode, forward float64) {
 		lease.Release()
 		_ = pool.Close(context.Background())
 	}()
-	outputs := infer.NewOutputs(net.Info())
 
 	// Each part alone: a decoder with threads of its own works ahead while
 	// something else runs, and would seem to cost next to nothing.
@@ -105,7 +103,7 @@ func parts(b *testing.B, cfg config.Config) (decode, forward float64) {
 	}
 	start = time.Now()
 	for range n {
-		if err := net.Forward(outputs); err != nil {
+		if _, err := net.Forward(); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -186,7 +186,7 @@ func TestNewDecoder(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got := decode(infer.NewOutputs(info), 0.3, nil); len(got) != 0 {
+				if got := decode(zeros(info), 0.3, nil); len(got) != 0 {
 					t.Errorf("outputs of zeros decode to %v", got)
 				}
 				return
@@ -203,11 +203,20 @@ func TestNewDecoder(t *testing.T) {
 	}
 }
 
+// zeros are outputs as a network of that kind has them.
+func zeros(in infer.Info) [][]float32 {
+	out := make([][]float32, len(in.Outputs))
+	for i, t := range in.Outputs {
+		out[i] = make([]float32, t.Len())
+	}
+	return out
+}
+
 // TestNanoDetOutputOrder decodes the same numbers with the outputs in another
 // order.
 func TestNanoDetOutputOrder(t *testing.T) {
 	d, info := described("nanodet")
-	outputs := infer.NewOutputs(info)
+	outputs := zeros(info)
 	outputs[0][1*3+2] = 0.9 // stride 32, cell 1
 	outputs[2][5*3+1] = 0.8 // stride 8, cell 5
 	want := []candidate{
@@ -235,7 +244,7 @@ func TestYOLOHeads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outputs := infer.NewOutputs(info)
+	outputs := zeros(info)
 	copy(outputs[0][5*8:], []float32{0.5, 0.5, 0.5, 0.5, 1, 0.9, 0, 0})
 	copy(outputs[1][2*8:], []float32{0.5, 0.5, 0.25, 0.25, 1, 0, 0, 0.8})
 	check(t, decode(outputs, 0.3, nil), []candidate{

@@ -67,7 +67,7 @@ func (o Options) checked() (Options, error) {
 // Timing is the wall time of the parts of one Detect.
 type Timing struct {
 	Preprocess time.Duration // picture to network input
-	Forward    time.Duration // the engine alone, copying its outputs included
+	Forward    time.Duration // the engine alone
 	Decode     time.Duration // outputs to detections, suppression included
 }
 
@@ -80,7 +80,7 @@ type Detector struct {
 	labels []string
 	by     msg.Network
 
-	outputs    [][]float32
+	outputs    [][]float32 // the network's, of the last picture
 	candidates []candidate
 }
 
@@ -103,8 +103,7 @@ func New(net infer.Network, d *catalog.Network, opt Options) (*Detector, error) 
 	}
 	return &Detector{
 		net: net, pre: pre, decode: decode, opt: opt, labels: d.Classes,
-		by:      msg.Network{Name: info.Name, Engine: info.Engine, Requested: string(info.Requested), Backend: string(info.Backend)},
-		outputs: infer.NewOutputs(info),
+		by: msg.Network{Name: info.Name, Engine: info.Engine, Requested: string(info.Requested), Backend: string(info.Backend)},
 	}, nil
 }
 
@@ -128,7 +127,7 @@ func (d *Detector) Detect(img gocv.Mat, dst []msg.Detection) ([]msg.Detection, T
 	}
 
 	start = time.Now()
-	err = d.net.Forward(d.outputs)
+	d.outputs, err = d.net.Forward()
 	t.Forward = time.Since(start)
 	if err != nil {
 		return dst, t, err
@@ -150,12 +149,13 @@ func (d *Detector) Detect(img gocv.Mat, dst []msg.Detection) ([]msg.Detection, T
 	return dst, t, nil
 }
 
-// Outputs are the network's outputs and the numbers that it gave for the last
-// picture, before anything is decided on them; zeros before the first. They are
-// borrowed until the next Detect.
-func (d *Detector) Outputs() (of []infer.Tensor, values [][]float32) {
-	return d.net.Info().Outputs, d.outputs
-}
+// Outputs say what the network puts out.
+func (d *Detector) Outputs() []infer.Tensor { return d.net.Info().Outputs }
+
+// Values are the numbers that the network put out for the last picture, before
+// anything is decided on them; none before the first. They are borrowed until the
+// next Detect or Close.
+func (d *Detector) Values() [][]float32 { return d.outputs }
 
 // Close closes the network and frees the preprocessor. It is safe to call twice.
 func (d *Detector) Close() error {

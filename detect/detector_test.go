@@ -44,15 +44,10 @@ type fake struct {
 	closed int
 }
 
-func (f *fake) Input() []float32 { return f.input }
-func (f *fake) Info() infer.Info { return f.info }
-func (f *fake) Close() error     { f.closed++; return nil }
-func (f *fake) Forward(out [][]float32) error {
-	for i := range out {
-		copy(out[i], f.output[i])
-	}
-	return f.err
-}
+func (f *fake) Input() []float32              { return f.input }
+func (f *fake) Info() infer.Info              { return f.info }
+func (f *fake) Close() error                  { f.closed++; return nil }
+func (f *fake) Forward() ([][]float32, error) { return f.output, f.err }
 
 // newFake is a [yolo] network of 64x32 with one head of four rows, two classes.
 func newFake() (*fake, *catalog.Network) {
@@ -66,7 +61,7 @@ func newFake() (*fake, *catalog.Network) {
 		Input:   infer.Tensor{Name: "in", Shape: []int{1, 3, 32, 64}},
 		Outputs: []infer.Tensor{{Name: "out", Shape: []int{4, 7}}},
 	}}
-	f.output = infer.NewOutputs(f.info)
+	f.output = [][]float32{make([]float32, 4*7)}
 	copy(f.output[0], []float32{
 		0.5, 0.5, 0.5, 0.5, 1, 0.6, 0,
 		0.5, 0.5, 0.5, 0.5, 1, 0, 0.9,

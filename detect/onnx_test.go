@@ -135,8 +135,8 @@ func (n network) rows(t testing.TB, net infer.Network, img gocv.Mat) [][]float32
 	if _, err := pre.Run(img, net.Input()); err != nil {
 		t.Fatal(err)
 	}
-	outputs := infer.NewOutputs(net.Info())
-	if err := net.Forward(outputs); err != nil {
+	outputs, err := net.Forward()
+	if err != nil {
 		t.Fatal(err)
 	}
 	if len(outputs) != len(n.g.Outputs) {
@@ -149,7 +149,7 @@ func (n network) rows(t testing.TB, net infer.Network, img gocv.Mat) [][]float32
 		if at := slices.IndexFunc(n.g.Outputs, func(o int) bool { return name(o) || name(n.g.Layers[o].From[0]) }); at >= 0 {
 			place = at // an engine may have an order of its own
 		}
-		rows[place] = outputs[i]
+		rows[place] = slices.Clone(outputs[i])
 		if len(tensor.Shape) == 4 {
 			rows[place] = decodeYOLO(outputs[i], n.g.Layers[n.g.Outputs[place]].Op.(*model.Yolo), tensor.Shape[2], tensor.Shape[3])
 		}
@@ -279,9 +279,8 @@ func BenchmarkEngines(b *testing.B) {
 			b.Run(name+"/"+bm.name, func(b *testing.B) {
 				net := bm.open()
 				defer net.Close()
-				out := infer.NewOutputs(net.Info())
 				for b.Loop() {
-					if err := net.Forward(out); err != nil {
+					if _, err := net.Forward(); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -60,17 +60,3 @@ func (o Options) ThreadCount() (int, error) {
 	}
 	return o.Threads, nil
 }
-
-// CheckOutputs refuses outputs that do not fit the network.
-func (in Info) CheckOutputs(outputs [][]float32) error {
-	if len(outputs) != len(in.Outputs) {
-		return &Error{Op: "forward", Network: in.Name, Err: fmt.Errorf("%d output slices for %d outputs: use NewOutputs", len(outputs), len(in.Outputs))}
-	}
-	for i, out := range outputs {
-		if out != nil && len(out) != in.Outputs[i].Len() {
-			return &Error{Op: "forward", Network: in.Name, Layer: in.Outputs[i].Name, Shape: fmt.Sprint(in.Outputs[i].Shape),
-				Err: fmt.Errorf("output slice of %d values: use NewOutputs", len(out))}
-		}
-	}
-	return nil
-}

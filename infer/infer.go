@@ -67,7 +67,7 @@ type Info struct {
 	Fallback  string  // why Backend differs from Requested; else empty
 	Threads   int
 	Input     Tensor        // 1x3xHxW
-	Outputs   []Tensor      // fixed shapes, in the order that Forward writes
+	Outputs   []Tensor      // fixed shapes, in the order that Forward gives
 	Load      time.Duration // reading and building the network
 	First     time.Duration // first forward: lazy initialisation, not inference
 }
@@ -76,10 +76,10 @@ type Info struct {
 type Network interface {
 	// Input is the network's own input buffer, planar float32 1x3xHxW.
 	Input() []float32
-	// Forward runs the network on Input and writes each output into the
-	// caller's slice of exactly Info().Outputs[i].Len() elements. A nil slice
-	// skips the copy of that output.
-	Forward(outputs [][]float32) error
+	// Forward runs the network on Input. The outputs are the network's own memory,
+	// of exactly Info().Outputs[i].Len() elements each, and borrowed until the next
+	// Forward or Close: to copy them takes as long as a layer.
+	Forward() (outputs [][]float32, err error)
 	// Info never changes after opening; First is set there.
 	Info() Info
 	// Close frees native memory. It is safe to call twice.
@@ -115,12 +115,3 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
-
-// NewOutputs allocates outputs for a network.
-func NewOutputs(in Info) [][]float32 {
-	out := make([][]float32, len(in.Outputs))
-	for i, t := range in.Outputs {
-		out[i] = make([]float32, t.Len())
-	}
-	return out
-}

@@ -53,7 +53,6 @@ type Finder struct {
 	net    infer.Network
 	by     msg.Network
 	pre    *preprocess.Preprocessor
-	out    [][]float32
 	decode decoder
 }
 
@@ -85,7 +84,6 @@ func New(net infer.Network, d *catalog.Network, opt Options) (*Finder, error) {
 			Requested: string(info.Requested), Backend: string(info.Backend),
 		},
 		pre:    pre,
-		out:    infer.NewOutputs(info),
 		decode: newDecoder(drivable, lane, opt),
 	}, nil
 }
@@ -113,13 +111,14 @@ func (f *Finder) Find(img gocv.Mat, cam *ground.Camera, dst *msg.LaneSet) (Timin
 	}
 	prepared := time.Now()
 	t.Preprocess = prepared.Sub(start)
-	if err := f.net.Forward(f.out); err != nil {
+	out, err := f.net.Forward()
+	if err != nil {
 		return t, fmt.Errorf("find lanes: %w", err)
 	}
 	forwarded := time.Now()
 	t.Forward = forwarded.Sub(prepared)
 	scaled := cam.Scale(img.Cols(), img.Rows())
-	f.decode.run(f.out, &scaled, dst)
+	f.decode.run(out, &scaled, dst)
 	dst.By = f.by
 	t.Decode = time.Since(forwarded)
 	return t, nil

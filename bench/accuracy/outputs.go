@@ -73,12 +73,14 @@ func (o *outputs) Info() infer.Info { return o.info }
 func (o *outputs) Close() error     { return nil }
 
 // Forward implements [infer.Network].
-func (o *outputs) Forward(to [][]float32) error {
-	for i := range to {
-		if len(o.values[i]) != len(to[i]) {
-			return fmt.Errorf("output %d has %d numbers, its shape needs %d", i, len(o.values[i]), len(to[i]))
-		}
-		copy(to[i], o.values[i])
+func (o *outputs) Forward() ([][]float32, error) {
+	if len(o.values) != len(o.info.Outputs) {
+		return nil, fmt.Errorf("%d outputs, the network has %d", len(o.values), len(o.info.Outputs))
 	}
-	return nil
+	for i, v := range o.values {
+		if want := o.info.Outputs[i].Len(); len(v) != want {
+			return nil, fmt.Errorf("output %d has %d numbers, its shape needs %d", i, len(v), want)
+		}
+	}
+	return o.values, nil
 }

@@ -67,9 +67,7 @@ func Verify(ctx context.Context, o Options, like string, boot ap.Bootstrap) (_ *
 		}
 		all = append(all, s)
 	}
-	ofA, valuesA := a.Outputs()
-	ofB, valuesB := b.Outputs()
-	pairs := pair(ofA, ofB)
+	pairs := pair(a.Outputs(), b.Outputs())
 	var together blocks
 	err = o.each(ctx, all, func(v *view) error {
 		from := origin{block: together.of(v)}
@@ -81,7 +79,7 @@ func Verify(ctx context.Context, o Options, like string, boot ap.Bootstrap) (_ *
 			s.keep(img, from)
 		}
 		for i := range pairs {
-			pairs[i].add(valuesA, valuesB)
+			pairs[i].add(a.Values(), b.Values())
 		}
 		return nil
 	})

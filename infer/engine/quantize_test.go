@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"dashline/infer"
 	"dashline/model"
 	"dashline/model/catalog"
 	"dashline/model/exec"
@@ -62,8 +61,8 @@ func TestQuantizedRunsNumerics(t *testing.T) {
 			net := openONNX(t, ORT, coded.Bytes(), g.Layers[g.Inputs()[0]].Shape)
 			defer net.Close()
 			copy(net.Input(), pictures[2])
-			have := infer.NewOutputs(net.Info())
-			if err := net.Forward(have); err != nil {
+			have, err := net.Forward()
+			if err != nil {
 				t.Fatal(err)
 			}
 			simulated, err := p.Simulator().Run(&exec.Scratch{}, pictures[2])

@@ -104,8 +104,8 @@ func TestWrittenOperators(t *testing.T) {
 				net := openONNX(t, run.engine, file.Bytes(), o.Shape)
 				defer net.Close()
 				copy(net.Input(), o.Image)
-				out := infer.NewOutputs(net.Info())
-				if err := net.Forward(out); err != nil {
+				out, err := net.Forward()
+				if err != nil {
 					t.Fatal(err)
 				}
 				if got := fmt.Sprint(net.Info().Outputs[0].Shape); got != fmt.Sprint(tc.Shape) {

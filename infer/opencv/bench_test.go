@@ -13,10 +13,9 @@ func BenchmarkForward(b *testing.B) {
 		for _, threads := range []int{1, 2} {
 			b.Run(fmt.Sprintf("%s/threads=%d", r.graph, threads), func(b *testing.B) {
 				n := mustOpen(b, realModel(b, r.graph), infer.Options{Threads: threads})
-				out := infer.NewOutputs(n.Info())
 				b.ReportAllocs()
 				for b.Loop() {
-					if err := n.Forward(out); err != nil {
+					if _, err := n.Forward(); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -31,12 +31,8 @@ func TestWithScoreFloor(t *testing.T) {
 func classScores(t *testing.T, m Model, o infer.Options, limit float32) (low, high int) {
 	t.Helper()
 	n := mustOpen(t, m, o)
-	out := infer.NewOutputs(n.Info())
 	fill(n.Input(), 1)
-	if err := n.Forward(out); err != nil {
-		t.Fatal(err)
-	}
-	for i, head := range out {
+	for i, head := range forward(t, n) {
 		columns := n.Info().Outputs[i].Shape[1]
 		for k, v := range head {
 			switch {

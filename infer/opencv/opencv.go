@@ -44,10 +44,11 @@ type Model struct {
 }
 
 type network struct {
-	c      *C.dl_net
-	input  []float32
-	info   infer.Info
-	errBuf []byte
+	c       *C.dl_net
+	input   []float32
+	outputs [][]float32 // of the last forward, memory of c
+	info    infer.Info
+	errBuf  []byte
 }
 
 // Open builds the network and runs it once, so that its output shapes are known
@@ -109,7 +110,8 @@ func open(m Model, o infer.Options) (*network, error) {
 		return nil, err
 	}
 	n.info.First = time.Since(start)
-	n.info.Outputs = n.outputs()
+	n.info.Outputs = n.shapes()
+	n.outputs = make([][]float32, len(n.info.Outputs))
 	n.input = unsafe.Slice((*float32)(unsafe.Pointer(C.dl_input(n.c))), n.info.Input.Len())
 	clear(n.input)
 	return n, nil
@@ -131,7 +133,7 @@ func bytesOf(b []byte) *C.uint8_t {
 	return (*C.uint8_t)(unsafe.Pointer(unsafe.SliceData(b)))
 }
 
-func (n *network) outputs() []infer.Tensor {
+func (n *network) shapes() []infer.Tensor {
 	out := make([]infer.Tensor, int(C.dl_outputs(n.c)))
 	for i := range out {
 		var shape [C.DL_MAX_DIMS]C.int
@@ -147,28 +149,18 @@ func (n *network) outputs() []infer.Tensor {
 func (n *network) Input() []float32 { return n.input }
 func (n *network) Info() infer.Info { return n.info }
 
-func (n *network) Forward(outputs [][]float32) error {
+func (n *network) Forward() ([][]float32, error) {
 	if n.c == nil {
-		return &infer.Error{Op: "forward", Network: n.info.Name, Err: errors.New("it is closed")}
-	}
-	if err := n.info.CheckOutputs(outputs); err != nil {
-		return err
+		return nil, &infer.Error{Op: "forward", Network: n.info.Name, Err: errors.New("it is closed")}
 	}
 	if C.dl_forward(n.c, n.errText(), n.errLen()) != 0 {
-		return n.fail("forward", n.info.Name)
+		return nil, n.fail("forward", n.info.Name)
 	}
-	if int(C.dl_outputs(n.c)) != len(outputs) {
-		return &infer.Error{Op: "forward", Network: n.info.Name, Err: errors.New("the number of outputs changed since opening")}
+	// Where they lie may change from one forward to the next, their shapes do not.
+	for i, o := range n.info.Outputs {
+		n.outputs[i] = unsafe.Slice((*float32)(unsafe.Pointer(C.dl_output(n.c, C.int(i)))), o.Len())
 	}
-	for i, out := range outputs {
-		if out == nil {
-			continue
-		}
-		if C.dl_copy(n.c, C.int(i), (*C.float)(unsafe.Pointer(unsafe.SliceData(out))), C.size_t(len(out)), n.errText(), n.errLen()) != 0 {
-			return n.fail("forward", n.info.Name)
-		}
-	}
-	return nil
+	return n.outputs, nil
 }
 
 func (n *network) Close() error {
@@ -176,7 +168,7 @@ func (n *network) Close() error {
 		return nil
 	}
 	C.dl_free(n.c)
-	n.c, n.input = nil, nil
+	n.c, n.input, n.outputs = nil, nil, nil
 	return nil
 }
 

@@ -23,10 +23,9 @@ func Profile(m Model, o infer.Options, forwards int) ([]infer.Step, error) {
 	}
 	defer opened.Close()
 	n := opened.(*network)
-	outputs := make([][]float32, len(n.info.Outputs)) // none is read
 	var steps []infer.Step
 	for range forwards {
-		if err := n.Forward(outputs); err != nil {
+		if _, err := n.Forward(); err != nil {
 			return nil, err
 		}
 		if steps, err = n.addProfile(steps); err != nil {

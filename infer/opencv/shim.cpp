@@ -73,7 +73,8 @@ struct dl_net {
     std::unique_ptr<Aligned> input;
     cv::Mat blob; // over input
     std::vector<cv::String> names;
-    std::vector<cv::Mat> outs; // of the last forward, memory of net
+    std::vector<cv::Mat> outs;  // of the last forward, memory of net
+    std::vector<size_t> totals; // how many values each has
     dashline::Pool pool;
 
     explicit dl_net(int threads) : pool(threads) {}
@@ -133,6 +134,13 @@ int dl_forward(dl_net *n, char *err, size_t err_len) {
             if (m.type() != CV_32F || !m.isContinuous() || m.dims < 1 || m.dims > DL_MAX_DIMS || m.total() == 0)
                 throw std::runtime_error("output " + n->names[i] + " is not a dense float32 tensor of 1 to 8 dimensions");
         }
+        if (n->totals.empty()) // the first forward
+            for (const cv::Mat &m : n->outs) n->totals.push_back(m.total());
+        if (n->totals.size() != n->outs.size()) throw std::runtime_error("the number of outputs changed since opening");
+        for (size_t i = 0; i < n->outs.size(); i++)
+            if (n->outs[i].total() != n->totals[i])
+                throw std::runtime_error("output " + n->names[i] + " has " + std::to_string(n->outs[i].total()) + " values, not " +
+                                         std::to_string(n->totals[i]) + " as at opening");
     });
 }
 
@@ -145,14 +153,7 @@ int dl_output_shape(dl_net *n, int i, int shape[DL_MAX_DIMS]) {
     return m.dims;
 }
 
-int dl_copy(dl_net *n, int i, float *dst, size_t len, char *err, size_t err_len) {
-    return guard(err, err_len, [&] {
-        const cv::Mat &m = n->outs[i];
-        if (m.total() != len)
-            throw std::runtime_error("output " + n->names[i] + " has " + std::to_string(m.total()) + " values, not " + std::to_string(len) + " as at opening");
-        std::memcpy(dst, m.ptr<float>(), len * sizeof(float));
-    });
-}
+const float *dl_output(dl_net *n, int i) { return n->outs[i].ptr<float>(); }
 
 size_t dl_profile(dl_net *n, char *text, size_t len) {
     std::string s;

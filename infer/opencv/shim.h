@@ -26,12 +26,13 @@ void dl_free(dl_net *n); // may be NULL
 float *dl_input(dl_net *n); // 1x3xHxW, 64-byte aligned, lives until dl_free
 int dl_forward(dl_net *n, char *err, size_t err_len);
 
-// After a forward: how many outputs, and each one's name and shape. dl_output
-// returns the number of dimensions.
+// After a forward: how many outputs, each one's name and shape, of which
+// dl_output_shape returns the number of dimensions, and its numbers, which live
+// until the next forward. A forward that changes a shape fails.
 int dl_outputs(dl_net *n);
 const char *dl_output_name(dl_net *n, int i);
 int dl_output_shape(dl_net *n, int i, int shape[DL_MAX_DIMS]);
-int dl_copy(dl_net *n, int i, float *dst, size_t len, char *err, size_t err_len);
+const float *dl_output(dl_net *n, int i);
 
 // dl_profile writes a line "name<TAB>kind<TAB>microseconds" for each layer of the
 // last forward. It returns how long the text is, which may be more than fits.

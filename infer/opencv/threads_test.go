@@ -52,10 +52,9 @@ func TestThreadsAreTheNetworks(t *testing.T) {
 	m := realModel(t, "yolo-fastest-1.1.cfg")
 	for _, threads := range []int{1, 2, 5} {
 		n := mustOpen(t, m, infer.Options{Threads: threads})
-		out := infer.NewOutputs(n.Info())
 		before := processorTime(t)
 		for range 20 {
-			if err := n.Forward(out); err != nil {
+			if _, err := n.Forward(); err != nil {
 				t.Fatal(err)
 			}
 		}

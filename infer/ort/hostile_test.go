@@ -23,7 +23,11 @@ func TestHostileBytes(t *testing.T) {
 			continue
 		}
 		opened++
-		_ = n.Forward(infer.NewOutputs(n.Info()))
+		if out, err := n.Forward(); err == nil {
+			for _, o := range out {
+				_ = slices.Max(o) // reads all of it
+			}
+		}
 		if err := n.Close(); err != nil {
 			t.Error(err)
 		}
@@ -32,7 +36,7 @@ func TestHostileBytes(t *testing.T) {
 	if opened == rounds {
 		t.Error("nothing was refused")
 	}
-	if err := good.Forward(infer.NewOutputs(good.Info())); err != nil {
+	if _, err := good.Forward(); err != nil {
 		t.Error(err)
 	}
 }

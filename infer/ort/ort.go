@@ -2,7 +2,7 @@
 //
 // Invariants:
 //   - Input and outputs are native buffers that belong to the network and are
-//     bound to the session once; a forward only runs and copies out.
+//     bound to the session once; a forward only runs.
 //   - Shapes are fixed at opening: batch 1, height and width of the description.
 //   - Threads belong to a session. They do not spin between operators: on two
 //     cores shared with other work spinning made forwards slower and cost half as
@@ -54,6 +54,7 @@ type network struct {
 	binding *ort.IoBinding
 	input   *buffer
 	outputs []*buffer
+	values  [][]float32 // of outputs, which Forward lends
 }
 
 // Open builds a session and runs it once. Errors are *[infer.Error]; they wrap
@@ -196,7 +197,7 @@ func (n *network) bind(name string, first ort.Value) error {
 	if err != nil {
 		return err
 	}
-	n.outputs = append(n.outputs, b)
+	n.outputs, n.values = append(n.outputs, b), append(n.values, b.data)
 	n.info.Outputs = append(n.info.Outputs, infer.Tensor{Name: name, Shape: shape})
 	return n.binding.BindOutput(name, b.tensor)
 }
@@ -210,20 +211,14 @@ func (n *network) Input() []float32 {
 	return n.input.data
 }
 
-func (n *network) Forward(outputs [][]float32) error {
+func (n *network) Forward() ([][]float32, error) {
 	if n.session == nil {
-		return &infer.Error{Op: "forward", Network: n.info.Name, Err: errors.New("it is closed")}
-	}
-	if err := n.info.CheckOutputs(outputs); err != nil {
-		return err
+		return nil, &infer.Error{Op: "forward", Network: n.info.Name, Err: errors.New("it is closed")}
 	}
 	if err := n.session.RunWithBinding(n.binding); err != nil {
-		return &infer.Error{Op: "forward", Network: n.info.Name, Err: err}
+		return nil, &infer.Error{Op: "forward", Network: n.info.Name, Err: err}
 	}
-	for i, out := range outputs {
-		copy(out, n.outputs[i].data)
-	}
-	return nil
+	return n.values, nil
 }
 
 // Close frees the session, then what it was bound to, then the environment's
@@ -243,7 +238,7 @@ func (n *network) Close() error {
 	for _, b := range append(slices.Clone(n.outputs), n.input) {
 		b.free()
 	}
-	n.binding, n.session, n.input, n.outputs = nil, nil, nil, nil
+	n.binding, n.session, n.input, n.outputs, n.values = nil, nil, nil, nil, nil
 	return errors.Join(append(errs, release())...)
 }
 

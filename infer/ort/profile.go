@@ -28,9 +28,8 @@ func Profile(m Model, o infer.Options, forwards int) ([]infer.Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	outputs := make([][]float32, len(n.Info().Outputs)) // none is read
 	for range forwards {
-		if err := n.Forward(outputs); err != nil {
+		if _, err := n.Forward(); err != nil {
 			n.Close()
 			return nil, err
 		}

@@ -76,12 +76,11 @@ func (q request) run(ctx context.Context) (*answer, error) {
 	info := n.Info()
 	a := &answer{Engine: info.Engine, Version: info.Version, Threads: info.Threads, What: q.What,
 		Load: time.Since(start) - info.First, First: info.First, Before: before.anonymous}
-	outputs := infer.NewOutputs(info)
 	enough := 2 * time.Second
 	if q.MemoryOnly {
 		enough = 0
 	}
-	if a.Forwards, err = forwards(ctx, n, outputs, enough); err != nil {
+	if a.Forwards, err = forwards(ctx, n, enough); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	after, err := settled()
@@ -98,7 +97,7 @@ func (q request) run(ctx context.Context) (*answer, error) {
 
 // forwards runs until there is enough to say how long one takes, and at least as
 // often as engines need to have all memory that they will ever need.
-func forwards(ctx context.Context, n infer.Network, outputs [][]float32, enough time.Duration) ([]time.Duration, error) {
+func forwards(ctx context.Context, n infer.Network, enough time.Duration) ([]time.Duration, error) {
 	const least, most = 5, 50
 	var all []time.Duration
 	var sum time.Duration
@@ -107,7 +106,7 @@ func forwards(ctx context.Context, n infer.Network, outputs [][]float32, enough 
 			return nil, err
 		}
 		start := time.Now()
-		if err := n.Forward(outputs); err != nil {
+		if _, err := n.Forward(); err != nil {
 			return nil, err
 		}
 		all = append(all, time.Since(start))
@@ -175,7 +174,8 @@ func (q request) warm() (infer.Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	return n, n.Forward(infer.NewOutputs(n.Info()))
+	_, err = n.Forward()
+	return n, err
 }
 
 // memory is what the kernel says of this process, in bytes.

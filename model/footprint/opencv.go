@@ -10,9 +10,9 @@ const vector = 8
 // normalisations are folded needs less: those of darknet files are not. darknet
 // says that it is read from such files, in which every activation is one layer.
 func OpenCV(g *model.Graph, darknet bool) Footprint {
-	in, out := ends(g)
-	// The program's input and the engine's; the caller's copy of the outputs.
-	f := Footprint{Buffers: 2*in + out, Fixed: opencvFixed + opencvLayer*int64(len(g.Layers))}
+	in, _ := ends(g)
+	// The program's input and the engine's; outputs are among the values.
+	f := Footprint{Buffers: 2 * in, Fixed: opencvFixed + opencvLayer*int64(len(g.Layers))}
 	for i := range g.Layers {
 		f.Weights += opencvWeights(g.Layers[i].Op)
 	}

@@ -6,8 +6,7 @@ import "dashline/model"
 // channels that its convolutions work on at once: 16 with AVX-512, 8 without.
 func ORT(g *model.Graph, block int) Footprint {
 	in, out := ends(g)
-	// Outputs are the program's buffer and the caller's copy.
-	f := Footprint{Buffers: in + 2*out, Fixed: ortFixed + ortLayer*int64(len(g.Layers))}
+	f := Footprint{Buffers: in + out, Fixed: ortFixed + ortLayer*int64(len(g.Layers))}
 	for i := range g.Layers {
 		f.Weights += ortWeights(g, i, block)
 	}
