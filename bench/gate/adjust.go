@@ -1,6 +1,10 @@
 package gate
 
-import "math"
+import (
+	"math"
+
+	"dashline/bench/stats"
+)
 
 // sample is a time of both sides, of each quadruple in which both have one.
 type sample struct {
@@ -21,6 +25,29 @@ func sampled(quadruples []Quadruple, value func(*Block) (float64, bool)) (s samp
 		s.waits = append(s.waits, (hwait-bwait)/((b+h)/2))
 	}
 	return s
+}
+
+// ratio is how many times as large as the base's head is. A process is slow or fast
+// by where its memory lies, by a per cent or so, as long as it lives: only processes
+// are independent of each other, not the blocks of one. So each round gives one
+// value, the Hodges-Lehmann estimate of its quadruples, and the interval is that of
+// these.
+func (s *sample) ratio(head []float64, level float64) stats.Interval {
+	var logs []float64
+	for begin := 0; begin < len(head); {
+		end := begin + 1
+		for end < len(head) && s.rounds[end] == s.rounds[begin] {
+			end++
+		}
+		logs = append(logs, math.Log(stats.Ratio(s.base[begin:end], head[begin:end], level).Value))
+		begin = end
+	}
+	return exponential(stats.Mean(logs, level))
+}
+
+// exponential is the interval of a ratio, of that of its logarithm.
+func exponential(iv stats.Interval) stats.Interval {
+	return stats.Interval{Low: math.Exp(iv.Low), Value: math.Exp(iv.Value), High: math.Exp(iv.High)}
 }
 
 // adjusted is the head's times with what waiting for a processor explains taken

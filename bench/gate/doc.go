@@ -6,11 +6,12 @@
 //
 //   - Blocks are a frame or a few, in quadruples base head head base or the
 //     reverse, which is drawn: drift hits both alike, and a steady one cancels out.
-//     A ratio is of one quadruple, and the interval that of signed ranks of all.
+//     A ratio is of one quadruple.
+//   - Each side runs in several processes, one after the other: two of the same
+//     build differ, by where their memory lies, so that intervals are of processes
+//     and not of blocks.
 //   - Where the kernel tells for how long threads waited for a processor, the part
 //     of a ratio that this explains is taken out, by a line through all quadruples.
-//   - Each side runs in several processes, one after the other: two of the same
-//     build differ a little, by where their memory lies.
 //   - Lanes are looked for after objects, not beside them, where the configuration
 //     leaves it open: else each side would settle it anew by measuring.
 //

@@ -29,11 +29,11 @@ func Judge(e *Evidence, t Thresholds) Result {
 	add(stalls(e, t))
 	add(lost(e, t))
 	add(timed(all, "cpu", t.CPU, t.Level, func(b *Block) (float64, bool) { return b.CPU, b.CPU > 0 }))
-	add(perProcess(e, "instructions", "", t.Instructions, func(p *Process) float64 { return p.Instructions }))
+	add(perProcess(e, "instructions", "", t.Instructions, t.Level, func(p *Process) float64 { return p.Instructions }))
 	add(allocations(e, t))
 	add(allocated(e, t))
-	add(perProcess(e, "peak", "bytes", t.Peak, func(p *Process) float64 { return p.Peak }))
-	add(perProcess(e, "messages", "bytes", t.Messages, func(p *Process) float64 { return p.Messages }))
+	add(perProcess(e, "peak", "bytes", t.Peak, t.Level, func(p *Process) float64 { return p.Peak }))
+	add(perProcess(e, "messages", "bytes", t.Messages, t.Level, func(p *Process) float64 { return p.Messages }))
 	add(accuracyOf(e, t))
 	stages := stageFigures(all, t, frame.Base)
 	r.Figures = append(r.Figures, stages...)
@@ -49,46 +49,26 @@ func timed(quadruples []Quadruple, name string, t Threshold, level float64, valu
 	if len(s.base) == 0 {
 		return Figure{}, false
 	}
-	head := s.head
-	iv := stats.Ratio(s.base, head, level)
+	iv := s.ratio(s.head, level)
 	if stats.Judge(iv, t.Margin) != stats.Worse {
-		head = s.adjusted()
-		iv = stats.Ratio(s.base, head, level)
+		iv = s.ratio(s.adjusted(), level)
 	}
 	f := Figure{
 		Name: name, Unit: "ms", Base: median(s.base), Ratio: interval(iv), Margin: t.Margin, Level: level, Blocks: t.Blocks,
 		Verdict: stats.Judge(iv, t.Margin),
 	}
 	f.Head = f.Base * iv.Value // the medians' own ratio would be another, less exact one
-	f.Why = unsure(f.Verdict, iv, t.Margin, len(s.base))
-	if (f.Verdict == stats.Worse || f.Verdict == stats.Better) && !agree(s.base, head, s.rounds, iv.Value > 1) {
-		f.Verdict, f.Why = stats.Inconclusive, "processes of the same builds do not agree"
-	}
+	f.Why = unsure(f.Verdict, iv, t.Margin, "one process of each build is too few")
 	return f, true
 }
 
-// agree says that each round by itself found a change in the same direction. A
-// process may be slow by where its memory lies; a change of the program is in each.
-func agree(base, head []float64, rounds []int, up bool) bool {
-	logs := map[int][]float64{}
-	for i, r := range rounds {
-		logs[r] = append(logs[r], math.Log(head[i]/base[i]))
-	}
-	for _, l := range logs {
-		if m := median(l); m == 0 || m > 0 != up {
-			return false
-		}
-	}
-	return true
-}
-
 // unsure says why a ratio is inconclusive.
-func unsure(v stats.Verdict, iv stats.Interval, margin float64, pairs int) string {
+func unsure(v stats.Verdict, iv stats.Interval, margin float64, tooFew string) string {
 	if v != stats.Inconclusive {
 		return ""
 	}
 	if math.IsInf(iv.High, 1) {
-		return fmt.Sprintf("%d blocks are too few", pairs)
+		return tooFew
 	}
 	// Widths go with the root of the time.
 	wide := math.Log(iv.High/iv.Low) / 2
@@ -217,7 +197,7 @@ func allocated(e *Evidence, t Thresholds) (Figure, bool) {
 		Blocks: t.Allocated.Blocks, Verdict: stats.Judge(iv, t.Allocated.Margin),
 	}
 	f.Head = f.Base * iv.Value
-	f.Why = unsure(f.Verdict, iv, t.Allocated.Margin, len(base))
+	f.Why = unsure(f.Verdict, iv, t.Allocated.Margin, fmt.Sprintf("%d blocks are too few", len(base)))
 	return f, true
 }
 
@@ -249,28 +229,25 @@ func ofDifference(iv stats.Interval, margin float64) stats.Verdict {
 	return stats.Inconclusive
 }
 
-// perProcess is a figure that each process has one of. The bounds are what rounds
-// differ by: the least and the greatest ratio.
-func perProcess(e *Evidence, name, unit string, t Threshold, value func(*Process) float64) (Figure, bool) {
-	var base, head, ratios []float64
+// perProcess is a figure that each process has one of.
+func perProcess(e *Evidence, name, unit string, t Threshold, level float64, value func(*Process) float64) (Figure, bool) {
+	var base, head, logs []float64
 	for i := range e.Rounds {
 		b, h := value(&e.Rounds[i].Base), value(&e.Rounds[i].Head)
 		if !(b > 0 && h > 0) {
 			return Figure{}, false
 		}
-		base, head, ratios = append(base, b), append(head, h), append(ratios, h/b)
+		base, head, logs = append(base, b), append(head, h), append(logs, math.Log(h/b))
 	}
 	if len(base) == 0 {
 		return Figure{}, false
 	}
-	b, h := median(base), median(head)
-	iv := stats.Interval{Low: slices.Min(ratios), Value: median(ratios), High: slices.Max(ratios)}
+	iv := exponential(stats.Mean(logs, level))
 	f := Figure{
-		Name: name, Unit: unit, Base: b, Head: h, Ratio: interval(iv), Margin: t.Margin, Blocks: t.Blocks, Verdict: stats.Judge(iv, t.Margin),
+		Name: name, Unit: unit, Base: median(base), Head: median(head), Ratio: interval(iv), Margin: t.Margin, Level: level, Blocks: t.Blocks,
+		Verdict: stats.Judge(iv, t.Margin),
 	}
-	if f.Verdict == stats.Inconclusive {
-		f.Why = "rounds differ by more than the margin"
-	}
+	f.Why = unsure(f.Verdict, iv, t.Margin, "one process of each build is too few")
 	return f, true
 }
 

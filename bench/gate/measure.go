@@ -46,12 +46,14 @@ const (
 	// then is known to half an object of about 100 blocks. For times they count as all
 	// others do: publishing takes under 1 % of a frame.
 	silentEvery = 3
-	warmup      = 10 // frames at least
-	warmupTime  = 500 * time.Millisecond
-	// roundTime is what one process of each side should have, so that starting takes
-	// a small part of it.
-	roundTime = 18 * time.Second
-	maxRounds = 8
+	warmup      = 3 // frames at least
+	warmupTime  = 150 * time.Millisecond
+	// roundTime is what one process of each side has. Few processes make intervals
+	// wide, however long they run, and many spend the time on starting: a second, and
+	// longer where networks are large.
+	roundTime   = 2500 * time.Millisecond
+	leastRounds = 4
+	mostRounds  = 16
 )
 
 // Measure runs both builds by turns. The error is why a build could not be measured;
@@ -61,8 +63,9 @@ func Measure(ctx context.Context, o Options) (*Evidence, error) {
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
-	if o.Rounds == 0 {
-		o.Rounds = min(max(int(o.Time/roundTime), 1), maxRounds)
+	settled := o.Rounds > 0
+	if !settled {
+		o.Rounds = min(max(int(o.Time/roundTime), leastRounds), mostRounds)
 	}
 	e := &Evidence{Base: Side{Name: o.Base.Name}, Head: Side{Name: o.Head.Name}, Delays: true, Watched: true}
 	if o.Every > 0 {
@@ -72,10 +75,16 @@ func Measure(ctx context.Context, o Options) (*Evidence, error) {
 		}
 	}
 	random := rand.New(rand.NewPCG(o.Seed, 0x6761_7465))
-	for i := range o.Rounds {
+	for i := 0; i < o.Rounds; i++ {
 		until := time.Now().Add(time.Until(end) / time.Duration(o.Rounds-i))
-		if err := round(ctx, o, e, i, until, random); err != nil {
+		starting, err := round(ctx, o, e, i, until, random)
+		if err != nil {
 			return nil, err
+		}
+		if i == 0 && !settled {
+			// No more than half of the time should go into starting.
+			fit := 1 + int(time.Until(end)/(2*starting))
+			o.Rounds = min(max(fit, leastRounds), o.Rounds)
 		}
 	}
 	if !e.Delays {
@@ -135,43 +144,46 @@ type pair struct {
 	watched bool
 }
 
-// round measures one process of each side until a time.
-func round(ctx context.Context, o Options, e *Evidence, number int, until time.Time, random *rand.Rand) error {
+// round measures one process of each side until a time. starting is how long it took
+// until something was measured.
+func round(ctx context.Context, o Options, e *Evidence, number int, until time.Time, random *rand.Rand) (starting time.Duration, err error) {
+	begun := time.Now()
 	o.Progress(fmt.Sprintf("round %d of %d: starting", number+1, o.Rounds))
 	p := &pair{stall: o.Stall, waits: true, watched: true}
 	defer p.close()
-	if err := p.open(ctx, o, e); err != nil {
-		return err
+	if err = p.open(ctx, o, e); err != nil {
+		return 0, err
 	}
 	frame, err := p.warm()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	p.counted = [2]int{}
 	o.Progress(fmt.Sprintf("round %d of %d: %.3g ms a frame", number+1, o.Rounds, frame.Seconds()*1e3))
 	if o.Perf != nil {
 		for i, w := range p.workers {
 			if p.perf[i], err = o.Perf.attach(ctx, w.PID()); err != nil {
-				return err
+				return 0, err
 			}
 		}
 	}
+	starting = time.Since(begun)
 	each := framesIn(blockTime, frame, 1)
 	for turn := 1; turn <= max(1, o.least) || time.Now().Before(until); turn++ {
-		q, err := p.turns(random, each, turn%silentEvery == 0)
+		q, err := p.turns(random, each, len(e.Quadruples)%silentEvery == silentEvery-1)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		q.Round = number
 		e.Quadruples = append(e.Quadruples, q)
 	}
 	r, err := p.end()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	e.Rounds = append(e.Rounds, r)
 	e.Delays, e.Watched = e.Delays && p.waits, e.Watched && p.watched
-	return nil
+	return starting, nil
 }
 
 // framesIn is how many frames fit into a time, at least so many.

@@ -25,7 +25,8 @@
 //     on accumulating data, 1969). [Sequential] holds its level however it is
 //     stopped.
 //   - Two programs are compared in blocks that ran beside each other, by ratios,
-//     since machines drift more than programs differ.
+//     since machines drift more than programs differ. Blocks of one process are not
+//     independent of each other, processes are: see [Mean].
 //   - "No significant difference" is what a noisy machine says of everything.
 //     [Same] is shown by an equivalence test, and else it is [Inconclusive].
 //

@@ -50,6 +50,11 @@ type golden struct {
 		Level float64
 		Want  [3]float64
 	} `json:"signed_ranks"`
+	Means []struct {
+		X     []float64
+		Level float64
+		Want  [3]float64
+	}
 }
 
 func readGolden(t *testing.T) (g golden) {
@@ -181,5 +186,19 @@ func TestSignedRanksAsOracle(t *testing.T) {
 				t.Errorf("%s: the ratio is %v; want exp of %v", c.Name, ratio, c.Want)
 			}
 		}
+	}
+}
+
+func TestMeanAsOracle(t *testing.T) {
+	for _, c := range readGolden(t).Means {
+		got := Mean(c.X, c.Level)
+		for i, v := range []float64{got.Low, got.Value, got.High} {
+			if !near(v, c.Want[i], 1e-9) {
+				t.Errorf("Mean of %d at %v is %v; want %v", len(c.X), c.Level, got, c.Want)
+			}
+		}
+	}
+	if got := Mean([]float64{3}, .95); got.Value != 3 || !math.IsInf(got.Low, -1) || !math.IsInf(got.High, 1) {
+		t.Errorf("of one value: %v", got)
 	}
 }

@@ -2,6 +2,8 @@ package stats
 
 import (
 	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Ratio returns how many times as large as base head is: base[i] and head[i] are
@@ -42,6 +44,32 @@ func Difference(base, head []float64, level float64) Interval {
 		diffs[i] = d[1] - d[0]
 	}
 	return signedRank(diffs, level)
+}
+
+// Mean returns the mean of x and its interval by Student's t. It is for few values
+// that are independent of each other and near normal, as what each of several
+// processes came to is, and finite: blocks of one process share where its memory lies, so that
+// more of them make it no surer than that (Kalibera and Jones, Rigorous benchmarking
+// in reasonable time, International Symposium on Memory Management 2013). Of one
+// value the bounds are infinite.
+func Mean(x []float64, level float64) Interval {
+	mustShare("a level", level)
+	mustNumbers(x)
+	n := float64(len(x))
+	sum, squares := 0.0, 0.0
+	for _, v := range x {
+		sum += v
+	}
+	centre := sum / n
+	if len(x) < 2 {
+		return Interval{math.Inf(-1), centre, math.Inf(1)}
+	}
+	for _, v := range x {
+		squares += (v - centre) * (v - centre)
+	}
+	t := distuv.StudentsT{Sigma: 1, Nu: n - 1}.Quantile((1 + level) / 2)
+	wide := t * math.Sqrt(squares/(n-1)/n)
+	return Interval{centre - wide, centre, centre + wide}
 }
 
 func paired(base, head []float64, level float64) [][2]float64 {

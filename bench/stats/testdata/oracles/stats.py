@@ -15,7 +15,8 @@ Writes stats.json beside itself:
                is none in SciPy;
   signed_ranks the Hodges-Lehmann estimate and the interval, from Walsh averages
                and all 2^n signs (n <= 14), and where there are no ties the same
-               by inverting scipy.stats.wilcoxon.
+               by inverting scipy.stats.wilcoxon;
+  means        the interval of scipy.stats.ttest_1samp.
 
 Run: python3 bench/stats/testdata/oracles/stats.py
 """
@@ -153,6 +154,15 @@ def signed_ranks():
     return out
 
 
-golden = {f.__name__: f() for f in (miss_rates, counts, betas, ranks, quantiles, quantile_intervals, frames, ljung_box, signed_ranks)}
+def means():
+    out = []
+    for n, level in [(2, .95), (4, .998), (8, .998), (12, .95), (30, .99)]:
+        x = rng.normal(.01, .02, n)
+        ci = stats.ttest_1samp(x, 0).confidence_interval(level)
+        out.append({"x": x.tolist(), "level": level, "want": [float(ci.low), float(x.mean()), float(ci.high)]})
+    return out
+
+
+golden = {f.__name__: f() for f in (miss_rates, counts, betas, ranks, quantiles, quantile_intervals, frames, ljung_box, signed_ranks, means)}
 path = pathlib.Path(__file__).with_suffix(".json")
 path.write_text(json.dumps(golden, indent=1) + "\n")
