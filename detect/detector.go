@@ -159,6 +159,7 @@ func (d *Detector) Values() [][]float32 { return d.outputs }
 
 // Close closes the network and frees the preprocessor. It is safe to call twice.
 func (d *Detector) Close() error {
+	d.outputs = nil
 	return errors.Join(d.pre.Close(), d.net.Close())
 }
 

@@ -17,7 +17,7 @@ func Judge(e *Evidence, t Thresholds) Result {
 		Base:   Build{e.Base.Name, e.Base.Version}, Head: Build{e.Head.Name, e.Head.Version},
 		Notes: slices.Clone(e.Notes),
 	}
-	r.Frames = framesOf(e.Quadruples)
+	r.Frames, r.Processes = framesOf(e.Quadruples), len(e.Rounds)
 	all := e.Quadruples
 	add := func(f Figure, ok bool) {
 		if ok {

@@ -23,14 +23,15 @@ type Result struct {
 	Figures []Figure      `json:"figures"`
 	Slower  []string      `json:"slower_stages,omitempty"` // the one that adds most comes first
 
-	Source  string        `json:"source"`
-	Frames  int           `json:"frames"` // of each side, that times are of
-	Machine machine.Facts `json:"machine"`
-	Noise   machine.Noise `json:"noise"`
-	Seed    uint64        `json:"seed"`
-	Elapsed float64       `json:"elapsed_s"`
-	Faults  []string      `json:"injected,omitempty"` // into the head
-	Notes   []string      `json:"notes,omitempty"`
+	Source    string        `json:"source"`
+	Frames    int           `json:"frames"`    // of each side, that times are of
+	Processes int           `json:"processes"` // that they ran in, of each side
+	Machine   machine.Facts `json:"machine"`
+	Noise     machine.Noise `json:"noise"`
+	Seed      uint64        `json:"seed"`
+	Elapsed   float64       `json:"elapsed_s"`
+	Faults    []string      `json:"injected,omitempty"` // into the head
+	Notes     []string      `json:"notes,omitempty"`
 }
 
 // Build is one of the two.

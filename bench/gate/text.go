@@ -19,7 +19,7 @@ func Text(w io.Writer, r *Result) error {
 	if len(r.Faults) > 0 {
 		fmt.Fprintf(&b, "injected into head: %s\n", plain.Line(strings.Join(r.Faults, ", ")))
 	}
-	fmt.Fprintf(&b, "%s, %d frames of each, %.0f s, seed %d\n\n", plain.Line(r.Source), r.Frames, r.Elapsed, r.Seed)
+	fmt.Fprintf(&b, "%s, %d frames of each in %d processes, %.0f s, seed %d\n\n", plain.Line(r.Source), r.Frames, r.Processes, r.Elapsed, r.Seed)
 	rows := [][]string{{"", "base", "head", "change", "interval", "margin", "verdict"}}
 	staged := false
 	for i := range r.Figures {

@@ -16,7 +16,7 @@ func TestBlockBootstrapSimulated(t *testing.T) {
 	n, size, resamples, least := 40, 2000, 199, .8
 	kinds := processes()[3:4]
 	if *draws > 0 {
-		n, size, resamples, least = *draws/10, 10000, 999, .92
+		n, size, resamples, least = *draws/10, 10000, 499, .92
 		kinds = processes()
 	}
 	quantiles := []float64{.5, .99, .999}
