@@ -51,7 +51,7 @@ soak: ## run for SOAK (default 10m) and see that nothing leaks and memory stays 
 bench: ## measure what a frame costs beside decoding and the networks
 	go test ./bench -run '^$$' -bench FrameCost -benchtime 5x
 
-coverage: ## see by simulation that the bench's intervals, tests and verdicts hold what they say (10 minutes)
+coverage: ## see by simulation that the bench's intervals, tests and verdicts hold what they say (15 minutes)
 	go test ./bench/stats -run Simulated -v -draws 10000 -timeout 0
 
 cameras: ## measure what RTSP adds to a frame's age, and decoding four cameras beside ffmpeg (12 minutes)
