@@ -3,6 +3,7 @@ package stats
 import (
 	"math"
 
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -55,20 +56,13 @@ func Difference(base, head []float64, level float64) Interval {
 func Mean(x []float64, level float64) Interval {
 	mustShare("a level", level)
 	mustNumbers(x)
-	n := float64(len(x))
-	sum, squares := 0.0, 0.0
-	for _, v := range x {
-		sum += v
-	}
-	centre := sum / n
 	if len(x) < 2 {
-		return Interval{math.Inf(-1), centre, math.Inf(1)}
+		return Interval{math.Inf(-1), stat.Mean(x, nil), math.Inf(1)}
 	}
-	for _, v := range x {
-		squares += (v - centre) * (v - centre)
-	}
+	n := float64(len(x))
+	centre, sd := stat.MeanStdDev(x, nil)
 	t := distuv.StudentsT{Sigma: 1, Nu: n - 1}.Quantile((1 + level) / 2)
-	wide := t * math.Sqrt(squares/(n-1)/n)
+	wide := t * sd / math.Sqrt(n)
 	return Interval{centre - wide, centre, centre + wide}
 }
 
