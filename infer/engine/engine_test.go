@@ -7,12 +7,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"dashline/infer"
+	"dashline/infer/internal/infertest"
 	"dashline/infer/internal/tiny"
 	"dashline/infer/ort"
 	"dashline/internal/testkit"
@@ -49,15 +49,7 @@ func forward(t testing.TB, n infer.Network, seed uint64) [][]float32 {
 	for i := range n.Input() {
 		n.Input()[i] = r.Float32()
 	}
-	out, err := n.Forward()
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept := make([][]float32, len(out))
-	for i := range out {
-		kept[i] = slices.Clone(out[i])
-	}
-	return kept
+	return infertest.Forward(t, n)
 }
 
 func TestDescribedNetworksOpen(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"dashline/infer"
+	"dashline/infer/internal/infertest"
 )
 
 func TestWithScoreFloor(t *testing.T) {
@@ -32,7 +33,7 @@ func classScores(t *testing.T, m Model, o infer.Options, limit float32) (low, hi
 	t.Helper()
 	n := mustOpen(t, m, o)
 	fill(n.Input(), 1)
-	for i, head := range forward(t, n) {
+	for i, head := range infertest.Forward(t, n) {
 		columns := n.Info().Outputs[i].Shape[1]
 		for k, v := range head {
 			switch {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"dashline/infer"
+	"dashline/infer/internal/infertest"
 	"dashline/internal/testkit"
 )
 
@@ -74,19 +75,6 @@ func fill(dst []float32, seed uint64) {
 	}
 }
 
-// forward runs a network on its input and keeps what it gives.
-func forward(t testing.TB, n infer.Network) (kept [][]float32) {
-	t.Helper()
-	out, err := n.Forward()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, o := range out {
-		kept = append(kept, slices.Clone(o))
-	}
-	return kept
-}
-
 func TestRealNetworksOpenAndForward(t *testing.T) {
 	for _, r := range real {
 		t.Run(r.graph, func(t *testing.T) {
@@ -110,11 +98,11 @@ func TestRealNetworksOpenAndForward(t *testing.T) {
 			}
 			fill(n.Input(), 1)
 			before := slices.Clone(n.Input())
-			first := forward(t, n)
+			first := infertest.Forward(t, n)
 			if !slices.Equal(before, n.Input()) {
 				t.Error("forward changed its input")
 			}
-			second := forward(t, n)
+			second := infertest.Forward(t, n)
 			for i := range first {
 				if len(first[i]) != info.Outputs[i].Len() {
 					t.Errorf("output %d has %d values, its shape is %v", i, len(first[i]), info.Outputs[i].Shape)
@@ -127,7 +115,7 @@ func TestRealNetworksOpenAndForward(t *testing.T) {
 				}
 			}
 			fill(n.Input(), 2)
-			if third := forward(t, n); slices.Equal(first[0], third[0]) {
+			if third := infertest.Forward(t, n); slices.Equal(first[0], third[0]) {
 				t.Error("another input gives the same output")
 			}
 		})
@@ -205,7 +193,7 @@ func TestThreadsPerNetwork(t *testing.T) {
 	m := realModel(t, "yolo-fastest-1.1.cfg")
 	alone := mustOpen(t, m, infer.Options{Threads: 1})
 	fill(alone.Input(), 3)
-	want := forward(t, alone)
+	want := infertest.Forward(t, alone)
 	var wg sync.WaitGroup
 	for _, threads := range []int{1, 2, 3, 7} {
 		wg.Go(func() {

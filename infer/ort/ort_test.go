@@ -16,6 +16,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"dashline/infer"
+	"dashline/infer/internal/infertest"
 	"dashline/infer/internal/tiny"
 	"dashline/internal/testkit"
 )
@@ -78,19 +79,6 @@ func fill(dst []float32, seed uint64) {
 	}
 }
 
-// forward runs a network on its input and keeps what it gives.
-func forward(t testing.TB, n infer.Network) (kept [][]float32) {
-	t.Helper()
-	out, err := n.Forward()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, o := range out {
-		kept = append(kept, slices.Clone(o))
-	}
-	return kept
-}
-
 func TestRealNetworksOpenAndForward(t *testing.T) {
 	for _, r := range real {
 		t.Run(r.file, func(t *testing.T) {
@@ -108,7 +96,7 @@ func TestRealNetworksOpenAndForward(t *testing.T) {
 				}
 			}
 			fill(n.Input(), 1)
-			first, second := forward(t, n), forward(t, n)
+			first, second := infertest.Forward(t, n), infertest.Forward(t, n)
 			for i := range first {
 				if len(first[i]) != info.Outputs[i].Len() {
 					t.Errorf("output %d has %d values, its shape is %v", i, len(first[i]), info.Outputs[i].Shape)
@@ -121,7 +109,7 @@ func TestRealNetworksOpenAndForward(t *testing.T) {
 				}
 			}
 			fill(n.Input(), 2)
-			if third := forward(t, n); slices.Equal(first[0], third[0]) {
+			if third := infertest.Forward(t, n); slices.Equal(first[0], third[0]) {
 				t.Error("another input gives the same output")
 			}
 		})
@@ -175,7 +163,7 @@ func TestSideBySide(t *testing.T) {
 	m := model(t, "nanodet.onnx", 320, 320)
 	alone := mustOpen(t, m, infer.Options{Threads: 1})
 	fill(alone.Input(), 3)
-	want := forward(t, alone)
+	want := infertest.Forward(t, alone)
 	var wg sync.WaitGroup
 	for _, threads := range []int{1, 2, 3} {
 		wg.Go(func() {
