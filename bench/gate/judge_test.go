@@ -148,8 +148,9 @@ func TestJudge(t *testing.T) {
 			"peak": stats.Same, "messages": stats.Same, "accuracy": stats.Same, "forward": stats.Same, "lanes": stats.Same,
 			"stalls": stats.Inconclusive, "lost": stats.Inconclusive, // so few frames rule out nothing rare
 		}, ""},
-		{"forward slower", with(func(m *made) { m.forward = .05 }), stats.Worse, map[string]stats.Verdict{"forward": stats.Worse, "lanes": stats.Same, "frame": stats.Worse}, "forward"},
-		{"forward faster", with(func(m *made) { m.forward = -.1 }), stats.Better, map[string]stats.Verdict{"forward": stats.Better, "frame": stats.Better}, ""},
+		{"forward slower", with(func(m *made) { m.forward = .08 }), stats.Worse, map[string]stats.Verdict{"forward": stats.Worse, "lanes": stats.Same, "frame": stats.Worse}, "forward"},
+		{"forward slower, half of a frame", with(func(m *made) { m.forward = .05 }), stats.Worse, map[string]stats.Verdict{"forward": stats.Worse, "lanes": stats.Same, "frame": stats.Same}, "forward"},
+		{"forward faster", with(func(m *made) { m.forward = -.15 }), stats.Better, map[string]stats.Verdict{"forward": stats.Better, "frame": stats.Better}, ""},
 		{"computes more", with(func(m *made) { m.cpu = .04 }), stats.Worse, map[string]stats.Verdict{"cpu": stats.Worse, "instructions": stats.Worse, "frame": stats.Same}, ""},
 		{"an object more", with(func(m *made) { m.allocs = 1 }), stats.Worse, map[string]stats.Verdict{"allocations": stats.Worse, "allocated": stats.Same}, ""},
 		{"an object less", with(func(m *made) { m.allocs = -1 }), stats.Better, map[string]stats.Verdict{"allocations": stats.Better}, ""},

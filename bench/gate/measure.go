@@ -53,7 +53,7 @@ const (
 	// longer where networks are large.
 	roundTime   = 2500 * time.Millisecond
 	leastRounds = 4
-	mostRounds  = 16
+	mostRounds  = 32
 )
 
 // Measure runs both builds by turns. The error is why a build could not be measured;

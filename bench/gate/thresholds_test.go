@@ -16,7 +16,7 @@ func TestDefaultThresholds(t *testing.T) {
 	if err := strictyaml.Check(&d); err != nil {
 		t.Error(err)
 	}
-	if d.Stall != 5*time.Millisecond || d.Frame != (Threshold{.02, Unsure}) || d.Level != .998 {
+	if d.Stall != 5*time.Millisecond || d.Frame != (Threshold{.03, Unsure}) || d.Level != .998 {
 		t.Errorf("%+v", d)
 	}
 	// Every key is in the file, so that it is the reference.

@@ -2,6 +2,8 @@ package worker
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +22,8 @@ type Fault struct {
 	Percent float64 `json:"percent,omitempty"`
 	// Allocs are objects more on the heap for each frame.
 	Allocs int `json:"allocs,omitempty"`
-	// Stall is waited at every Every-th frame.
+	// Stall is waited at every Every-th frame, the first after any number up to that:
+	// processes that live for less stall as often.
 	Stall time.Duration `json:"stall,omitempty"`
 	Every int           `json:"every,omitempty"`
 	// Freeze is waited once in each Period, from that on after the start.
@@ -70,9 +73,13 @@ func ParseFault(text string) (f Fault, err error) {
 type faulty struct {
 	pipeline.Detector
 	faults []Fault
-	frames int
+	frames int       // from a random one on
 	frozen time.Time // when the last freeze began, or the first frame
 	litter []*[64]byte
+}
+
+func withFaults(d pipeline.Detector, faults []Fault) *faulty {
+	return &faulty{Detector: d, faults: faults, frames: rand.IntN(math.MaxInt32)}
 }
 
 // Detect is that of the detector, with what the faults add.

@@ -141,7 +141,7 @@ func prepare(ctx context.Context, o *Open) (*prepared, error) {
 	probe := session.Probe{Source: p.shutter.source, Publisher: p.valve.before, Observer: p.shutter}
 	if len(o.Faults) > 0 {
 		probe.Detector = func(d pipeline.Detector) pipeline.Detector {
-			return &faulty{Detector: d, faults: o.Faults}
+			return withFaults(d, o.Faults)
 		}
 	}
 	s.Instrument(probe)

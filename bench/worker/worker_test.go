@@ -12,6 +12,7 @@ import (
 	"dashline/bench/load"
 	"dashline/internal/testkit"
 	"dashline/pipeline"
+	"dashline/pipeline/frame"
 	"dashline/pipeline/msg"
 )
 
@@ -221,5 +222,35 @@ func TestParseFault(t *testing.T) {
 		if f, err := ParseFault(text); err == nil {
 			t.Errorf("%q is taken for %+v", text, f)
 		}
+	}
+}
+
+// blank finds nothing, at once.
+type blank struct{ pipeline.Detector }
+
+func (blank) Detect(*frame.Frame, []msg.Detection) ([]msg.Detection, pipeline.Timing, error) {
+	return nil, pipeline.Timing{}, nil
+}
+
+// Short processes stall as often as a long one: a gate's have fewer frames than lie
+// between two stalls.
+func TestShortProcessesStallToo(t *testing.T) {
+	const processes, frames, every = 1000, 50, 500
+	stalls := 0
+	for range processes {
+		d := withFaults(blank{}, []Fault{{Stall: time.Nanosecond, Every: every}})
+		for range frames {
+			_, took, err := d.Detect(nil, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if took.Forward > 0 {
+				stalls++
+			}
+		}
+	}
+	// 100 are due; their number has a standard deviation of 9.5.
+	if stalls < 40 || stalls > 160 {
+		t.Errorf("%d stalls in %d frames, one in %d is due", stalls, processes*frames, every)
 	}
 }
