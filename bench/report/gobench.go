@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -11,6 +12,10 @@ import (
 // (https://golang.org/design/14313-benchmark-format), for benchstat: a line for each
 // subject. One run is one sample; what it says itself of how sure it is, the
 // intervals, is not in this form.
+//
+// Results are compared within one configuration only. So what two builds may differ
+// by is not part of it: the version is on a line that readers pass over, and of the
+// source there is the name, not the folder.
 func GoBench(w io.Writer, r *Result) error {
 	t := &text{w: w}
 	r = shown(r)
@@ -48,14 +53,16 @@ func (t *text) configuration(r *Result) {
 		{"goarch", goarch},
 		{"pkg", "dashline"},
 		{"cpu", r.Machine.CPU},
-		{"version", r.Machine.Version},
 		{"scenario", r.Scenario.Name},
 		{"loop", loop},
-		{"source", r.Scenario.Source},
+		{"source", filepath.Base(r.Scenario.Source)},
 	} {
-		if c[1] != "" {
+		if c[1] != "" && c[1] != "." {
 			t.printf("%s: %s\n", c[0], c[1])
 		}
+	}
+	if r.Machine.Version != "" {
+		t.printf("# dashline %s\n", r.Machine.Version)
 	}
 }
 

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"maps"
 	"regexp"
 	"strconv"
 	"strings"
@@ -50,7 +51,9 @@ func readBench(text string) benchFile {
 				continue
 			}
 		}
-		f.wrong = append(f.wrong, line)
+		if !strings.HasPrefix(line, "# ") {
+			f.wrong = append(f.wrong, line)
+		}
 	}
 	return f
 }
@@ -84,6 +87,22 @@ func TestGoBenchIsRead(t *testing.T) {
 	}
 	if f.units["frames/s"] != "better=higher" || f.units["file-B"] != "better=lower assume=exact" || f.configuration["cpu"] != "AMD EPYC 7B13" || f.configuration["goos"] != "linux" {
 		t.Errorf("%v, %v", f.units, f.configuration)
+	}
+}
+
+// TestGoBenchOfTwoBuildsIsCompared: benchstat puts results of another configuration
+// into a table of their own, without a word.
+func TestGoBenchOfTwoBuildsIsCompared(t *testing.T) {
+	r := passing()
+	r.Scenario.Source = "a/drive.mp4"
+	old := readBench(render(t, GoBench, r))
+	r.Machine.Version, r.Scenario.Source = "v9.9.9", "b/drive.mp4"
+	if f := readBench(render(t, GoBench, r)); !maps.Equal(f.configuration, old.configuration) {
+		t.Errorf("%v, and of the other build %v", f.configuration, old.configuration)
+	}
+	r.Scenario.Source = "other.mp4"
+	if f := readBench(render(t, GoBench, r)); f.configuration["source"] != "other.mp4" {
+		t.Errorf("the source is %q", f.configuration["source"])
 	}
 }
 

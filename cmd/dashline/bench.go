@@ -71,7 +71,7 @@ func (benchRunCmd) Help() string {
   dashline bench a=front.mp4 b=rear.mp4                   two cameras
   dashline bench --closed --no-lanes --network yolo-fastest-1.1-xl drive.mp4
   dashline bench --json | jq .verdict
-  dashline bench --gobench new.txt; benchstat old.txt new.txt
+  dashline bench --gobench new1.txt                       one of the six that benchstat wants (docs/bench.md)
 
 Frames come when a camera would send them, whether or not the pipeline is ready, and each counts from the moment at which it was due. Every rung runs in a process of its own, and they take turns in random order. Deadline, quantile and miss rate are the goal; how many frames it takes to show it is worked out first, and a run ends early where the answer is certain. docs/bench.md says how the figures are made.
 
