@@ -2,6 +2,7 @@ package gate
 
 import (
 	"math"
+	"slices"
 
 	"dashline/bench/stats"
 )
@@ -25,6 +26,11 @@ func sampled(quadruples []Quadruple, value func(*Block) (float64, bool)) (s samp
 		s.waits = append(s.waits, (hwait-bwait)/((b+h)/2))
 	}
 	return s
+}
+
+// processes is how many there are of each side.
+func (s *sample) processes() int {
+	return len(slices.Compact(slices.Clone(s.rounds)))
 }
 
 // ratio is how many times as large as the base's head is. A process is slow or fast
@@ -72,18 +78,20 @@ func (s *sample) adjusted() []float64 {
 	return head
 }
 
-// mean is that of the blocks of one side, and how long threads waited for a
-// processor in them.
+// mean is that of the blocks of one side that have a value, and how long threads
+// waited for a processor in them. A stage may run at every other frame only; both
+// sides see the same frames.
 func mean(blocks []Block, value func(*Block) (float64, bool)) (v, wait float64, ok bool) {
+	n := 0.0
 	for i := range blocks {
-		x, ok := value(&blocks[i])
-		if !ok {
-			return 0, 0, false
+		if x, ok := value(&blocks[i]); ok {
+			v, wait, n = v+x, wait+blocks[i].Delay, n+1
 		}
-		v += x / float64(len(blocks))
-		wait += blocks[i].Delay / float64(len(blocks))
 	}
-	return v, wait, len(blocks) > 0
+	if n == 0 {
+		return 0, 0, false
+	}
+	return v / n, wait / n, true
 }
 
 // leastForSlope is how many quadruples a slope is taken of.

@@ -13,28 +13,46 @@ import (
 	"dashline/internal/plain"
 )
 
+// ErrNoBuild is of a name that names none.
+var ErrNoBuild = errors.New("give a program or a git revision")
+
 // Prepare makes a program of what names one: the path of a file that can be run, or
 // a revision of the git repository that root lies in, which is checked out into a
 // folder of its own and built as `make build` does. done removes what was made, and
 // is never nil.
 func Prepare(ctx context.Context, root, name string, progress func(string)) (b Binary, done func() error, err error) {
-	done = func() error { return nil }
+	b, commit, err := find(ctx, root, name)
+	if err != nil || commit == "" {
+		return b, func() error { return nil }, err
+	}
+	return build(ctx, root, name, commit, progress)
+}
+
+// Check says whether Prepare would find what is named, and builds nothing. The error
+// is an [ErrNoBuild] where there is none.
+func Check(ctx context.Context, root, name string) error {
+	_, _, err := find(ctx, root, name)
+	return err
+}
+
+// find is the program, or the commit, that is named.
+func find(ctx context.Context, root, name string) (b Binary, commit string, err error) {
 	info, err := os.Stat(name)
 	switch {
 	case err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0:
 		path, err := filepath.Abs(name)
-		return Binary{name, path}, done, err
+		return Binary{name, path}, "", err
 	case err == nil && (strings.ContainsRune(name, filepath.Separator) || info.Mode().IsRegular()):
-		return b, done, fmt.Errorf("%s: not a program that can be run", name)
+		return b, "", fmt.Errorf("%s: not a program that can be run: %w", name, ErrNoBuild)
 	}
-	commit, err := run(ctx, root, "git", "rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}")
+	commit, err = run(ctx, root, "git", "rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}")
 	if err != nil {
 		if ctx.Err() != nil {
-			return b, done, ctx.Err()
+			return b, "", ctx.Err()
 		}
-		return b, done, fmt.Errorf("%s: neither a program nor a revision of a git repository here", name)
+		return b, "", fmt.Errorf("%s: neither a program nor a revision of a git repository here: %w", name, ErrNoBuild)
 	}
-	return build(ctx, root, name, commit, progress)
+	return b, commit, nil
 }
 
 // build checks a commit out and builds it.

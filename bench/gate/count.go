@@ -35,16 +35,16 @@ func FindPerf(ctx context.Context) (*Perf, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "stat", "-x", ",", "-e", event, "--", "true")
-	cmd.WaitDelay = time.Second
-	out, err := cmd.CombinedOutput()
-	if _, perr := instructionsIn(out); perr != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoPerf, perr)
+	// On this process, and in the way that is needed: perf before 5.10 takes no orders.
+	p := &Perf{program}
+	c, err := p.attach(ctx, os.Getpid())
+	if err == nil {
+		_, err = c.stop()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: perf: %w", ErrNoPerf, err)
+		return nil, fmt.Errorf("%w: %w", ErrNoPerf, err)
 	}
-	return &Perf{program}, nil
+	return p, nil
 }
 
 // instructionsIn reads what perf stat -x , wrote.
@@ -60,11 +60,16 @@ func instructionsIn(out []byte) (float64, error) {
 		}
 		return float64(n), nil
 	}
+	return 0, fmt.Errorf("perf gave no count: %s", end(out))
+}
+
+// end is that of what perf wrote.
+func end(out []byte) string {
 	last := bytes.TrimSpace(out)
 	if len(last) > 200 {
 		last = last[len(last)-200:]
 	}
-	return 0, fmt.Errorf("perf gave no count: %s", plain.Line(string(last)))
+	return plain.Line(string(last))
 }
 
 // counting is perf while it counts one process.
@@ -101,7 +106,7 @@ func (p *Perf) attach(ctx context.Context, pid int) (c *counting, err error) {
 	}
 	if err := c.ask("enable"); err != nil {
 		c.close()
-		return nil, err
+		return nil, fmt.Errorf("%w: %s", err, end(c.out.Bytes()))
 	}
 	return c, nil
 }

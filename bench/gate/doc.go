@@ -8,8 +8,9 @@
 //     reverse, which is drawn: drift hits both alike, and a steady one cancels out.
 //     A ratio is of one quadruple.
 //   - Each side runs in several processes, one after the other: two of the same
-//     build differ, by where their memory lies, so that intervals are of processes
-//     and not of blocks.
+//     build differ, by where their memory lies, so that intervals of times, memory
+//     and messages are of processes and not of blocks. Those of allocations, stalls
+//     and lost frames, which do not differ so, are of blocks and frames.
 //   - Where the kernel tells for how long threads waited for a processor, the part
 //     of a ratio that this explains is taken out, by a line through all quadruples.
 //   - Lanes are looked for after objects, not beside them, where the configuration

@@ -35,11 +35,29 @@ func Judge(e *Evidence, t Thresholds) Result {
 	add(perProcess(e, "peak", "bytes", t.Peak, t.Level, func(p *Process) float64 { return p.Peak }))
 	add(perProcess(e, "messages", "bytes", t.Messages, t.Level, func(p *Process) float64 { return p.Messages }))
 	add(accuracyOf(e, t))
+	if names := missing(e, r.Figures); len(names) > 0 {
+		r.Notes = append(r.Notes, "not measured: "+strings.Join(names, ", "))
+	}
 	stages := stageFigures(all, t, frame.Base)
 	r.Figures = append(r.Figures, stages...)
 	r.Slower = slower(stages)
 	r.Verdict, r.Why = overall(r.Figures)
 	return r
+}
+
+// missing are figures that should be there. Why instructions and stalls are not is
+// known to who measures.
+func missing(e *Evidence, figures []Figure) (names []string) {
+	due := []string{"frame", "lost", "cpu", "allocations", "allocated", "peak", "messages"}
+	if e.Base.Right != nil || e.Head.Right != nil {
+		due = append(due, "accuracy")
+	}
+	for _, name := range due {
+		if !slices.ContainsFunc(figures, func(f Figure) bool { return f.Name == name }) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // timed is a figure of times, by ratios of quadruples. What waiting for a processor
@@ -58,22 +76,26 @@ func timed(quadruples []Quadruple, name string, t Threshold, level float64, valu
 		Verdict: stats.Judge(iv, t.Margin),
 	}
 	f.Head = f.Base * iv.Value // the medians' own ratio would be another, less exact one
-	f.Why = unsure(f.Verdict, iv, t.Margin, "one process of each build is too few")
+	f.Why = unsure(f.Verdict, iv, t.Margin, s.processes())
 	return f, true
 }
 
-// unsure says why a ratio is inconclusive.
-func unsure(v stats.Verdict, iv stats.Interval, margin float64, tooFew string) string {
+// unsure says why a ratio of so many pairs of processes is inconclusive.
+func unsure(v stats.Verdict, iv stats.Interval, margin float64, processes int) string {
 	if v != stats.Inconclusive {
 		return ""
 	}
 	if math.IsInf(iv.High, 1) {
-		return tooFew
+		return "one process of each build is too few"
 	}
-	// Widths go with the root of the time.
+	// Widths go with the root of the number of processes.
 	wide := math.Log(iv.High/iv.Low) / 2
 	if more := math.Pow(wide/math.Log1p(margin), 2) * 1.5; more > 1.5 {
-		return fmt.Sprintf("known to %.1f %% only: some %.0f times the time would do", 100*(math.Exp(wide)-1), math.Ceil(more))
+		known := fmt.Sprintf("known to %.1f %% only", 100*(math.Exp(wide)-1))
+		if float64(processes)*more > mostRounds {
+			return known + ": take a quieter machine, or a wider margin"
+		}
+		return fmt.Sprintf("%s: some %.0f times the time would do", known, math.Ceil(more))
 	}
 	return "too near the margin to tell"
 }
@@ -145,10 +167,11 @@ func rare(name string, t Threshold, level float64, quadruples []Quadruple, count
 	case iv.Low > -t.Margin && iv.High < t.Margin:
 		f.Verdict = stats.Same
 	}
-	switch {
-	case f.Verdict != stats.Inconclusive:
-	default:
-		f.Why = fmt.Sprintf("%d and %d of %d and %d frames; some %.0f of each would rule out one more in %.0f", be, he, bn, hn, needed(t.Margin, level), 1/t.Margin)
+	if f.Verdict == stats.Inconclusive {
+		f.Why = fmt.Sprintf("%d and %d of %d and %d frames", be, he, bn, hn)
+		if be+he == 0 {
+			f.Why += fmt.Sprintf("; some %.0f of each would rule out one more in %.0f", needed(t.Margin, level), 1/t.Margin)
+		}
 	}
 	return f
 }
@@ -197,18 +220,36 @@ func allocated(e *Evidence, t Thresholds) (Figure, bool) {
 		Blocks: t.Allocated.Blocks, Verdict: stats.Judge(iv, t.Allocated.Margin),
 	}
 	f.Head = f.Base * iv.Value
-	f.Why = unsure(f.Verdict, iv, t.Allocated.Margin, fmt.Sprintf("%d blocks are too few", len(base)))
+	if f.Verdict == stats.Inconclusive {
+		f.Why = "too near the margin to tell"
+		if math.IsInf(iv.High, 1) {
+			f.Why = fmt.Sprintf("%d blocks are too few", len(base))
+		}
+	}
 	return f, true
 }
 
+// mostPairs is how many silent blocks of each side are taken, evenly: an hour has
+// more, and the time and memory for their ranks go with the square.
+const mostPairs = 4000
+
 // silent are the values of blocks that ran the same frames and published nothing.
 func silent(e *Evidence, value func(*Block) float64) (base, head []float64) {
+	pairs := 0
+	for _, q := range e.Quadruples {
+		if q.Silent {
+			pairs += min(len(q.Base), len(q.Head))
+		}
+	}
+	skip, n := 1+pairs/mostPairs, 0
 	for _, q := range e.Quadruples {
 		if !q.Silent {
 			continue
 		}
 		for i := range min(len(q.Base), len(q.Head)) {
-			base, head = append(base, value(&q.Base[i])), append(head, value(&q.Head[i]))
+			if n++; n%skip == 0 {
+				base, head = append(base, value(&q.Base[i])), append(head, value(&q.Head[i]))
+			}
 		}
 	}
 	return base, head
@@ -247,7 +288,7 @@ func perProcess(e *Evidence, name, unit string, t Threshold, level float64, valu
 		Name: name, Unit: unit, Base: median(base), Head: median(head), Ratio: interval(iv), Margin: t.Margin, Level: level, Blocks: t.Blocks,
 		Verdict: stats.Judge(iv, t.Margin),
 	}
-	f.Why = unsure(f.Verdict, iv, t.Margin, "one process of each build is too few")
+	f.Why = unsure(f.Verdict, iv, t.Margin, len(base))
 	return f, true
 }
 
@@ -334,7 +375,7 @@ func overall(figures []Figure) (stats.Verdict, string) {
 			worse = append(worse, f.Name)
 		case f.Verdict == stats.Inconclusive && f.Blocks == Unsure:
 			unsure = append(unsure, f.Name)
-		case f.Verdict == stats.Better:
+		case f.Verdict == stats.Better && f.Blocks != Never:
 			better = append(better, f.Name)
 		}
 	}
@@ -348,7 +389,7 @@ func overall(figures []Figure) (stats.Verdict, string) {
 	case len(better) > 0:
 		return stats.Better, strings.Join(better, ", ")
 	}
-	return stats.Same, "every figure that blocks is within its margin"
+	return stats.Same, "nothing is worse, and what has to be known is within its margin"
 }
 
 func median(x []float64) float64 {

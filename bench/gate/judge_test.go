@@ -26,6 +26,8 @@ type made struct {
 	forward    float64 // the head's forward takes so much longer, a share
 	allocs     float64 // the head makes so many objects more a frame
 	stallEvery int     // the head stalls for 10 ms at every so manieth frame
+	stallOften float64 // or at a frame with this chance
+	lanesEvery int     // lanes are looked for at every so manieth frame of each side
 	lostEvery  int     // the head loses one of so many frames
 	cpu        float64 // the head computes so much more, a share, without taking longer
 	peak       float64 // the head's memory is so many times as large
@@ -47,6 +49,7 @@ func (m made) evidence() *Evidence {
 	}
 	e := &Evidence{Base: side("old", .5), Head: side("new", .5+m.accuracy), Delays: true, Watched: true}
 	crowd, frames := 0.0, 0
+	var seen [2]int // frames of each side
 	vary := func(x float64) float64 { return x * math.Exp(m.noise*r.NormFloat64()) }
 	var own [rounds][2]float64 // of a process, base and head
 	for i := range own {
@@ -81,6 +84,9 @@ func (m made) evidence() *Evidence {
 			if frames++; m.stallEvery > 0 && frames%m.stallEvery == 0 {
 				forward, b.Stalled = forward+10, true
 			}
+			if m.stallOften > 0 && r.Float64() < m.stallOften {
+				forward, b.Stalled = forward+10, true
+			}
 			if m.lostEvery > 0 && frames%m.lostEvery == 0 {
 				b.Done = 0
 			}
@@ -88,6 +94,14 @@ func (m made) evidence() *Evidence {
 		forward += .4 * wait / 2
 		lanes += .4 * wait / 2
 		b.Stages = map[string]float64{"forward": forward, "lanes": lanes, "plan": .2}
+		of := 0
+		if head {
+			of = 1
+		}
+		if seen[of]++; m.lanesEvery > 0 && seen[of]%m.lanesEvery != 0 {
+			delete(b.Stages, "lanes")
+			lanes = 0
+		}
 		b.Work, b.CPU, b.Delay = forward+lanes+rest, cpu, wait
 		if b.Done == 0 {
 			b.Work, b.Stages = 0, nil
@@ -195,7 +209,8 @@ func TestWhatAFigureBlocks(t *testing.T) {
 		{stats.Inconclusive, Never, stats.Same},
 		{stats.Inconclusive, Worse, stats.Same},
 		{stats.Inconclusive, Unsure, stats.Inconclusive},
-		{stats.Better, Never, stats.Better},
+		{stats.Better, Never, stats.Same},
+		{stats.Better, Worse, stats.Better},
 	} {
 		figures := []Figure{{Name: "a", Verdict: stats.Same, Blocks: Unsure}, {Name: "b", Verdict: tt.verdict, Blocks: tt.blocks}}
 		if got, _ := overall(figures); got != tt.want {
@@ -303,7 +318,7 @@ func TestSidesAreTreatedAlike(t *testing.T) {
 		e := m.evidence()
 		limits := DefaultThresholds()
 		r := Judge(e, limits)
-		swapped := &Evidence{Base: e.Head, Head: e.Base, Watched: true}
+		swapped := &Evidence{Base: e.Head, Head: e.Base, Delays: true, Watched: true}
 		for _, q := range e.Quadruples {
 			swapped.Quadruples = append(swapped.Quadruples, Quadruple{q.Round, q.Silent, q.Head, q.Base})
 		}
@@ -315,7 +330,8 @@ func TestSidesAreTreatedAlike(t *testing.T) {
 		for i, f := range r.Figures {
 			g := s.Figures[i]
 			// Worse is also said of times as they are, so better may be less.
-			if f.Verdict == opposite[g.Verdict] || f.Verdict == g.Verdict && opposite[f.Verdict] == "" || f.Unit == "ms" && (f.Verdict == stats.Worse || g.Verdict == stats.Worse) {
+			oneWorse := (f.Verdict == stats.Worse) != (g.Verdict == stats.Worse)
+			if f.Verdict == opposite[g.Verdict] || f.Verdict == g.Verdict && opposite[f.Verdict] == "" || f.Unit == "ms" && oneWorse {
 				continue
 			}
 			t.Fatalf("%s is %s, and swapped %s", f.Name, f.Verdict, g.Verdict)
@@ -359,16 +375,82 @@ func TestSimulatedCampaign(t *testing.T) {
 	}
 }
 
-// A stall once in 1,000 frames needs a run of 8,000 and more.
+// A stall once in 1,000 frames, by chance, is found in a run of 13,200, as docs/gate.md
+// says: in 95 % of runs.
 func TestRareStallIsFound(t *testing.T) {
-	m := made{quadruples: 6000, noise: .03, crowd: 3, stallEvery: 1000, seed: 7}
-	f, ok := stalls(m.evidence(), DefaultThresholds())
-	if !ok || f.Verdict != stats.Worse {
-		t.Errorf("%+v", f)
+	const runs = 40
+	m := made{quadruples: 6600, stallOften: .001}
+	found := 0
+	for i := range runs {
+		m.seed = uint64(i)
+		f, ok := stalls(m.evidence(), DefaultThresholds())
+		if !ok {
+			t.Fatal("stalls are not counted")
+		}
+		if f.Verdict == stats.Worse {
+			found++
+		}
 	}
-	m.stallEvery = 0
+	if found < 34 { // fewer have a chance of 1 in 300
+		t.Errorf("found in %d of %d runs", found, runs)
+	}
+	m.stallOften = 0
 	if f, _ := stalls(m.evidence(), DefaultThresholds()); f.Verdict == stats.Worse {
 		t.Errorf("without stalls: %+v", f)
+	}
+}
+
+// A stage that runs at every other frame is compared where it ran.
+func TestStageThatSkipsFrames(t *testing.T) {
+	for _, every := range []int{2, 3} {
+		e := made{quadruples: 240, noise: .01, lanesEvery: every, seed: 4}.evidence()
+		for i := range e.Quadruples {
+			for _, b := range e.Quadruples[i].Head {
+				if _, ran := b.Stages["lanes"]; ran {
+					b.Stages["lanes"] *= 1.2
+				}
+			}
+		}
+		if r := Judge(e, DefaultThresholds()); !slices.Equal(r.Slower, []string{"lanes"}) {
+			t.Errorf("every %d: slower: %v; %+v", every, r.Slower, r.Figures)
+		}
+	}
+}
+
+// What could not be measured is said, and is not the same.
+func TestWhatIsMissingIsSaid(t *testing.T) {
+	e := made{quadruples: 240, noise: .01, seed: 4}.evidence()
+	e.Base.Right.Offline = nil
+	for i := range e.Rounds {
+		e.Rounds[i].Head.Peak = 0
+	}
+	r := Judge(e, DefaultThresholds())
+	if want := "not measured: peak, accuracy"; !slices.Contains(r.Notes, want) {
+		t.Errorf("notes %q, want %q", r.Notes, want)
+	}
+	e.Base.Right, e.Head.Right = nil, nil // was not asked for
+	if r := Judge(e, DefaultThresholds()); !slices.Contains(r.Notes, "not measured: peak") {
+		t.Errorf("notes %q", r.Notes)
+	}
+}
+
+// More time is not recommended where it would not help.
+func TestWhyUnsure(t *testing.T) {
+	for _, tt := range []struct {
+		half      float64
+		processes int
+		want      string
+	}{
+		{.05, 8, "some 5 times the time would do"},
+		{.05, 22, "take a quieter machine"},
+		{.031, 8, "some 2 times the time would do"},
+		{.02, 8, "too near the margin"},
+		{math.Inf(1), 1, "too few"},
+	} {
+		iv := stats.Interval{Low: math.Exp(-tt.half), Value: 1, High: math.Exp(tt.half)}
+		if got := unsure(stats.Inconclusive, iv, .03, tt.processes); !strings.Contains(got, tt.want) {
+			t.Errorf("half %v of %d: %q, want %q in it", tt.half, tt.processes, got, tt.want)
+		}
 	}
 }
 

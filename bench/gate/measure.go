@@ -27,7 +27,8 @@ type Options struct {
 	Seed       uint64         // of the order
 	Progress   func(string)   // called with what is done now; nil: not
 
-	least int // quadruples of a round, even where the time is over
+	least int           // quadruples of a round, even where the time is over
+	slack time.Duration // that it may take longer; 0: the constant
 }
 
 // Binary is a program to be measured.
@@ -53,13 +54,22 @@ const (
 	// longer where networks are large.
 	roundTime   = 2500 * time.Millisecond
 	leastRounds = 4
-	mostRounds  = 32
+	mostRounds  = 64
+	// slack is by how much a run may take longer than its time, for builds that are
+	// slow to start: one that hangs is not waited for.
+	slack = 5 * time.Minute
 )
 
 // Measure runs both builds by turns. The error is why a build could not be measured;
 // an [*worker.OrderError] with Usage is in what was asked for.
 func Measure(ctx context.Context, o Options) (*Evidence, error) {
 	end := time.Now().Add(o.Time)
+	if o.slack == 0 {
+		o.slack = slack
+	}
+	most := o.Time + o.slack
+	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("there was no answer when the run had taken %v: does it hang?", most))
+	defer cancel()
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
@@ -139,6 +149,7 @@ type pair struct {
 	workers [2]*worker.Process
 	perf    [2]*counting // nil: not counted
 	counted [2]int       // frames since it counts
+	loud    [2]int       // frames that could be published
 	stall   time.Duration
 	waits   bool
 	watched bool
@@ -151,14 +162,15 @@ func round(ctx context.Context, o Options, e *Evidence, number int, until time.T
 	o.Progress(fmt.Sprintf("round %d of %d: starting", number+1, o.Rounds))
 	p := &pair{stall: o.Stall, waits: true, watched: true}
 	defer p.close()
-	if err = p.open(ctx, o, e); err != nil {
+	first := random.IntN(2)
+	if err = p.open(ctx, o, e, first); err != nil {
 		return 0, err
 	}
-	frame, err := p.warm()
+	frame, err := p.warm(first)
 	if err != nil {
 		return 0, err
 	}
-	p.counted = [2]int{}
+	p.counted = [2]int{} // perf begins here; what is published counts from the start
 	o.Progress(fmt.Sprintf("round %d of %d: %.3g ms a frame", number+1, o.Rounds, frame.Seconds()*1e3))
 	if o.Perf != nil {
 		for i, w := range p.workers {
@@ -206,10 +218,12 @@ func (p *pair) close() {
 }
 
 // open makes both pipelines ready, at the same time.
-func (p *pair) open(ctx context.Context, o Options, e *Evidence) error {
+func (p *pair) open(ctx context.Context, o Options, e *Evidence, first int) error {
 	var wg sync.WaitGroup
+	defer wg.Wait()
 	var errs [2]error
-	for i, b := range []Binary{o.Base, o.Head} {
+	for _, i := range []int{first, 1 - first} {
+		b := []Binary{o.Base, o.Head}[i]
 		w, err := worker.Start(ctx, label(i, b), b.Path)
 		if err != nil {
 			return fmt.Errorf("%w: is it a program?", err)
@@ -233,8 +247,8 @@ func (p *pair) open(ctx context.Context, o Options, e *Evidence) error {
 }
 
 // warm runs what is made lazily, and returns what a frame takes then.
-func (p *pair) warm() (frame time.Duration, err error) {
-	for i := range p.workers {
+func (p *pair) warm(first int) (frame time.Duration, err error) {
+	for _, i := range []int{first, 1 - first} {
 		b, err := p.block(i, warmup, false)
 		if err != nil {
 			return 0, err
@@ -242,7 +256,7 @@ func (p *pair) warm() (frame time.Duration, err error) {
 		frame += time.Duration(b.Work/2*1e6) * time.Nanosecond
 	}
 	if more := framesIn(warmupTime, frame, 1) - warmup; more > 0 {
-		for i := range p.workers {
+		for _, i := range []int{first, 1 - first} {
 			if _, err := p.block(i, more, false); err != nil {
 				return 0, err
 			}
@@ -289,6 +303,9 @@ func (p *pair) block(side, frames int, silent bool) (Block, error) {
 		return Block{}, err
 	}
 	p.counted[side] += frames
+	if !silent {
+		p.loud[side] += frames
+	}
 	after, still := waited(w.PID())
 	p.waits, p.watched = p.waits && ok && still, p.watched && seen
 	if a.Block == nil || len(a.Block.Frames) == 0 {
@@ -320,9 +337,7 @@ func (p *pair) end() (Round, error) {
 			return Round{}, fmt.Errorf("%s: it gave no account", w.Name)
 		}
 		sides[i].Peak = float64(a.Ended.Peak)
-		if a.Ended.Produced > 0 {
-			sides[i].Messages = float64(a.Ended.Bytes) / float64(a.Ended.Produced)
-		}
+		sides[i].Messages = float64(a.Ended.Bytes) / float64(p.loud[i])
 	}
 	return Round{Base: sides[0], Head: sides[1]}, nil
 }

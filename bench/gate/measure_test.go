@@ -123,6 +123,29 @@ func TestMeasureWhatIsNoWorker(t *testing.T) {
 	}
 }
 
+// A build that hangs, or goes on talking, does not hang the gate.
+func TestMeasureWhatHangs(t *testing.T) {
+	sh := testkit.Program(t, "sh")
+	for name, tt := range map[string]struct{ text, says string }{
+		"silent":    {"exec sleep 1000", "head (new): there was no answer when the run had taken"},
+		"talkative": {"exec yes '{}'", "(new): it answered no frames"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := short(t)
+			o.Time, o.slack = time.Second, 3*time.Second
+			o.Head = Binary{"new", filepath.Join(t.TempDir(), "new")}
+			if err := os.WriteFile(o.Head.Path, []byte("#!"+sh+"\n"+tt.text+"\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			testkit.Promptly(t, func() {
+				if _, err := Measure(t.Context(), o); err == nil || !strings.Contains(err.Error(), tt.says) {
+					t.Errorf("%v", err)
+				}
+			})
+		})
+	}
+}
+
 func TestMeasureWhatIsWrong(t *testing.T) {
 	o := short(t)
 	o.Config = "source: nothing-there.mp4"
@@ -145,7 +168,16 @@ func TestMeasureInterrupted(t *testing.T) {
 			cancel()
 		}
 	}
-	if _, err := Measure(ctx, o); err == nil {
-		t.Error("it went on")
+	if _, err := Measure(ctx, o); !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "new enough") {
+		t.Errorf("%v", err)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	o.Progress = func(what string) { // while they start
+		if strings.Contains(what, "starting") {
+			time.AfterFunc(20*time.Millisecond, cancel)
+		}
+	}
+	if _, err := Measure(ctx, o); !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "new enough") {
+		t.Errorf("while starting: %v", err)
 	}
 }

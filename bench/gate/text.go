@@ -154,8 +154,8 @@ func table(b *strings.Builder, rows [][]string) {
 	}
 }
 
-// Remarks are the checks that say something to who made a change: what is worse or
-// better, and what could not be told and has to be.
+// Remarks are the checks of what decides: without what could not be told and does not
+// have to be.
 func (r *Result) Remarks() []report.Check {
 	var some []report.Check
 	for i, c := range r.Checks() {

@@ -9,9 +9,9 @@
 //     quantiles and shares of frames in time, and frames that were never published
 //     are in them as infinite ages (Tene, How not to measure latency, 2013), not
 //     left out.
-//   - No distribution is assumed. Latencies have several modes, long tails and a
-//     floor. Bounds of quantiles are order statistics (David and Nagaraja, Order
-//     Statistics, 3rd ed. 2003, section 7.1), comparisons use ranks.
+//   - No distribution of frames is assumed. Latencies have several modes, long tails
+//     and a floor. Bounds of quantiles are order statistics (David and Nagaraja,
+//     Order Statistics, 3rd ed. 2003, section 7.1), comparisons of blocks use ranks.
 //   - Where a bound can be exact it is: a count of misses is binomial, so its
 //     interval is Clopper and Pearson's and not a normal approximation, which is
 //     worst where misses are rare.

@@ -113,6 +113,44 @@ func TestJudgeErrsSeldomSimulated(t *testing.T) {
 	}
 }
 
+// TestJudgeOfProcessesErrsSeldomSimulated: the same of one value for each pair of
+// processes, as the gate has, by the interval of their mean.
+func TestJudgeOfProcessesErrsSeldomSimulated(t *testing.T) {
+	t.Parallel()
+	const level, margin, sd = .998, .03, .026
+	n, most := 2000, .005
+	if *draws > 0 {
+		n, most = 10**draws, .0013 // three standard deviations of simulation
+	}
+	row := table(t)
+	row("\n| pairs of processes | noise of %.1f %% | interval holds | nothing changed: worse | same | 5 %% slower: worse |\n|---|---|---|---|---|---|", 100*sd)
+	kinds := append(noises()[:2:2], noise{"fast and slow ones", func(r *rand.Rand) float64 {
+		return math.Sqrt2 * float64(r.IntN(2)-r.IntN(2))
+	}})
+	for _, processes := range []int{8, 16, 22} {
+		for k, noise := range kinds {
+			got := counted(uint64(300+k), n, func(r *rand.Rand) []bool {
+				logs, slow := make([]float64, processes), make([]float64, processes)
+				for i := range logs {
+					logs[i] = sd * noise.draw(r)
+					slow[i] = logs[i] + math.Log(1.05)
+				}
+				a, b := ofLogs(Mean(logs, level)), ofLogs(Mean(slow, level))
+				return []bool{a.Low <= 1 && a.High >= 1, Judge(a, margin) == Worse, Judge(a, margin) == Same, Judge(b, margin) == Worse}
+			})
+			row("| %d | %s | %.2f %% | %.3f %% | %.1f %% | %.1f %% |", processes, noise.name, 100*got[0], 100*got[1], 100*got[2], 100*got[3])
+			if got[1] > most {
+				t.Errorf("%d pairs, %s: %.3f %% of A/A are worse", processes, noise.name, 100*got[1])
+			}
+		}
+	}
+}
+
+// ofLogs is the interval of a ratio, of that of its logarithm.
+func ofLogs(iv Interval) Interval {
+	return Interval{math.Exp(iv.Low), math.Exp(iv.Value), math.Exp(iv.High)}
+}
+
 func mean(x []float64) float64 {
 	sum := 0.0
 	for _, v := range x {

@@ -19,6 +19,7 @@ import (
 // goroutine.
 type Process struct {
 	Name   string // for people
+	ctx    context.Context
 	cmd    *exec.Cmd
 	orders io.WriteCloser
 	lines  *bufio.Scanner
@@ -30,7 +31,7 @@ const maxAnswer = 256 << 20
 
 // Start starts a worker of a binary, which ends when ctx does. The caller closes it.
 func Start(ctx context.Context, name, binary string) (*Process, error) {
-	p := &Process{Name: name, cmd: exec.CommandContext(ctx, binary, "bench", "worker"), stderr: &tail{}}
+	p := &Process{Name: name, ctx: ctx, cmd: exec.CommandContext(ctx, binary, "bench", "worker"), stderr: &tail{}}
 	p.cmd.Stderr = p.stderr
 	p.cmd.WaitDelay = 5 * time.Second
 	var err error
@@ -82,6 +83,9 @@ func (p *Process) Ask(o Order) (a Answer, err error) {
 
 // gone says why a worker answers no more.
 func (p *Process) gone(err error) error {
+	if cause := context.Cause(p.ctx); cause != nil {
+		return fmt.Errorf("%s: %w", p.Name, cause)
+	}
 	text := p.stderr.String()
 	if text == "" {
 		text = "without a word"
@@ -89,9 +93,14 @@ func (p *Process) gone(err error) error {
 	return errors.Join(fmt.Errorf("%s: the process that is measured ended: %s", p.Name, plain.Lines(text)), err)
 }
 
+// grace is how long a worker has to end by itself.
+const grace = 5 * time.Second
+
 // Close ends the worker if it still runs, and waits for it.
 func (p *Process) Close() {
 	_ = p.orders.Close()
+	kill := time.AfterFunc(grace, func() { _ = p.cmd.Process.Kill() })
+	defer kill.Stop()
 	_ = p.cmd.Wait() // what went wrong has been answered
 }
 

@@ -97,6 +97,15 @@ func (c *benchRunCmd) Run(ctx context.Context, out streams) error {
 	if err != nil {
 		return err
 	}
+	if c.JSON {
+		err = shown.JSON(out.Out, r)
+	} else {
+		err = shown.Text(out.Out, r)
+	}
+	if err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	// Last: where a file cannot be written the result is not lost.
 	for _, f := range []struct {
 		path  string
 		write func(io.Writer, *shown.Result) error
@@ -107,14 +116,6 @@ func (c *benchRunCmd) Run(ctx context.Context, out streams) error {
 		if err := netfile.Write(f.path, func(w io.Writer) error { return f.write(w, r) }); err != nil {
 			return err
 		}
-	}
-	if c.JSON {
-		err = shown.JSON(out.Out, r)
-	} else {
-		err = shown.Text(out.Out, r)
-	}
-	if err != nil {
-		return fmt.Errorf("print: %w", err)
 	}
 	switch r.Verdict {
 	case shown.Fail:

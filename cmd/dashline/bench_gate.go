@@ -26,11 +26,11 @@ type benchGateCmd struct {
 	Head       string        `placeholder:"BUILD" help:"What is judged: a program, or a git revision (default: this program)."`
 	File       config.File   `name:"config" short:"c" placeholder:"FILE" help:"YAML file with any of the keys of dashline run, for both."`
 	Thresholds string        `placeholder:"FILE" help:"YAML file that says what is asked of each figure (default: .dashline-gate.yaml where there is one, else what --show-thresholds prints)."`
-	Time       time.Duration `default:"55s" help:"How long it may take in all, but for building (default: ${default})."`
+	Time       time.Duration `default:"55s" help:"How long all takes together, except building (default: ${default})."`
 	Accuracy   bool          `default:"true" negatable:"" help:"Also compare how right the detectors are, where the source has truth (default: yes)."`
 	Every      int           `default:"10" placeholder:"N" help:"Every Nth picture, for the accuracy (default: ${default})."`
-	Inject     []string      `placeholder:"FAULT" help:"Put something wrong into the head on purpose, to see that it is found: forward:5% (or preprocess, decode), alloc:1, stall:10ms/1000, freeze:1s/60s."`
-	Seed       uint64        `default:"1" help:"Of the order of turns (default: ${default})."`
+	Inject     []string      `placeholder:"FAULT" help:"Put something wrong into the head on purpose, to see that it is found: forward:5% (or preprocess, decode), alloc:1, stall:10ms/1000."`
+	Seed       uint64        `default:"1" help:"Seed of the random order of turns (default: ${default})."`
 	JSON       bool          `name:"json" help:"Print one JSON object."`
 	JUnit      string        `name:"junit" placeholder:"FILE" help:"Write the figures as JUnit's XML, for CI systems."`
 	Annotate   bool          `help:"Print them as notes on a pull request too, in GitHub's form."`
@@ -78,6 +78,9 @@ func (c *benchGateCmd) Run(ctx context.Context, out streams) (err error) {
 		}
 	}
 	o.Progress, o.Stall = say, t.Stall
+	if err := c.check(ctx); err != nil {
+		return err
+	}
 	for _, b := range []struct {
 		name string
 		into *gate.Binary
@@ -119,13 +122,25 @@ func (c *benchGateCmd) Run(ctx context.Context, out streams) (err error) {
 	return c.print(out, &r)
 }
 
-// print writes the result in every form that was asked for.
-func (c *benchGateCmd) print(out streams, r *gate.Result) error {
-	if c.JUnit != "" {
-		if err := netfile.Write(c.JUnit, func(w io.Writer) error { return shown.JUnit(w, "dashline bench gate", r.Elapsed, r.Checks()) }); err != nil {
+// check looks for both builds before one of them is made.
+func (c *benchGateCmd) check(ctx context.Context) error {
+	for _, name := range []string{c.Base, c.Head} {
+		if name == "" {
+			continue // this program
+		}
+		err := gate.Check(ctx, ".", name)
+		if errors.Is(err, gate.ErrNoBuild) {
+			return &exit{exitUsage, err}
+		}
+		if err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// print writes the result in every form that was asked for.
+func (c *benchGateCmd) print(out streams, r *gate.Result) error {
 	if c.Annotate {
 		// On standard error where standard output is the object.
 		w := out.Out
@@ -142,6 +157,11 @@ func (c *benchGateCmd) print(out streams, r *gate.Result) error {
 	}
 	if err := write(out.Out, r); err != nil {
 		return fmt.Errorf("print: %w", err)
+	}
+	if c.JUnit != "" { // last: where the file cannot be written the result is not lost
+		if err := netfile.Write(c.JUnit, func(w io.Writer) error { return shown.JUnit(w, "dashline bench gate", r.Elapsed, r.Checks()) }); err != nil {
+			return err
+		}
 	}
 	switch r.Verdict {
 	case stats.Worse:
@@ -179,6 +199,9 @@ func (c *benchGateCmd) options() (o gate.Options, source string, err error) {
 		f, err := worker.ParseFault(text)
 		if err != nil {
 			return o, "", fmt.Errorf("--inject: %w", err)
+		}
+		if f.Freeze > 0 {
+			return o, "", fmt.Errorf("--inject %s: a process lives for a few seconds here: take stall:10ms/1000, or dashline bench --inject %s", text, text)
 		}
 		o.Faults = append(o.Faults, f)
 	}
