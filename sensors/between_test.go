@@ -139,6 +139,16 @@ func picturesOf(t testing.TB, s sensors.Source) []picture {
 	return nil
 }
 
+// differ says where pictures first do.
+func differ(got, want []picture) string {
+	for i := range min(len(got), len(want)) {
+		if got[i] != want[i] {
+			return fmt.Sprintf("the picture %d of %d is %+v; want %+v", i, len(got), got[i], want[i])
+		}
+	}
+	return fmt.Sprintf("%d frames; want %d", len(got), len(want))
+}
+
 // readOnly hides that a source can seek.
 type readOnly struct{ sensors.Source }
 
@@ -164,7 +174,8 @@ func TestBetweenIsAPartOfTheWhole(t *testing.T) {
 	}
 	const ms = time.Millisecond
 	for _, path := range []string{tree(t, files), variable(t, uneven(40)...), damaged} {
-		whole := picturesOf(t, open(t, path))
+		read := func() sensors.Source { return opened(t, path, sensors.Options{Exact: path == damaged}) }
+		whole := picturesOf(t, read())
 		lost := 0
 		for _, p := range whole {
 			if p.lost {
@@ -175,6 +186,19 @@ func TestBetweenIsAPartOfTheWhole(t *testing.T) {
 		if path == damaged && lost == 0 {
 			t.Error("the damage shows nothing")
 		}
+		// Several pictures at a time: what is shown is as it should be, and no more than
+		// the picture before the damage is lost with it.
+		fast, unlike := picturesOf(t, open(t, path)), 0
+		for i := range min(len(fast), len(whole)) {
+			if fast[i].lost != whole[i].lost {
+				unlike++
+			} else if fast[i] != whole[i] {
+				unlike = len(fast)
+			}
+		}
+		if len(fast) != len(whole) || unlike > 1 {
+			t.Errorf("%s: several pictures at a time: %s", filepath.Base(path), differ(fast, whole))
+		}
 		for _, r := range [][2]time.Duration{{0, 0}, {0, 400 * ms}, {300 * ms, 0}, {255 * ms, 500 * ms}, {300 * ms, 300 * ms}, {-ms, ms}, {time.Hour, 0}, {whole[9].pts, whole[12].pts}} {
 			var want []picture
 			for _, p := range whole {
@@ -182,11 +206,11 @@ func TestBetweenIsAPartOfTheWhole(t *testing.T) {
 					want = append(want, p)
 				}
 			}
-			if got := picturesOf(t, sensors.Between(open(t, path), r[0], r[1])); !slices.Equal(got, want) {
-				t.Errorf("%s, %v: %d frames; want %d", filepath.Base(path), r, len(got), len(want))
+			if got := picturesOf(t, sensors.Between(read(), r[0], r[1])); !slices.Equal(got, want) {
+				t.Errorf("%s, %v: %s", filepath.Base(path), r, differ(got, want))
 			}
-			if got := picturesOf(t, sensors.Between(readOnly{open(t, path)}, r[0], r[1])); !slices.Equal(got, want) {
-				t.Errorf("%s, %v, read: %d frames; want %d", filepath.Base(path), r, len(got), len(want))
+			if got := picturesOf(t, sensors.Between(readOnly{read()}, r[0], r[1])); !slices.Equal(got, want) {
+				t.Errorf("%s, %v, read: %s", filepath.Base(path), r, differ(got, want))
 			}
 		}
 	}

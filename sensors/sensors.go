@@ -70,8 +70,9 @@ type Recordable interface {
 type Options struct {
 	Camera   string        // name, for the states of a live camera
 	Deadline time.Duration // largest useful age of a picture; 0 is unknown
-	// Exact decodes one picture after the other, so that also the reasons for
-	// which pictures of a damaged video fail are the same each time.
+	// Exact decodes one picture after the other, so that which pictures of a damaged
+	// video fail, and why, is the same each time. Else FFmpeg from 7 on may tell of
+	// damage before it gives the whole picture before it, which is lost then.
 	Exact bool
 	RTSP  RTSPOptions
 }

@@ -71,7 +71,12 @@ func readAll(t testing.TB, s sensors.Source, n int) []got {
 
 func open(t testing.TB, path string) sensors.Source {
 	t.Helper()
-	s, err := sensors.Open(t.Context(), path, sensors.Options{})
+	return opened(t, path, sensors.Options{})
+}
+
+func opened(t testing.TB, path string, o sensors.Options) sensors.Source {
+	t.Helper()
+	s, err := sensors.Open(t.Context(), path, o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,9 +71,9 @@ type Reader struct {
 // maxPixels are refused.
 func Open(path string, maxPixels int) (*Reader, error) { return open(path, maxPixels, 0) }
 
-// OpenSerial is Open with pictures decoded one after the other and not several
-// side by side: slower, and what is said of each picture of a damaged file is
-// the same every time.
+// OpenSerial is Open with pictures decoded one after the other, by one thread:
+// slower, and what is said of each picture of a damaged file is the same every
+// time.
 func OpenSerial(path string, maxPixels int) (*Reader, error) { return open(path, maxPixels, 1) }
 
 func open(path string, maxPixels, serial int) (*Reader, error) {
