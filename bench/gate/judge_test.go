@@ -434,6 +434,21 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 	}
 }
 
+// A long run has more silent blocks than ranks can be made of; those taken are spread
+// over all of it, and pairs stay pairs.
+func TestSilentBlocksAreThinned(t *testing.T) {
+	e := &Evidence{}
+	const blocks = 3 * mostPairs
+	for i := range blocks {
+		b := []Block{{Allocs: float64(i)}}
+		e.Quadruples = append(e.Quadruples, Quadruple{Silent: true, Base: b, Head: b})
+	}
+	base, head := silent(e, func(b *Block) float64 { return b.Allocs })
+	if len(base) > mostPairs || len(base) < mostPairs/2 || !slices.Equal(base, head) || base[0] > 10 || base[len(base)-1] < blocks-10 {
+		t.Errorf("%d pairs of %d, from %v to %v", len(base), blocks, base[0], base[len(base)-1])
+	}
+}
+
 // More time is not recommended where it would not help.
 func TestWhyUnsure(t *testing.T) {
 	for _, tt := range []struct {

@@ -14,20 +14,10 @@ import (
 // benchWorker says that this process was started to be measured.
 func benchWorker() bool { return len(os.Args) == 3 && os.Args[1] == "bench" && os.Args[2] == "worker" }
 
-// written is a file with a text.
-func written(t *testing.T, name, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // What is wrong with the command line is told before anything is measured, and is
 // not taken for a verdict: 1 would be "worse" or "fail".
 func TestBenchUsage(t *testing.T) {
-	bad := written(t, "t.yaml", "frame: {margin: -1}\n")
+	bad := writeFile(t, "frame: {margin: -1}\n")
 	for _, tt := range []struct {
 		args []string
 		want string
@@ -63,7 +53,7 @@ func TestGateLargeNetworks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs two pipelines for some seconds")
 	}
-	noLanes := written(t, "c.yaml", "lanes: {enabled: false}\n")
+	noLanes := writeFile(t, "lanes: {enabled: false}\n")
 	junit := filepath.Join(t.TempDir(), "gate.xml")
 	self, err := os.Executable()
 	if err != nil {
@@ -92,7 +82,7 @@ func TestGateLargeNetworks(t *testing.T) {
 
 	// A file that cannot be written costs no result.
 	code, out, errs = dashline(t.Context(), append(args, "--junit", filepath.Join(noLanes, "gate.xml"))...)
-	if code != exitBroken || !json.Valid([]byte(out)) || !strings.Contains(errs, "c.yaml") {
+	if code != exitBroken || !json.Valid([]byte(out)) || !strings.Contains(errs, filepath.Base(noLanes)) {
 		t.Errorf("code %d: %q %s", code, out, errs)
 	}
 }
