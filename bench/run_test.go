@@ -98,11 +98,12 @@ func TestBenchScenarios(t *testing.T) {
 }
 
 // TestBenchClosedLargeNetworks sees what closed loop hides: a freeze is in one frame, and in
-// open loop in all that were due meanwhile.
+// open loop in all that were due meanwhile. There are two, as one may be so late that no
+// frame is due after it.
 func TestBenchClosedLargeNetworks(t *testing.T) {
 	slow := func(closed bool) (n int) {
 		o := options(t)
-		o.Closed, o.Plan.Rate = closed, 15
+		o.Closed, o.Plan.Rate, o.Frames = closed, 30, 90
 		o.Faults = []worker.Fault{{Stall: 500 * time.Millisecond, Every: 45}}
 		r := run(t, o)
 		if s := r.Subjects[0]; closed && (s.Age != nil || s.Misses != nil || s.Verdict != "") {
