@@ -95,7 +95,7 @@ func (s *Stream) holding() bool {
 // first pending one: as many are in as the order of decoding can differ by, or
 // decoding begins anew.
 func (s *Stream) complete() bool {
-	return len(s.pending) > s.depth.depth || s.ended || s.broken && s.unit != nil && s.unit.starts()
+	return s.depth.sure() && len(s.pending) > s.depth.depth || s.ended || s.broken && s.unit != nil && s.unit.starts()
 }
 
 func drop(reason string) *pipeline.FrameError {

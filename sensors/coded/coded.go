@@ -5,6 +5,8 @@
 //   - Every picture that was put in, and every one that is known to be missing,
 //     comes out exactly once: as a frame, as a failed one or as a dropped one,
 //     in the order of presentation and numbered in that order.
+//     How far that order differs from the one of decoding is known from headers
+//     and the decoder; while neither tells, it is learnt from the first pictures.
 //   - Nothing is shown that is not whole, or that refers to what was not: after
 //     a loss nothing is decoded until the next key picture.
 //   - A picture that is older than the deadline is not converted, and not even
@@ -66,7 +68,6 @@ type Options struct {
 	MaxSide   int           // of a picture, pixels
 	Live      bool          // pictures have an age: the time since Arrived, and their lag
 	Deadline  time.Duration // age from which a live picture is stale; 0: never
-	Threads   int           // of the decoder; 0: 1
 	Period    time.Duration // between pictures, until it has been measured; 0: unknown
 }
 
@@ -116,7 +117,7 @@ type pending struct {
 func New(o Options) (*Stream, error) {
 	var dec *avdec.Decoder
 	var err error
-	threads.Named("decode", func() { dec, err = avdec.NewDecoder(o.Codec, o.MaxPixels, max(1, o.Threads)) })
+	threads.Named("decode", func() { dec, err = avdec.NewDecoder(o.Codec, o.MaxPixels) })
 	if err != nil {
 		return nil, err
 	}
@@ -194,6 +195,11 @@ func (s *Stream) take(u *Unit) error {
 		s.depth.restart()
 	}
 	s.depth.add(u.PTS)
+	if !s.depth.told {
+		if depth, ok := depthOf(s.o.Codec, u.Data); ok {
+			s.depth.tell(depth)
+		}
+	}
 	s.taken++
 	p := pending{
 		taken:  s.taken,
@@ -254,8 +260,8 @@ func (s *Stream) decode(u *Unit, p pending) error {
 		return err
 	default:
 		s.feeding = true
+		s.depth.tell(s.dec.Delay())
 	}
-	s.depth.atLeast(s.dec.Delay())
 	s.insert(p)
 	return nil
 }

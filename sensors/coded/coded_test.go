@@ -171,16 +171,18 @@ func TestNothingIsShownThatIsNotWhole(t *testing.T) {
 		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
 		loss := rapid.SampledFrom([]float64{0, 0.01, 0.05, 0.3}).Draw(t, "loss")
 		one := rapid.IntRange(1, filmFrames-5).Draw(t, "one") // is always lost
+		headless := rapid.Bool().Draw(t, "headless")
 		var units []coded.Unit
 		gap := false
 		for i, u := range f.units {
-			// The ends stay: what is lost there is known by nobody.
-			ends := i == 0 || i >= len(f.units)-4
+			// The ends stay: what is lost there is known by nobody. That the first picture
+			// is damaged is known, and then no decoder says how deep the stream is.
+			end := i >= len(f.units)-4
 			switch r := rng.Float64(); {
-			case i == one, !ends && r < loss/2:
+			case i == one, i > 0 && !end && r < loss/2:
 				gap = true
 				continue
-			case !ends && r < loss:
+			case i == 0 && headless, i > 0 && !end && r < loss:
 				u.Damaged = true
 				u.Data = u.Data[:len(u.Data)/2]
 			}
@@ -196,6 +198,33 @@ func TestNothingIsShownThatIsNotWhole(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The first key picture did not come whole, so no decoder tells how deep the stream
+// is, nor did the one after it, which is shown after some that follow. What is left
+// tells: the times of what comes, and headers where more is missing.
+func TestDepthIsKnownBeforeAnythingIsDecoded(t *testing.T) {
+	f := load(t)
+	headers := len(f.units[0].Data) / 2
+	for name, tt := range map[string]struct {
+		left int // bytes of the first picture
+		lost []int
+	}{
+		"nothing is left":                  {0, []int{1}},
+		"headers":                          {headers, []int{1}},
+		"headers, and a B picture is lost": {headers, []int{1, 6}},
+		"headers, and two P are lost":      {headers, []int{1, 5}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			units := slices.Clone(f.units)
+			units[0].Damaged, units[0].Data = true, units[0].Data[:tt.left]
+			for _, i := range slices.Backward(tt.lost) {
+				units[i+1].Gap = true
+				units = slices.Delete(units, i, i+1)
+			}
+			check(t, f, play(t, options, units))
+		})
+	}
 }
 
 // model says whether a picture is to be shown: it came whole, and so did all

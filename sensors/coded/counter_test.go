@@ -13,16 +13,17 @@ import (
 func TestCounterNumbersAsAStreamDoes(t *testing.T) {
 	f := load(t)
 	keys := 0
-	for seed := range uint64(8) {
+	for seed := range uint64(16) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		loss := []float64{0, 0.02, 0.1, 0.3}[seed%4]
 		var units []coded.Unit
 		gap := false
 		for i, u := range f.units {
-			if r := rng.Float64(); i > 0 && r < loss {
+			switch r := rng.Float64(); {
+			case i > 0 && r < loss:
 				gap = true
 				continue
-			} else if i > 0 && r > 1-loss/2 {
+			case i > 0 && r > 1-loss/2, i == 0 && seed >= 8:
 				u.Damaged = true
 			}
 			u.Gap = gap

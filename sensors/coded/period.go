@@ -42,28 +42,3 @@ func (m *periodMeter) between(delta time.Duration) int {
 	}
 	return int(min(max(0, (delta+p/2)/p-1), maxMissing))
 }
-
-// depthMeter knows how many pictures can come, in the order of decoding, between
-// a picture and one that is shown before it: 0 for a stream without B pictures.
-type depthMeter struct {
-	latest [16]time.Duration
-	n      int
-	depth  int
-}
-
-func (m *depthMeter) add(pts time.Duration) {
-	later := 0
-	for i := range min(m.n, len(m.latest)) {
-		if m.latest[i] > pts {
-			later++
-		}
-	}
-	m.depth = max(m.depth, later)
-	m.latest[m.n%len(m.latest)] = pts
-	m.n++
-}
-
-func (m *depthMeter) atLeast(n int) { m.depth = max(m.depth, n) }
-
-// restart forgets the times of another session, and not how deep the stream is.
-func (m *depthMeter) restart() { m.n = 0 }
