@@ -16,6 +16,7 @@ import (
 
 	"gocv.io/x/gocv"
 
+	"dashline/internal/avenc"
 	"dashline/internal/testkit"
 	"dashline/pipeline"
 	"dashline/pipeline/frame"
@@ -62,7 +63,12 @@ type seen struct {
 // look reads a source to its end and looks at each picture.
 func look(t testing.TB, path string) []seen {
 	t.Helper()
-	s, err := sensors.Open(t.Context(), path, sensors.Options{})
+	return lookWith(t, path, sensors.Options{})
+}
+
+func lookWith(t testing.TB, path string, o sensors.Options) []seen {
+	t.Helper()
+	s, err := sensors.Open(t.Context(), path, o)
 	if err != nil {
 		t.Log(err)
 		return nil
@@ -133,30 +139,72 @@ func TestH264ThatChangesItsSize(t *testing.T) {
 // Whatever is damaged in the stream: a frame that is delivered as good is the
 // frame of the undamaged stream, bit by bit.
 func TestNoDamagedPictureIsDeliveredAsGood(t *testing.T) {
-	path := encode(t, "whole.mkv", 320, 180, 50, 90)
+	one := sliced(t, 1)
+	eight := sliced(t, 8)
+	for name, tt := range map[string]struct {
+		path string
+		o    sensors.Options
+	}{
+		"Matroska":                            {encode(t, "whole.mkv", 320, 180, 50, 90), sensors.Options{}},
+		"one slice":                           {one, sensors.Options{}},
+		"several slices":                      {eight, sensors.Options{}},
+		"one slice, one after the other":      {one, sensors.Options{Exact: true}},
+		"several slices, one after the other": {eight, sensors.Options{Exact: true}},
+	} {
+		t.Run(name, func(t *testing.T) { damage(t, tt.path, tt.o) })
+	}
+}
+
+// sliced encodes pictures of so many slices each.
+func sliced(t testing.TB, slices int) string {
+	path := filepath.Join(t.TempDir(), "whole.mp4")
+	w, err := avenc.Create(path, avenc.Options{Width: 320, Height: 180, FPS: 25, Slices: slices})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pixels := make([]byte, 320*180*3)
+	for i := range 50 {
+		for at := range pixels {
+			pixels[at] = 90
+			if image.Pt(at/3%320, at/3/320).In(rectAt(i, 320, 180)) {
+				pixels[at] = [3]byte{40, 200, 165}[at%3]
+			}
+		}
+		if err := w.Write(pixels); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func damage(t *testing.T, path string, o sensors.Options) {
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	begin := 1000 + max(0, bytes.Index(whole, []byte("mdat"))) // behind the headers
 	clean := map[time.Duration][32]byte{}
-	for _, v := range look(t, path) {
+	for _, v := range lookWith(t, path, o) {
 		clean[v.pts] = v.hash
 	}
 	if len(clean) != 50 {
 		t.Fatalf("%d frames", len(clean))
 	}
-	damaged := filepath.Join(t.TempDir(), "damaged.mkv")
+	damaged := filepath.Join(t.TempDir(), "damaged"+filepath.Ext(path))
 	good, failed, wrong := 0, 0, 0
 	const rounds = 60
 	for seed := range rounds {
 		data := bytes.Clone(whole)
-		for i := range 3 { // behind the headers
-			data[1000+(seed*7919+i*104729+seed*seed*31)%(len(data)-1000)] ^= byte(1 << (seed % 8))
+		for i := range 3 {
+			data[begin+(seed*7919+i*104729+seed*seed*31)%(len(data)-begin)] ^= byte(1 << (seed % 8))
 		}
 		if err := os.WriteFile(damaged, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for _, v := range look(t, damaged) {
+		for _, v := range lookWith(t, damaged, o) {
 			switch hash, known := clean[v.pts]; {
 			case v.reason != "":
 				failed++

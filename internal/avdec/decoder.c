@@ -15,7 +15,7 @@ struct dv_decoder {
     size_t room;
 };
 
-int dv_decoder_open(const char *name, int64_t max_pixels, int threads, dv_decoder **out, char *err, size_t len) {
+int dv_decoder_open(const char *name, int64_t max_pixels, dv_decoder **out, char *err, size_t len) {
     av_log_set_level(AV_LOG_QUIET);
     *out = NULL;
     const AVCodec *codec = avcodec_find_decoder_by_name(name);
@@ -30,9 +30,9 @@ int dv_decoder_open(const char *name, int64_t max_pixels, int threads, dv_decode
         return dv_fail(err, len, "out of memory", 0);
     }
     dv_strict(d->codec, max_pixels);
-    // Decoding frames side by side would hold each back until the next have come.
-    d->codec->thread_type = FF_THREAD_SLICE;
-    d->codec->thread_count = threads;
+    // Threads for frames would hold each back until the next have come, and with
+    // threads for slices FFmpeg does not look for errors in them.
+    d->codec->thread_count = 1;
     int code = avcodec_open2(d->codec, codec, NULL);
     if (code < 0) {
         dv_decoder_close(d);

@@ -33,9 +33,8 @@ type Decoder struct {
 	err       [256]C.char
 }
 
-// NewDecoder opens a decoder. Pictures of more than maxPixels are refused;
-// threads work on the slices of one picture.
-func NewDecoder(codec msg.Codec, maxPixels, threads int) (*Decoder, error) {
+// NewDecoder opens a decoder. Pictures of more than maxPixels are refused.
+func NewDecoder(codec msg.Codec, maxPixels int) (*Decoder, error) {
 	names := map[msg.Codec]string{msg.H264: "h264", msg.H265: "hevc", msg.MJPEG: "mjpeg", msg.PNG: "png"}
 	name, ok := names[codec]
 	if !ok {
@@ -44,7 +43,7 @@ func NewDecoder(codec msg.Codec, maxPixels, threads int) (*Decoder, error) {
 	c := C.CString(name)
 	defer C.free(unsafe.Pointer(c))
 	d := &Decoder{codec: codec, maxPixels: maxPixels}
-	if C.dv_decoder_open(c, C.int64_t(maxPixels), C.int(threads), &d.c, &d.err[0], C.size_t(len(d.err))) != 0 {
+	if C.dv_decoder_open(c, C.int64_t(maxPixels), &d.c, &d.err[0], C.size_t(len(d.err))) != 0 {
 		return nil, fmt.Errorf("decode %s: %s", codec, C.GoString(&d.err[0]))
 	}
 	return d, nil

@@ -16,7 +16,7 @@ typedef struct {
 enum { DV_DECODED = 1, DV_MORE = 0, DV_BAD = -1, DV_MEMORY = -2 };
 
 // dv_decoder_open returns 0, or -1 with the reason in err.
-int dv_decoder_open(const char *codec, int64_t max_pixels, int threads, dv_decoder **out, char *err, size_t len);
+int dv_decoder_open(const char *codec, int64_t max_pixels, dv_decoder **out, char *err, size_t len);
 
 // dv_decoder_send gives it a packet, which it copies: 0, DV_BAD or DV_MEMORY.
 // Pictures must have been received until DV_MORE. A NULL packet asks for what

@@ -51,7 +51,7 @@ func small(t testing.TB, codec string) (data [][]byte) {
 // before.
 func TestDecoderBeginsAnew(t *testing.T) {
 	for codec, name := range map[msg.Codec]string{msg.H264: avenc.H264, msg.H265: avenc.H265, msg.MJPEG: avenc.MJPEG} {
-		d, err := avdec.NewDecoder(codec, 1<<14, 1)
+		d, err := avdec.NewDecoder(codec, 1<<14)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +121,7 @@ func FuzzDecoder(f *testing.F) {
 
 	f.Fuzz(func(t *testing.T, codec uint8, data []byte) {
 		const maxPixels = 1 << 14
-		d, err := avdec.NewDecoder(codecs[codec%4], maxPixels, 1)
+		d, err := avdec.NewDecoder(codecs[codec%4], maxPixels)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -67,10 +67,10 @@ static int open_codec(dv_reader *r, char *err, size_t len) {
     int code = avcodec_parameters_to_context(r->codec, r->stream->codecpar);
     if (code < 0) return dv_fail(err, len, "its stream makes no sense", code);
     r->codec->pkt_timebase = r->stream->time_base;
-    // Serial is one thread: with threads for slices FFmpeg does not look for errors in
-    // them, and shows a damaged picture as whole.
+    // Threads for frames alone: with those for slices FFmpeg does not look for errors
+    // in them, and shows a damaged picture as whole.
     r->codec->thread_count = r->serial ? 1 : 0; // 0: one a core
-    r->codec->thread_type = FF_THREAD_FRAME | FF_THREAD_SLICE;
+    r->codec->thread_type = FF_THREAD_FRAME;
     dv_strict(r->codec, r->max_pixels);
     if ((code = avcodec_open2(r->codec, codec, NULL)) < 0) return dv_fail(err, len, "its decoder does not open", code);
     return 0;

@@ -60,6 +60,7 @@ type Options struct {
 	Keyframes     int     // at most this many pictures apart, 1 to 10000; 0: 250
 	NoSceneCuts   bool    // and none where the scene changes: only where they are due or asked for
 	BFrames       int     // between two others at most, 1 to 16; -1: none; 0: the preset's
+	Slices        int     // of a picture, 1 to 16, as many cameras have several; 0: 1. H.264 only.
 	Threads       int     // of the encoder, 1 to 16; 0: 1. Another number gives other bytes.
 }
 
@@ -126,6 +127,7 @@ func (o Options) complete() (Options, error) {
 	}{
 		{"CRF", &o.CRF, 20, 1, 51},
 		{"key frame distance", &o.Keyframes, 250, 1, 10000},
+		{"number of slices", &o.Slices, 1, 1, 16},
 		{"number of threads", &o.Threads, 1, 1, 16},
 	} {
 		if *v.value == 0 {
@@ -134,6 +136,9 @@ func (o Options) complete() (Options, error) {
 		if *v.value < v.least || *v.value > v.most {
 			return o, fmt.Errorf("a %s of %d: give %d to %d", v.name, *v.value, v.least, v.most)
 		}
+	}
+	if o.Slices > 1 && o.Codec != H264 {
+		return o, fmt.Errorf("%d slices in %s: only H.264 has more than one here", o.Slices, o.Codec)
 	}
 	if o.Preset == "" {
 		o.Preset = "veryfast"
@@ -162,7 +167,8 @@ func (w *Writer) open(o Options) error {
 	c := C.dw_options{
 		codec: C.int(slices.Index(codecs, o.Codec)), bframes: C.int(bframes),
 		width: C.int(o.Width), height: C.int(o.Height), fps: C.double(o.FPS),
-		crf: C.int(o.CRF), preset: preset, keyframes: C.int(o.Keyframes), no_scenecut: noSceneCuts, threads: C.int(o.Threads),
+		crf: C.int(o.CRF), preset: preset, keyframes: C.int(o.Keyframes), no_scenecut: noSceneCuts,
+		slices: C.int(o.Slices), threads: C.int(o.Threads),
 	}
 	return w.said(C.dw_open(path, &c, &w.c, &w.err[0], C.size_t(len(w.err))))
 }

@@ -15,6 +15,7 @@ import (
 	"dashline/internal/avdec"
 	"dashline/internal/avenc"
 	"dashline/internal/testkit"
+	"dashline/sensors/nal"
 )
 
 func TestMain(m *testing.M) { testkit.Main(m) }
@@ -242,6 +243,34 @@ func TestSamePicturesAreTheSameBytes(t *testing.T) {
 	}
 }
 
+// A picture has as many slices as were asked for.
+func TestSlices(t *testing.T) {
+	for _, want := range []int{0, 4} {
+		path := filepath.Join(t.TempDir(), "x.mp4")
+		write(t, path, avenc.Options{Width: 320, Height: 180, FPS: 30, Slices: want}, scene(320, 180, 0), scene(320, 180, 1))
+		packets, err := avdec.OpenPackets(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			p, err := packets.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := 0
+			for n := range nal.NALs(p.Data) {
+				if kind := n[0] & 31; kind == 1 || kind == 5 {
+					got++
+				}
+			}
+			if got != max(1, want) {
+				t.Errorf("asked for %d, a picture has %d", want, got)
+			}
+		}
+		packets.Close()
+	}
+}
+
 // Not even what was in memory before decides the bytes: glibc fills all that it
 // hands out with MALLOC_PERTURB_, which holds for a process.
 func TestSamePicturesAreTheSameBytesInAnyMemory(t *testing.T) {
@@ -340,6 +369,8 @@ func TestOptionsAreChecked(t *testing.T) {
 		"CRF of -1":  func(o *avenc.Options) { o.CRF = -1 },
 		"distance":   func(o *avenc.Options) { o.Keyframes = -1 },
 		"threads":    func(o *avenc.Options) { o.Threads = 17 },
+		"of 17":      func(o *avenc.Options) { o.Slices = 17 },
+		"2 slices":   func(o *avenc.Options) { o.Slices, o.Codec = 2, avenc.H265 },
 		"veryfast":   func(o *avenc.Options) { o.Preset = "quick" },
 	} {
 		dir := t.TempDir()

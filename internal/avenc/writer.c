@@ -67,6 +67,7 @@ static int open_codec(dw_writer *w, const dw_options *o, char *err, size_t len) 
     c->time_base = av_inv_q(c->framerate);
     c->gop_size = o->keyframes;
     if (o->bframes >= 0) c->max_b_frames = o->bframes;
+    if (o->slices > 1) c->slices = o->slices;
     c->thread_count = o->threads;
     // What the conversion below makes: BT.601's matrix over sRGB's primaries,
     // limited range (full in JPEG), one chroma sample in the middle of four pixels.

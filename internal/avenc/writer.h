@@ -19,6 +19,7 @@ typedef struct {
     int keyframes; // at most this many pictures apart
     int no_scenecut; // and none where the scene changes
     int bframes;   // between two others, at most; -1: as the preset has it
+    int slices;    // of a picture
     int threads;
 } dw_options;
 
