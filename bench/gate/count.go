@@ -26,6 +26,9 @@ var ErrNoPerf = errors.New("instructions are not counted here")
 
 const event = "instructions:u"
 
+// grace is how long perf has to end.
+const grace = 5 * time.Second
+
 // FindPerf tries whether perf is there and the machine counts. The error is an
 // [ErrNoPerf] that says why not.
 func FindPerf(ctx context.Context) (*Perf, error) {
@@ -139,8 +142,11 @@ func (c *counting) close() {
 	}
 	c.finished = true
 	if c.cmd.Process != nil {
-		_ = c.cmd.Process.Signal(os.Interrupt)
-		_ = c.cmd.Wait() // an interrupt is how it ends
+		_ = c.cmd.Process.Signal(os.Interrupt) // is how it ends
+		_ = c.orders.Close()                   // so that waiting for another order keeps it from nothing
+		kill := time.AfterFunc(grace, func() { _ = c.cmd.Process.Kill() })
+		_ = c.cmd.Wait()
+		kill.Stop()
 	}
 	for _, x := range c.closing {
 		_ = x.Close()

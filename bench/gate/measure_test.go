@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,7 +91,9 @@ func TestMeasureLargeNetworks(t *testing.T) {
 			if f := figure(t, &r, "accuracy"); f.Verdict != stats.Same || f.Base != f.Head {
 				t.Errorf("the same detector: %+v", f)
 			}
-			if f := figure(t, &r, "messages"); f.Verdict != stats.Same {
+			// Tracks go by time, so messages of one build differ a little, and four pairs of
+			// processes do not always show by how little.
+			if f := figure(t, &r, "messages"); f.Verdict == stats.Worse || f.Verdict == stats.Better || math.Abs(f.Head/f.Base-1) > f.Margin {
 				t.Errorf("the same messages: %+v", f)
 			}
 		})
