@@ -1,11 +1,13 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"dashline/bench/load"
@@ -98,6 +100,10 @@ func Run(ctx context.Context, o Options) (r *report.Result, err error) {
 		return nil, err
 	}
 	for i, s := range subjects {
+		s.settled(&o)
+		if o.Closed && !slices.ContainsFunc(s.frames, func(f frame) bool { return f.published() }) {
+			return nil, fmt.Errorf("%s: nothing was published of any of %d frames: %s", s.name, len(s.frames), reasonOf(s.frames))
+		}
 		o.show("counting allocations", i, len(subjects))
 		if err := s.finish(&o); err != nil {
 			return nil, err
@@ -112,12 +118,12 @@ func Run(ctx context.Context, o Options) (r *report.Result, err error) {
 	if o.Accuracy {
 		for i, s := range subjects {
 			o.show("measuring accuracy", i, len(subjects))
-			if err := s.judge(ctx, &o); err != nil {
+			if err := s.rightly(ctx, &o); err != nil {
 				return nil, err
 			}
 		}
 	}
-	r = &report.Result{Schema: report.Schema, Machine: facts, Noise: noise, Scenario: o.scenario(subjects[0]), Seed: o.Seed, Warnings: warnings}
+	r = &report.Result{Schema: report.Schema, Machine: facts, Noise: noise, Scenario: o.scenario(subjects[0]), Level: o.level(), Seed: o.Seed, Warnings: warnings}
 	if !o.Closed {
 		r.Goal = o.Goal.report()
 	}
@@ -148,6 +154,23 @@ func counter() func() float64 {
 		}
 		return joules
 	}
+}
+
+// level is that of intervals.
+func (o *Options) level() float64 { return cmp.Or(o.Goal.Level, .95) }
+
+// reasonOf is why most of these frames came to nothing.
+func reasonOf(frames []frame) string {
+	count := map[string]int{}
+	most := ""
+	for i := range frames {
+		f := &frames[i]
+		why := f.outcome + " in " + f.stage + " for " + f.reason
+		if count[why]++; count[why] > count[most] {
+			most = why
+		}
+	}
+	return most
 }
 
 // judgeable says that there is truth to measure accuracy by, of the first camera.

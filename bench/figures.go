@@ -20,25 +20,17 @@ const (
 	accuracyEvery = 5
 )
 
-// level is that of all intervals of what is not a goal.
-const level = .95
-
 // quantiles are those that are told; more where a goal has another.
 var quantiles = []float64{.5, .9, .99, .999}
-
-// fewTurns is how many turns do not bound their median at that level: their range
-// holds it less often.
-const fewTurns = 6
 
 // plotted bounds the points of a plot.
 const plotted = 2000
 
 // report says what came of a subject.
 func (s *subject) report(o *Options) report.Subject {
-	r := report.Subject{Name: s.name, Warmup: s.warmed, Loaded: s.opened.Memory}
+	r := report.Subject{Name: s.name, Warmup: s.warmed, Load: s.opened.Load, Loaded: s.opened.Memory}
 	for _, n := range s.ended.Networks {
 		r.Networks = append(r.Networks, report.Network{Name: n.Name, Task: n.Task, Engine: n.Engine, Version: n.Version, Requested: n.Requested, Backend: n.Backend, Threads: n.Threads})
-		r.Load += n.Load
 		r.First += n.First
 		if n.Fallback != "" {
 			r.Notes = append(r.Notes, n.Name+": "+n.Fallback)
@@ -46,8 +38,8 @@ func (s *subject) report(o *Options) report.Subject {
 	}
 	s.size(&r)
 	r.Peak = s.ended.Peak
-	if s.ended.Produced > 0 {
-		r.MessageBytes = float64(s.ended.Bytes) / float64(s.ended.Produced)
+	if s.loud > 0 {
+		r.MessageBytes = float64(s.ended.Bytes) / float64(s.loud)
 	}
 	var age, answer, work []float64
 	for i := range s.frames {
@@ -58,15 +50,23 @@ func (s *subject) report(o *Options) report.Subject {
 		}
 		s.count(&r, f)
 	}
-	r.Frame = distribution(work, nil)
-	r.Forward = distribution(s.column(pipeline.StageForward), nil)
+	level := o.level()
+	r.Frame = distribution(work, level, nil)
+	r.Forward = distribution(s.column(pipeline.StageForward), level, nil)
 	r.Stages = s.stageTimes()
 	if s.length > 0 {
 		r.Throughput = float64(len(age)) / s.length
 	}
-	r.CPU, r.Allocations = middle(s.cpu), middle(s.allocs)
-	if n := len(s.cpu); n < fewTurns {
-		r.Notes = append(r.Notes, fmt.Sprintf("its processor time has the range of %d turns, which are too few for an interval", n))
+	for _, m := range []struct {
+		to     **report.Interval
+		x      []float64
+		of     string
+		blocks string
+	}{{&r.CPU, s.cpu, "processor time", "turns"}, {&r.Allocations, s.allocs, "number of allocations", "blocks"}} {
+		bounded := false
+		if *m.to, bounded = middle(m.x, level); !bounded && len(m.x) > 0 {
+			r.Notes = append(r.Notes, fmt.Sprintf("its %s has the range of %d %s, which are too few for an interval", m.of, len(m.x), m.blocks))
+		}
 	}
 	if s.ran > 0 && !math.IsNaN(s.joules) {
 		r.Joules = s.joules / float64(s.ran)
@@ -76,8 +76,8 @@ func (s *subject) report(o *Options) report.Subject {
 		r.CDF = thin(work)
 		return r
 	}
-	r.Age, r.Answer = distribution(age, &o.Goal), distribution(answer, &o.Goal)
-	in := stats.MissRateOf(s.trial.missed, o.Goal.Level)
+	r.Age, r.Answer = distribution(age, level, &o.Goal), distribution(answer, level, &o.Goal)
+	in := stats.MissRateOf(s.trial.misses.hits, o.Goal.Level)
 	r.Misses = &report.Rate{Misses: r.Outcomes.Produced - r.Outcomes.OnTime, Frames: r.Outcomes.Produced, Value: in.Value, Low: in.Low, High: in.High}
 	r.Verdict, r.Why = s.trial.verdict()
 	r.Stopped = len(s.frames) < o.Frames
@@ -184,11 +184,12 @@ func (s *subject) stageTimes() (all []report.Stage) {
 }
 
 // distribution is nil of nothing. A goal adds its quantile.
-func distribution(x []float64, g *Goal) *report.Distribution {
+func distribution(x []float64, level float64, g *Goal) *report.Distribution {
 	if len(x) == 0 {
 		return nil
 	}
-	d := &report.Distribution{Effective: stats.Correlated(x).Effective(len(x))}
+	c := stats.Correlated(x)
+	d := &report.Distribution{Effective: c.Effective(len(x)), Correlation: c.P}
 	for _, v := range x {
 		if !math.IsInf(v, 0) {
 			d.Mean += v
@@ -197,7 +198,7 @@ func distribution(x []float64, g *Goal) *report.Distribution {
 	}
 	d.Mean /= float64(max(1, d.Count))
 	qs := slices.Clone(quantiles)
-	if g != nil && !slices.Contains(qs, g.Quantile) {
+	if g != nil && !slices.ContainsFunc(qs, func(q float64) bool { return math.Abs(q-g.Quantile) < 1e-9 }) {
 		qs = append(qs, g.Quantile)
 		slices.Sort(qs)
 	}
@@ -218,21 +219,17 @@ func finiteOr(v float64) *float64 {
 	return &v
 }
 
-// middle is the median over blocks, with an interval where there are fewTurns or
-// more, and else their range.
-func middle(x []float64) *report.Interval {
+// middle is the median over blocks, with an interval where there are enough of them
+// to bound it, and else their range.
+func middle(x []float64, level float64) (iv *report.Interval, bounded bool) {
 	if len(x) == 0 {
-		return nil
+		return nil, false
 	}
 	in := stats.QuantileInterval(x, .5, level)
-	low, high := in.Low, in.High
-	if math.IsInf(low, 0) {
-		low = slices.Min(x)
+	if math.IsInf(in.Low, 0) || math.IsInf(in.High, 0) {
+		return &report.Interval{Value: in.Value, Low: slices.Min(x), High: slices.Max(x)}, false
 	}
-	if math.IsInf(high, 0) {
-		high = slices.Max(x)
-	}
-	return &report.Interval{Value: in.Value, Low: low, High: high}
+	return &report.Interval{Value: in.Value, Low: in.Low, High: in.High}, true
 }
 
 // thin is values in order, without what was never answered.

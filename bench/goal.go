@@ -31,8 +31,8 @@ func (g *Goal) Check() error {
 		return fmt.Errorf("a quantile of %v %%: give one between 0 and 100", 100*g.Quantile)
 	case !inside(g.MissRate):
 		return fmt.Errorf("a miss rate of %v %%: give one between 0 and 100", 100*g.MissRate)
-	case !inside(g.Level):
-		return fmt.Errorf("a level of %v %%: give one between 0 and 100", 100*g.Level)
+	case !inside(g.Level) || g.Level < .5:
+		return fmt.Errorf("a level of %v %%: give 50 or more, and less than 100", 100*g.Level)
 	case g.frames() > mostFrames:
 		return fmt.Errorf("to show a miss rate of %v %% or a quantile of %v %% takes %d frames: give a rate or a quantile that %d can show", 100*g.MissRate, 100*g.Quantile, g.frames(), mostFrames)
 	}
@@ -52,6 +52,9 @@ func (g *Goal) final() float64 { return 1 - (1-g.Level)*(1-early) }
 // sooner is the level of the test that stops early.
 func (g *Goal) sooner() float64 { return 1 - (1-g.Level)*early }
 
+// half is the level of each of two tests of which one is enough.
+func half(level float64) float64 { return 1 - (1-level)/2 }
+
 // frames is how many are needed so that a pipeline that misses nothing, or one
 // frame, can be shown to be good.
 func (g *Goal) frames() int {
@@ -62,41 +65,58 @@ func (g *Goal) report() *report.Goal {
 	return &report.Goal{Deadline: float64(g.Deadline) / 1e6, Quantile: g.Quantile, MissRate: g.MissRate, Level: g.Level, Frames: g.frames()}
 }
 
-// trial is the goal held against one subject, frame by frame.
+// trial is the goal held against one subject, frame by frame. It passes where both
+// parts hold, so each may be wrong as often as the goal's level allows; it fails where
+// one does not, so there each has half of that.
 type trial struct {
 	goal   *Goal
-	missed []bool // late, dropped or failed
-	slow   []bool // not answered within the deadline
-	misses *stats.Sequential
-	slows  *stats.Sequential
+	misses part // late, dropped or failed
+	slows  part // not answered within the deadline
+}
+
+// part is one of the two bounds that a goal has.
+type part struct {
+	bound          float64
+	hits           []bool
+	within, beyond *stats.Sequential // whether it holds, and whether it does not
 }
 
 // newTrial takes frames for alike that are of one burst.
 func newTrial(g *Goal, burst int) *trial {
-	return &trial{
-		goal:   g,
-		misses: stats.NewSequentialBlocks(g.MissRate, g.sooner(), max(1, burst)),
-		slows:  stats.NewSequentialBlocks(1-g.Quantile, g.sooner(), max(1, burst)),
+	bounded := func(bound float64) part {
+		return part{
+			bound:  bound,
+			within: stats.NewSequentialBlocks(bound, g.sooner(), max(1, burst)),
+			beyond: stats.NewSequentialBlocks(bound, half(g.sooner()), max(1, burst)),
+		}
 	}
+	return &trial{goal: g, misses: bounded(g.MissRate), slows: bounded(1 - g.Quantile)}
 }
 
 func (t *trial) add(missed, slow bool) {
-	t.missed, t.slow = append(t.missed, missed), append(t.slow, slow)
-	t.misses.Add(missed)
-	t.slows.Add(slow)
+	t.misses.add(missed)
+	t.slows.add(slow)
 }
+
+func (p *part) add(hit bool) {
+	p.hits = append(p.hits, hit)
+	p.within.Add(hit)
+	p.beyond.Add(hit)
+}
+
+func (p *part) holds() bool { return p.within.Decision() == stats.Below }
+func (p *part) fails() bool { return p.beyond.Decision() == stats.Above }
 
 // certain says that no more frames are needed.
 func (t *trial) certain() bool {
-	a, b := t.misses.Decision(), t.slows.Decision()
-	return a == stats.Above || b == stats.Above || a == stats.Below && b == stats.Below
+	return t.misses.fails() || t.slows.fails() || t.misses.holds() && t.slows.holds()
 }
 
 // verdict says what all frames come to: by the sequential test where that is certain,
 // and else by exact bounds of the planned number of them.
 func (t *trial) verdict() (v report.Verdict, why string) {
-	v1, why1 := t.part(t.misses, t.missed, t.goal.MissRate, "missed (late, dropped or failed)")
-	v2, why2 := t.part(t.slows, t.slow, 1-t.goal.Quantile, fmt.Sprintf("not answered within %v", t.goal.Deadline))
+	v1, why1 := t.misses.verdict(t.goal, "missed (late, dropped or failed)")
+	v2, why2 := t.slows.verdict(t.goal, fmt.Sprintf("not answered within %v", t.goal.Deadline))
 	switch {
 	case v1 == report.Fail:
 		return v1, why1
@@ -110,28 +130,31 @@ func (t *trial) verdict() (v report.Verdict, why string) {
 	return report.Pass, why1 + "; " + why2
 }
 
-func (t *trial) part(s *stats.Sequential, hits []bool, bound float64, what string) (report.Verdict, string) {
+func (p *part) verdict(g *Goal, what string) (report.Verdict, string) {
 	// Each side has the error that is allowed for itself.
-	two := 1 - 2*(1-t.goal.final())
-	in := stats.MissRateOf(hits, two)
-	if len(hits) == 0 || math.IsNaN(in.Value) {
+	in := stats.MissRateOf(p.hits, oneSided(g.final()))
+	if len(p.hits) == 0 || math.IsNaN(in.Value) {
 		return report.Inconclusive, "no frame was measured"
 	}
-	v, says := report.Inconclusive, fmt.Sprintf("which leaves it open whether more than %s are: measure more frames", percent(bound))
+	in.Low = stats.MissRateOf(p.hits, oneSided(half(g.final()))).Low
+	v, says := report.Inconclusive, fmt.Sprintf("which leaves it open whether more than %s are: measure more frames", percent(p.bound))
 	switch {
-	case s.Decision() == stats.Above || in.Low > bound:
-		v, says = report.Fail, fmt.Sprintf("more than the %s that are allowed", percent(bound))
-	case s.Decision() == stats.Below || in.High <= bound:
-		v, says = report.Pass, fmt.Sprintf("within the %s that are allowed", percent(bound))
+	case p.fails() || in.Low > p.bound:
+		v, says = report.Fail, fmt.Sprintf("more than the %s that are allowed", percent(p.bound))
+	case p.holds() || in.High <= p.bound:
+		v, says = report.Pass, fmt.Sprintf("within the %s that are allowed", percent(p.bound))
 	}
 	n := 0
-	for _, h := range hits {
+	for _, h := range p.hits {
 		if h {
 			n++
 		}
 	}
-	return v, fmt.Sprintf("%d of %d frames were %s, %s (%s to %s): %s", n, len(hits), what, percent(in.Value), percent(in.Low), percent(in.High), says)
+	return v, fmt.Sprintf("%d of %d frames were %s, %s (%s to %s): %s", n, len(p.hits), what, percent(in.Value), percent(in.Low), percent(in.High), says)
 }
+
+// oneSided is the level of an interval of which one side is at level.
+func oneSided(level float64) float64 { return 1 - 2*(1-level) }
 
 func percent(v float64) string {
 	if v == 0 {

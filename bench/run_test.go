@@ -3,6 +3,7 @@ package bench_test
 import (
 	"bytes"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -119,6 +120,18 @@ func TestBenchClosedLargeNetworks(t *testing.T) {
 	open, closed := slow(false), slow(true)
 	if closed < 1 || open < closed+3 {
 		t.Errorf("%d frames are slow in open loop, %d in closed", open, closed)
+	}
+}
+
+// Bytes of messages are those of a frame, however many were measured.
+func TestBenchMessagesLargeNetworks(t *testing.T) {
+	bytes := func(frames int) float64 {
+		o := options(t)
+		o.Closed, o.Frames = true, frames
+		return run(t, o).Subjects[0].MessageBytes
+	}
+	if few, many := bytes(20), bytes(200); math.Abs(many/few-1) > .25 {
+		t.Errorf("%.0f bytes a frame of 20 frames, %.0f of 200", few, many)
 	}
 }
 

@@ -33,6 +33,7 @@ type subject struct {
 	stages []string
 	frames []frame
 	held   []frame   // that were not answered in their block, and may be in the next
+	loud   int       // frames that were wanted, and could be published
 	cpu    []float64 // ms a frame, of each block
 	length float64   // s of all blocks, one after the other
 	allocs []float64 // a frame, of each silent block
@@ -50,6 +51,7 @@ type frame struct {
 	answer float64 // ms until it or a newer one was published; +Inf: neither was
 	work   float64 // ms
 	stages []float64
+	judged bool // the trial has it
 	outcome,
 	stage, reason string
 }
@@ -108,6 +110,7 @@ func (s *subject) warm(o *Options) error {
 			}
 		}
 		s.warmed += len(a.Block.Frames)
+		s.loud += wanted(a.Block)
 		if len(work) > 0 {
 			slices.Sort(work)
 			s.work = max(work[len(work)/2], .01)
@@ -167,23 +170,47 @@ func (s *subject) measure(o *Options, subjects int, round uint64) error {
 	if err != nil {
 		return err
 	}
+	if a.Block == nil {
+		return fmt.Errorf("%s: the process that is measured answered no frames", s.name)
+	}
+	if err := a.Block.Check(n * o.Plan.Cameras); err != nil {
+		return fmt.Errorf("%s: %w", s.name, err)
+	}
+	came := wanted(a.Block)
+	s.loud += came
 	if o.energy != nil {
 		s.joules += o.energy() - before
-		s.ran += len(a.Block.Frames)
+		s.ran += came
 	}
-	seen := len(s.frames) + len(s.held) + len(a.Block.Frames)
+	seen := len(s.frames) + len(s.held) + came
 	s.take(o, a.Block, subjects == 1 && !o.Closed && seen < o.Frames)
 	return nil
 }
 
+// surplus says that a frame came faster than the configuration's rate: nobody wanted it.
+func surplus(f *worker.Frame) bool {
+	return f.Outcome == string(msg.Dropped) && f.Reason == schedule.Rate
+}
+
+// wanted is how many frames of a block are not surplus.
+func wanted(b *worker.Frames) (n int) {
+	for i := range b.Frames {
+		if !surplus(&b.Frames[i]) {
+			n++
+		}
+	}
+	return n
+}
+
 // take adds a block's frames to those seen. more says that the next block follows it
-// without a gap.
+// without a gap: a frame without an answer may then have one yet, and is held. The
+// trial hears of it once it can be told that the answer is too late.
 func (s *subject) take(o *Options, b *worker.Frames, more bool) {
 	columns := s.columns(b.Stages)
 	fresh := s.held
 	for _, f := range b.Frames {
-		if f.Outcome == string(msg.Dropped) && f.Reason == schedule.Rate {
-			continue // nobody wanted it
+		if surplus(&f) {
+			continue
 		}
 		g := frame{camera: f.Camera, at: s.length + f.Due/1000, age: f.Age, work: f.Work, outcome: f.Outcome, stage: f.Stage, reason: f.Reason,
 			stages: make([]float64, len(s.stages))}
@@ -198,23 +225,44 @@ func (s *subject) take(o *Options, b *worker.Frames, more bool) {
 		fresh = append(fresh, g)
 	}
 	s.held = nil
-	answer(fresh)
-	for _, f := range fresh {
-		if more && math.IsInf(f.answer, 1) {
-			s.held = append(s.held, f)
-			continue
-		}
-		if !o.Closed {
-			s.trial.add(f.outcome != string(msg.OnTime), f.answer > float64(o.Goal.Deadline)/1e6)
-		}
-		s.frames = append(s.frames, f)
-	}
 	took := b.Span
 	if o.Closed {
 		took = b.Wall
 	}
 	s.length += took / 1000
-	s.cpu = append(s.cpu, b.CPU/float64(max(1, len(b.Frames))))
+	answer(fresh)
+	for _, f := range fresh {
+		open := more && math.IsInf(f.answer, 1)
+		if !open || f.at+o.Goal.Deadline.Seconds() <= s.length {
+			s.judge(o, &f)
+		}
+		if open {
+			s.held = append(s.held, f)
+			continue
+		}
+		s.frames = append(s.frames, f)
+	}
+	if n := wanted(b); n > 0 {
+		s.cpu = append(s.cpu, b.CPU/float64(n))
+	}
+}
+
+// judge tells the trial of a frame, once.
+func (s *subject) judge(o *Options, f *frame) {
+	if o.Closed || f.judged {
+		return
+	}
+	f.judged = true
+	s.trial.add(f.outcome != string(msg.OnTime), f.answer > float64(o.Goal.Deadline)/1e6)
+}
+
+// settled ends the measuring: no answer comes any more.
+func (s *subject) settled(o *Options) {
+	for _, f := range s.held {
+		s.judge(o, &f)
+		s.frames = append(s.frames, f)
+	}
+	s.held = nil
 }
 
 // columns are where the stages of a block are among those of the subject.
@@ -252,20 +300,22 @@ func answer(all []frame) {
 	}
 }
 
-// Allocations are counted over so many frames at most, or what two seconds have room for,
-// a few times.
-const silentFrames, silentBlocks = 60, 3
+// Allocations are counted over so many frames at most, or what a second has room for,
+// so many times: enough to bound their median at 95 %.
+const silentFrames, silentBlocks = 30, 6
 
 // finish counts allocations, and ends the process.
 func (s *subject) finish(o *Options) error {
 	plan := load.Plan{Scenario: load.SingleStream, Cameras: o.Plan.Cameras, Rate: min(o.Plan.Rate, max(1, 1000/s.work))}
 	for i := range silentBlocks {
-		n := max(1, s.within(2*time.Second, silentFrames)/o.Plan.Cameras)
+		n := max(1, s.within(time.Second, silentFrames)/o.Plan.Cameras)
 		a, err := s.ask(worker.Order{Block: &worker.Block{Plan: plan, Frames: n, Seed: uint64(i), Silent: true}})
 		if err != nil {
 			return err
 		}
-		s.allocs = append(s.allocs, float64(a.Block.Allocs)/float64(len(a.Block.Frames)))
+		if n := wanted(a.Block); n > 0 {
+			s.allocs = append(s.allocs, float64(a.Block.Allocs)/float64(n))
+		}
 	}
 	a, err := s.ask(worker.Order{End: &struct{}{}})
 	if err != nil {
@@ -276,8 +326,8 @@ func (s *subject) finish(o *Options) error {
 	return nil
 }
 
-// judge measures accuracy, in another process.
-func (s *subject) judge(ctx context.Context, o *Options) error {
+// right measures accuracy, in another process.
+func (s *subject) rightly(ctx context.Context, o *Options) error {
 	cfg := s.cfg
 	cfg.End = cfg.Start + cmp.Or(o.Span, accuracySpan)
 	text, err := config.Effective(&cfg)

@@ -11,8 +11,10 @@ import (
 // Shared is a configuration as both builds get it: what it says beside the defaults,
 // so that a build takes it that does not know a key yet which is as always. Lanes
 // are looked for after objects where it is left open, and rungs are not measured
-// at start where there are none.
+// at start where there are none. A rate is for what comes faster: here a frame comes
+// when the one before is done, and each is to be worked on.
 func Shared(cfg config.Config) (string, error) {
+	cfg.Rate = 0
 	if cfg.Layout == "auto" {
 		cfg.Layout = "order"
 	}

@@ -35,29 +35,39 @@ func Judge(e *Evidence, t Thresholds) Result {
 	add(perProcess(e, "peak", "bytes", t.Peak, t.Level, func(p *Process) float64 { return p.Peak }))
 	add(perProcess(e, "messages", "bytes", t.Messages, t.Level, func(p *Process) float64 { return p.Messages }))
 	add(accuracyOf(e, t))
-	if names := missing(e, r.Figures); len(names) > 0 {
+	unknown := missing(e, r.Figures, &t)
+	var names []string
+	for _, m := range unknown {
+		names = append(names, m.Name)
+	}
+	if len(names) > 0 {
 		r.Notes = append(r.Notes, "not measured: "+strings.Join(names, ", "))
 	}
 	stages := stageFigures(all, t, frame.Base)
 	r.Figures = append(r.Figures, stages...)
 	r.Slower = slower(stages)
-	r.Verdict, r.Why = overall(r.Figures)
+	r.Verdict, r.Why = overall(r.Figures, unknown)
 	return r
 }
 
-// missing are figures that should be there. Why instructions and stalls are not is
-// known to who measures.
-func missing(e *Evidence, figures []Figure) (names []string) {
-	due := []string{"frame", "lost", "cpu", "allocations", "allocated", "peak", "messages"}
-	if e.Base.Right != nil || e.Head.Right != nil {
-		due = append(due, "accuracy")
+// missing are figures that should be there, of which nothing is known. Why
+// instructions and stalls are not is known to who measures.
+func missing(e *Evidence, figures []Figure, t *Thresholds) (unknown []Figure) {
+	due := []Figure{
+		{Name: "frame", Blocks: t.Frame.Blocks}, {Name: "lost", Blocks: t.Lost.Blocks}, {Name: "cpu", Blocks: t.CPU.Blocks},
+		{Name: "allocations", Blocks: t.Allocations.Blocks}, {Name: "allocated", Blocks: t.Allocated.Blocks},
+		{Name: "peak", Blocks: t.Peak.Blocks}, {Name: "messages", Blocks: t.Messages.Blocks},
 	}
-	for _, name := range due {
-		if !slices.ContainsFunc(figures, func(f Figure) bool { return f.Name == name }) {
-			names = append(names, name)
+	if e.Base.Right != nil || e.Head.Right != nil {
+		due = append(due, Figure{Name: "accuracy", Blocks: t.Accuracy.Blocks})
+	}
+	for _, f := range due {
+		if !slices.ContainsFunc(figures, func(g Figure) bool { return g.Name == f.Name }) {
+			f.Verdict = stats.Inconclusive
+			unknown = append(unknown, f)
 		}
 	}
-	return names
+	return unknown
 }
 
 // timed is a figure of times, by ratios of quadruples. What waiting for a processor
@@ -367,9 +377,9 @@ func slower(stages []Figure) []string {
 
 // overall is the verdict on all: worse where a figure that blocks is, else
 // inconclusive where one is that has to be known, else better where one is.
-func overall(figures []Figure) (stats.Verdict, string) {
+func overall(figures, unknown []Figure) (stats.Verdict, string) {
 	var worse, unsure, better []string
-	for _, f := range figures {
+	for _, f := range slices.Concat(figures, unknown) {
 		switch {
 		case f.Verdict == stats.Worse && f.Blocks != Never:
 			worse = append(worse, f.Name)

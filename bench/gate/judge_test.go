@@ -213,11 +213,11 @@ func TestWhatAFigureBlocks(t *testing.T) {
 		{stats.Better, Worse, stats.Better},
 	} {
 		figures := []Figure{{Name: "a", Verdict: stats.Same, Blocks: Unsure}, {Name: "b", Verdict: tt.verdict, Blocks: tt.blocks}}
-		if got, _ := overall(figures); got != tt.want {
+		if got, _ := overall(figures, nil); got != tt.want {
 			t.Errorf("%s that blocks %s: %s, want %s", tt.verdict, tt.blocks, got, tt.want)
 		}
 	}
-	if got, _ := overall(nil); got != stats.Inconclusive {
+	if got, _ := overall(nil, nil); got != stats.Inconclusive {
 		t.Errorf("nothing measured is %s", got)
 	}
 }
@@ -427,6 +427,14 @@ func TestWhatIsMissingIsSaid(t *testing.T) {
 	r := Judge(e, DefaultThresholds())
 	if want := "not measured: peak, accuracy"; !slices.Contains(r.Notes, want) {
 		t.Errorf("notes %q, want %q", r.Notes, want)
+	}
+	if r.Verdict != stats.Inconclusive || r.Why != "peak, accuracy" {
+		t.Errorf("%s: %s", r.Verdict, r.Why)
+	}
+	thresholds := DefaultThresholds()
+	thresholds.Peak.Blocks, thresholds.Accuracy.Blocks = Worse, Never
+	if r := Judge(e, thresholds); r.Verdict != stats.Same {
+		t.Errorf("where it need not be known: %s: %s", r.Verdict, r.Why)
 	}
 	e.Base.Right, e.Head.Right = nil, nil // was not asked for
 	if r := Judge(e, DefaultThresholds()); !slices.Contains(r.Notes, "not measured: peak") {

@@ -308,8 +308,11 @@ func (p *pair) block(side, frames int, silent bool) (Block, error) {
 	}
 	after, still := waited(w.PID())
 	p.waits, p.watched = p.waits && ok && still, p.watched && seen
-	if a.Block == nil || len(a.Block.Frames) == 0 {
+	if a.Block == nil {
 		return Block{}, fmt.Errorf("%s: it answered no frames", w.Name)
+	}
+	if err := a.Block.Check(frames); err != nil {
+		return Block{}, fmt.Errorf("%s: %w", w.Name, err)
 	}
 	b := reduce(a.Block, max(0, (after-before).Seconds()*1e3))
 	// It also sleeps before it has the order and after it has answered.

@@ -44,7 +44,7 @@ const (
 // Plan is how the frames of each camera arrive.
 type Plan struct {
 	Scenario Scenario
-	Cameras  int     // 1 to MaxCameras; multi-stream alone has several
+	Cameras  int     // 1 to MaxCameras
 	Rate     float64 // of each camera, frames/s on average, (0, MaxRate]
 	Burst    int     // frames at once, with Burst; 1 to MaxBurst
 }
@@ -82,28 +82,42 @@ func names() string {
 }
 
 // Arrivals returns when n frames of each camera are due, since the begin; the
-// first of the first camera is due one interval after it. n is at most MaxFrames
-// over the number of cameras.
-func (p *Plan) Arrivals(n int, seed uint64) [][]time.Duration {
+// first of the first camera is due one interval after it. Of the server scenario
+// it is n of each on average: their number is left to chance, too. span is from the
+// begin to where arrivals that follow these begin. n is at most MaxFrames over the
+// number of cameras.
+func (p *Plan) Arrivals(n int, seed uint64) (due [][]time.Duration, span time.Duration) {
 	every := float64(time.Second) / p.Rate
-	all := make([][]time.Duration, p.Cameras)
-	for c := range all {
-		random := rand.New(rand.NewPCG(seed, uint64(c)))
-		phase := every * float64(c) / float64(p.Cameras)
-		at := 0.0
-		due := make([]time.Duration, n)
-		for i := range due {
-			switch p.Scenario {
-			case Server:
-				at += every * random.ExpFloat64()
-			case Burst:
-				at = every * float64(p.Burst) * float64(1+i/p.Burst)
-			default:
-				at = every * float64(1+i)
-			}
-			due[i] = time.Duration(at + phase)
-		}
-		all[c] = due
+	due = make([][]time.Duration, p.Cameras)
+	if p.Scenario == Server {
+		return due, p.atRandom(due, n, seed)
 	}
-	return all
+	for c := range due {
+		phase := every * float64(c) / float64(p.Cameras)
+		due[c] = make([]time.Duration, n)
+		for i := range due[c] {
+			at := every * float64(1+i)
+			if p.Scenario == Burst {
+				at = every * float64(p.Burst) * float64(1+i/p.Burst)
+			}
+			due[c][i] = time.Duration(at + phase)
+		}
+	}
+	return due, due[0][n-1]
+}
+
+// atRandom fills due with a Poisson process of each camera, up to one end for all:
+// they are the parts of a process of all together, whose frames fall to each by
+// chance. (Of n frames of each camera the last would come at different times, and
+// what follows would be late for one, or leave a gap in another.)
+func (p *Plan) atRandom(due [][]time.Duration, n int, seed uint64) time.Duration {
+	random := rand.New(rand.NewPCG(seed, 0))
+	every := float64(time.Second) / p.Rate / float64(p.Cameras)
+	at := 0.0
+	for range n * p.Cameras {
+		at += every * random.ExpFloat64()
+		c := random.IntN(p.Cameras)
+		due[c] = append(due[c], time.Duration(at))
+	}
+	return time.Duration(at)
 }

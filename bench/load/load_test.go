@@ -33,9 +33,12 @@ func TestArrivals(t *testing.T) {
 			if err := tt.plan.Check(); err != nil {
 				t.Fatal(err)
 			}
-			got := tt.plan.Arrivals(4, 1)
+			got, span := tt.plan.Arrivals(4, 1)
 			if !slices.EqualFunc(got, tt.want, slices.Equal) {
 				t.Errorf("got %v, want %v", got, tt.want)
+			}
+			if span != tt.want[0][3] {
+				t.Errorf("what follows begins after %v, want %v: the first camera goes on evenly", span, tt.want[0][3])
 			}
 		})
 	}
@@ -46,7 +49,8 @@ func TestArrivals(t *testing.T) {
 func TestServer(t *testing.T) {
 	p := load.Plan{Scenario: load.Server, Cameras: 1, Rate: 100}
 	const n = 20_000
-	due := p.Arrivals(n, 7)[0]
+	all, _ := p.Arrivals(n, 7)
+	due := all[0]
 	var sum, squares, neighbours float64
 	last := time.Duration(0)
 	before := 0.0
@@ -84,17 +88,25 @@ func TestArrivalsHoldTheirRate(t *testing.T) {
 		}
 		n := 40 * p.Burst
 		seed := rapid.Uint64().Draw(t, "seed")
-		all := p.Arrivals(n, seed)
-		if again := p.Arrivals(n, seed); !slices.EqualFunc(all, again, slices.Equal) {
+		all, span := p.Arrivals(n, seed)
+		if again, _ := p.Arrivals(n, seed); !slices.EqualFunc(all, again, slices.Equal) {
 			t.Error("the same seed gave other times")
 		}
+		sum := 0
 		for _, due := range all {
-			if !slices.IsSorted(due) || due[0] <= 0 {
+			sum += len(due)
+			if !slices.IsSorted(due) || len(due) > 0 && due[0] <= 0 {
 				t.Error("times do not rise from 0")
+			}
+			if p.Scenario == load.Server && len(due) > 0 && due[len(due)-1] > span {
+				t.Errorf("a frame is due %v after the begin of what follows", due[len(due)-1]-span)
 			}
 			if want := float64(n) / p.Rate; p.Scenario != load.Server && math.Abs(due[n-1].Seconds()-want) > 1/p.Rate {
 				t.Errorf("%d frames last %v, want %v s", n, due[n-1], want)
 			}
+		}
+		if sum != n*p.Cameras {
+			t.Errorf("%d frames, want %d", sum, n*p.Cameras)
 		}
 	})
 }

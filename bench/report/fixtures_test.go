@@ -114,7 +114,7 @@ func (g rung) subject(seed uint64) Subject {
 }
 
 func distribution(sorted []float64) *Distribution {
-	d := &Distribution{Count: len(sorted), Effective: float64(len(sorted)) * .98}
+	d := &Distribution{Count: len(sorted), Effective: float64(len(sorted)) * .98, Correlation: .3}
 	for _, x := range sorted {
 		d.Mean += x / float64(len(sorted))
 	}
@@ -139,6 +139,7 @@ func madeResult(subjects ...Subject) *Result {
 		Scenario: Scenario{Name: "single-stream", Cameras: 1, Rate: 30, Source: "drive.mp4", Width: 1280, Height: 720, Frames: madeFrames},
 		Goal:     &Goal{Deadline: 100, Quantile: .999, MissRate: .001, Level: .99, Frames: madeFrames},
 		Subjects: subjects,
+		Level:    .99,
 		Seed:     7,
 		Elapsed:  221.2,
 	}
@@ -176,6 +177,7 @@ func failing() *Result {
 	subjects[2].Networks[0].Engine, subjects[2].Networks[0].Version, subjects[2].FileBytes = "ort", "1.20.1", 1_460_000
 	subjects[3].Networks[0].Requested = "opencl"
 	subjects[0].Age.Effective *= .31
+	subjects[0].Age.Correlation = 2e-9
 	subjects[3].Age.Quantiles[3].High = nil
 	subjects[5].Notes = []string{"taught by dashline-full"}
 	r := madeResult(subjects...)

@@ -29,8 +29,8 @@ func HTML(w io.Writer, r *Result) error {
 		Result: r, Word: r.verdictWord(), Why: r.why(), Goals: r.goal(), Evidence: r.evidence(),
 		Line: r.Scenario.line(), Noisiness: noiseLine(r.Noise), Program: program(r.Machine),
 		Features: strings.Join(r.Machine.Features, " "),
-		Class:    classOf(r.Verdict), Time: timeName(r.Scenario.Closed),
-		Stages: stageNames(r),
+		Class:    classOf(r.Verdict),
+		Stages:   stageNames(r),
 	}
 	for _, c := range comparison(r) {
 		t := &p.Tables[0]
@@ -59,7 +59,6 @@ type view struct {
 	Class                      string // of the verdict, in the style sheet
 	Line, Noisiness, Program   string
 	Features                   string
-	Time                       string      // what the times are of
 	Tables                     [3][]column // what frames took, what that costs, and what subjects are
 	Rows                       []row
 	Stages                     []string

@@ -81,7 +81,7 @@ func latencies(r *Result) figurePlot {
 	}
 	if goal != nil {
 		x.add(goal.Deadline)
-		f.Says += "Bars: the interval of the quantile that was asked for, with an arrow where it has no upper end. A subject makes it where its curve and bar are left of the corner of the dashed lines."
+		f.Says += "Bars: the interval of the quantile that was asked for, with an arrow where it has no upper end. A curve that passes right of the corner of the dashed lines missed it in this run; how sure that is, the verdict says."
 		if goal.Quantile > 0 && goal.Quantile < 1 {
 			top = max(top, min(8, nines(goal.Quantile)+.5))
 		}

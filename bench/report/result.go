@@ -36,6 +36,7 @@ type Result struct {
 	Goal     *Goal         `json:"goal,omitempty"` // closed loop has none
 	Subjects []Subject     `json:"subjects"`
 	Verdict  Verdict       `json:"verdict,omitempty"` // of the first subject, which is the configuration as it is run
+	Level    float64       `json:"level"`             // of confidence, (0, 1), of all intervals but accuracy's, which is .95
 	Seed     uint64        `json:"seed"`
 	Elapsed  float64       `json:"elapsed_s"`
 	Warnings []string      `json:"warnings,omitempty"`
@@ -74,8 +75,8 @@ type Subject struct {
 	MACs       int64 `json:"macs,omitempty"`
 	FLOPs      int64 `json:"flops,omitempty"` // two for each MAC, and what else there is
 
-	Load   float64 `json:"load_ms"`            // from the start of the process to its first frame
-	First  float64 `json:"first_ms,omitempty"` // the first frame, which makes what is made lazily
+	Load   float64 `json:"load_ms"`            // from the start of the process until it is ready for its first frame
+	First  float64 `json:"first_ms,omitempty"` // the first forward of each of its networks, which makes what is made lazily
 	Warmup int     `json:"warmup_frames"`      // that are in no other figure
 	Loaded int64   `json:"loaded_bytes,omitempty"`
 	Peak   int64   `json:"peak_bytes,omitempty"` // most memory that the process had
@@ -129,9 +130,13 @@ type Distribution struct {
 	Count     int        `json:"count"`
 	Mean      float64    `json:"mean"`
 	Quantiles []Quantile `json:"quantiles"`
-	// Effective is how many independent values say as much: fewer than Count where
-	// values that follow each other are alike. The intervals are as wide as that.
+	// Effective is how many independent values say as much of the mean: fewer than
+	// there are where values that follow each other are alike, dropped frames among
+	// them. The interval of each quantile is as wide as its own correlation makes it.
 	Effective float64 `json:"effective"`
+	// Correlation is the chance of seeing values that follow each other as much alike
+	// where each is independent of those before it (Ljung and Box, on ranks).
+	Correlation float64 `json:"correlation_p"`
 }
 
 // Quantile is one of a distribution. High is left out where there were too few
@@ -198,5 +203,5 @@ type Accuracy struct {
 type Point struct {
 	At      float64 `json:"t_s"` // when it arrived, from the begin of measuring
 	Age     float64 `json:"age_ms"`
-	Outcome string  `json:"outcome"` // on_time, late, dropped or failed; the last two have no age
+	Outcome string  `json:"outcome"` // on_time, late, dropped or failed; the age of the last two is when that was known
 }

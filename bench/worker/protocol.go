@@ -19,6 +19,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"dashline/bench/load"
 	"dashline/internal/session"
@@ -73,7 +74,8 @@ type Opened struct {
 	Memory   int64    `json:"memory_bytes"` // resident now
 }
 
-// Block asks for frames to be run, Frames of each camera.
+// Block asks for frames to be run, Frames of each camera: with the server scenario
+// on average, and so many times the cameras in all.
 type Block struct {
 	load.Plan
 	Frames int    `json:"frames"`
@@ -92,11 +94,33 @@ type Frames struct {
 	Stages []string `json:"stages"`
 	Frames []Frame  `json:"frames"`
 	Wall   float64  `json:"wall_ms"` // from its begin until the last frame was done
-	Span   float64  `json:"span_ms"` // from its begin to its last arrival
+	Span   float64  `json:"span_ms"` // from its begin to where the next may continue it
 	CPU    float64  `json:"cpu_ms"`  // processor time of the process
 	Allocs uint64   `json:"allocs"`  // on Go's heap
 	Bytes  uint64   `json:"alloc_bytes"`
 	GCs    uint64   `json:"gcs"`
+}
+
+// Check says what cannot be an answer to an order of so many frames: the worker may
+// be of another build.
+func (f *Frames) Check(frames int) error {
+	if len(f.Frames) != frames {
+		return fmt.Errorf("of %d frames it answered %d", frames, len(f.Frames))
+	}
+	if len(f.Stages) > maxStages {
+		return fmt.Errorf("it answered times of %d stages", len(f.Stages))
+	}
+	for _, name := range f.Stages {
+		if name == "" || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return fmt.Errorf("it answered times of a stage %q", name)
+		}
+	}
+	for i := range f.Frames {
+		if x := &f.Frames[i]; len(x.Stages) > len(f.Stages) || x.Camera < 0 || x.Camera >= load.MaxCameras {
+			return fmt.Errorf("frame %d has %d stages of %d, of camera %d", i, len(x.Stages), len(f.Stages), x.Camera)
+		}
+	}
+	return nil
 }
 
 // Frame is what became of one frame. Times are in milliseconds.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dashline/bench/accuracy"
+	"dashline/bench/load"
 	"dashline/detect/ap"
 	"dashline/internal/config"
 	"dashline/internal/session"
@@ -176,7 +177,10 @@ func (p *prepared) run(ctx context.Context, o *Block) (*Frames, error) {
 	if o.Frames < 1 || o.Frames > MaxBlock || o.Frames*o.Cameras > MaxBlock {
 		return nil, fmt.Errorf("a block of %d frames of %d cameras: 1 to %d in all can be", o.Frames, o.Cameras, MaxBlock)
 	}
-	due := o.Arrivals(o.Frames, o.Seed)
+	if p.shutter.closed {
+		o.Scenario = load.SingleStream // no frame waits for a time
+	}
+	due, span := o.Arrivals(o.Frames, o.Seed)
 	p.valve.shut.Store(o.Silent)
 	var before, after usage
 	if err := before.read(&p.memory); err != nil {
@@ -187,7 +191,7 @@ func (p *prepared) run(ctx context.Context, o *Block) (*Frames, error) {
 	if o.Continue && !p.next.IsZero() {
 		from = p.next
 	}
-	p.next = from.Add(due[0][o.Frames-1])
+	p.next = from.Add(span)
 	b := p.shutter.start(due, from)
 	select {
 	case <-b.done:
@@ -205,7 +209,7 @@ func (p *prepared) run(ctx context.Context, o *Block) (*Frames, error) {
 		b.frames[i].Stages = b.frames[i].Stages[:len(b.names)]
 	}
 	return &Frames{
-		Stages: b.names, Frames: b.frames, Wall: millis(wall), Span: millis(due[0][o.Frames-1]), CPU: millis(after.cpu - before.cpu),
+		Stages: b.names, Frames: b.frames, Wall: millis(wall), Span: millis(span), CPU: millis(after.cpu - before.cpu),
 		Allocs: after.allocs - before.allocs, Bytes: after.bytes - before.bytes, GCs: after.collections - before.collections,
 	}, nil
 }

@@ -254,3 +254,26 @@ func TestShortProcessesStallToo(t *testing.T) {
 		t.Errorf("%d stalls in %d frames, one in %d is due", stalls, processes*frames, every)
 	}
 }
+
+// A worker of another build may answer anything.
+func TestAnswersAreChecked(t *testing.T) {
+	good := func() *Frames {
+		return &Frames{Stages: []string{"forward"}, Frames: []Frame{{Outcome: "on_time", Stages: []float64{1}}, {Outcome: "dropped"}}}
+	}
+	if err := good().Check(2); err != nil {
+		t.Fatal(err)
+	}
+	for want, spoil := range map[string]func(*Frames){
+		"of 2 frames it answered 1": func(f *Frames) { f.Frames = f.Frames[:1] },
+		"2 stages of 1":             func(f *Frames) { f.Frames[0].Stages = []float64{1, 2} },
+		"of camera -1":              func(f *Frames) { f.Frames[1].Camera = -1 },
+		`a stage "\x1b[2J"`:         func(f *Frames) { f.Stages[0] = "\x1b[2J" },
+		"times of 1000 stages":      func(f *Frames) { f.Stages = make([]string, 1000) },
+	} {
+		f := good()
+		spoil(f)
+		if err := f.Check(2); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -39,11 +41,11 @@ type benchRunCmd struct {
 	File      config.File   `name:"config" short:"c" placeholder:"FILE" help:"YAML file with any of the keys of dashline run."`
 	Scenario  string        `default:"auto" enum:"auto,single-stream,multi-stream,burst,overload,server" help:"How frames come: evenly from one or several cameras, so many at once (burst), five times as many as can be done (overload), or at random (server). auto: by the number of cameras."`
 	FPS       float64       `name:"fps" placeholder:"N" help:"Frames a second of each camera, on average (default: the source's own)."`
-	Burst     int           `default:"4" placeholder:"N" help:"Frames at once, with --scenario burst (default: ${default})."`
+	Burst     int           `placeholder:"N" help:"Frames at once, with --scenario burst (default: 4)."`
 	Closed    bool          `help:"The next frame comes when the one before is done: service times alone, which hide what a stall does to the frames that come meanwhile."`
-	Quantile  string        `default:"99" placeholder:"PERCENT" help:"Share of frames whose answer, their own or a newer one's, is to be there within the deadline (default: ${default})."`
-	MissRate  string        `default:"1%" placeholder:"PERCENT" help:"Share of frames that may be late, dropped or failed (default: ${default})."`
-	Level     string        `default:"95%" placeholder:"PERCENT" help:"How sure the verdict is to be (default: ${default})."`
+	Quantile  string        `placeholder:"PERCENT" help:"Share of frames whose answer, their own or a newer one's, is to be there within the deadline (default: 99)."`
+	MissRate  string        `placeholder:"PERCENT" help:"Share of frames that may be late, dropped or failed (default: 1%%)."`
+	Level     string        `default:"95%" placeholder:"PERCENT" help:"How sure the verdict and intervals are to be, 50 or more (default: ${default})."`
 	Count     int           `name:"count" placeholder:"N" help:"Measure so many frames of each rung (default: as many as the goal needs; 500 with --closed)."`
 	EarlyStop bool          `default:"true" negatable:"" help:"End where the answer is certain, before all frames (default: yes)."`
 	NoRungs   bool          `help:"Measure the ladder as a whole alone, and not each rung of it too."`
@@ -137,6 +139,25 @@ func (c *benchRunCmd) options() (o bench.Options, err error) {
 	if err := cfg.Arguments(c.Input); err != nil {
 		return o, err
 	}
+	if c.Closed {
+		for _, f := range []struct {
+			flag  string
+			given bool
+		}{
+			{"--deadline", c.Deadline != 0}, {"--quantile", c.Quantile != ""}, {"--miss-rate", c.MissRate != ""},
+			{"--fps", c.FPS != 0}, {"--scenario", c.Scenario != "auto"}, {"--burst", c.Burst != 0},
+		} {
+			if f.given {
+				return o, fmt.Errorf("%s does nothing with --closed, where a frame comes when the one before is done, and none is late: leave one of the two out", f.flag)
+			}
+		}
+	}
+	if c.Burst != 0 && c.Scenario != string(load.Burst) {
+		return o, fmt.Errorf("--burst %d does nothing without --scenario burst", c.Burst)
+	}
+	if len(c.Ladder) > 0 && c.Network != "" {
+		return o, errors.New("--ladder and --network: give one of the two")
+	}
 	if len(c.Ladder) > 0 {
 		cfg.Ladder = c.Ladder
 	}
@@ -154,7 +175,7 @@ func (c *benchRunCmd) options() (o bench.Options, err error) {
 		return o, err
 	}
 	o = bench.Options{Config: cfg, Rungs: !c.NoRungs, Closed: c.Closed, All: !c.EarlyStop, Frames: c.Count, Accuracy: c.Accuracy, Seed: c.Seed}
-	o.Plan = load.Plan{Scenario: load.Scenario(c.Scenario), Rate: c.FPS, Burst: c.Burst}
+	o.Plan = load.Plan{Scenario: load.Scenario(c.Scenario), Rate: c.FPS, Burst: cmp.Or(c.Burst, 4)}
 	if c.Scenario == "auto" {
 		o.Plan.Scenario = ""
 	}
@@ -165,12 +186,12 @@ func (c *benchRunCmd) options() (o bench.Options, err error) {
 	for _, p := range []struct {
 		flag, text string
 		to         *float64
-	}{{"--quantile", c.Quantile, &o.Goal.Quantile}, {"--miss-rate", c.MissRate, &o.Goal.MissRate}, {"--level", c.Level, &o.Goal.Level}} {
+	}{{"--quantile", cmp.Or(c.Quantile, "99"), &o.Goal.Quantile}, {"--miss-rate", cmp.Or(c.MissRate, "1%"), &o.Goal.MissRate}, {"--level", c.Level, &o.Goal.Level}} {
 		v, err := strconv.ParseFloat(strings.TrimSuffix(p.text, "%"), 64)
 		if err != nil || !(v > 0 && v < 100) {
 			return o, fmt.Errorf("%s %s: give per cent between 0 and 100, as in 99.9", p.flag, p.text)
 		}
-		*p.to = v / 100
+		*p.to = math.Round(v*1e10) / 1e12 // 99.9 is .999, which v/100 is not
 	}
 	for _, text := range c.Inject {
 		f, err := worker.ParseFault(text)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"dashline/bench/gate"
@@ -179,10 +178,10 @@ func (c *benchGateCmd) thresholds() (gate.Thresholds, error) {
 	if c.Thresholds != "" {
 		return gate.LoadThresholds(c.Thresholds)
 	}
-	if _, err := os.Stat(gateFile); err == nil {
-		return gate.LoadThresholds(gateFile)
+	if _, err := os.Stat(gateFile); errors.Is(err, os.ErrNotExist) {
+		return gate.DefaultThresholds(), nil
 	}
-	return gate.DefaultThresholds(), nil
+	return gate.LoadThresholds(gateFile)
 }
 
 // options are what the flags and the file ask for; source is its name.
@@ -219,7 +218,7 @@ func (c *benchGateCmd) options() (o gate.Options, source string, err error) {
 	if len(cfg.Cameras) > 0 {
 		return o, "", errors.New("several cameras: the gate compares on one, give it as SOURCE")
 	}
-	if strings.HasPrefix(cfg.Source, "rtsp") && strings.Contains(cfg.Source, "://") {
+	if config.Remote(cfg.Source) {
 		return o, "", errors.New("a live camera shows each build other pictures: give a video file, a folder of images or synth:SCENARIO")
 	}
 	if cfg.Source == "" {

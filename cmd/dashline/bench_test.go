@@ -29,7 +29,13 @@ func TestBenchUsage(t *testing.T) {
 		{[]string{"gate", "--time", "1s"}, "give 5s to 1h"},
 		{[]string{"gate", "--thresholds", bad}, "margin"},
 		{[]string{"gate", "rtsp://127.0.0.1:1/x"}, "a live camera"},
+		{[]string{"gate", "RTSP://127.0.0.1:1/x"}, "a live camera"},
 		{[]string{"--quantile", "100"}, "quantile"},
+		{[]string{"--level", "44"}, "give 50 or more"},
+		{[]string{"--closed", "--deadline", "1ms"}, "--deadline does nothing with --closed"},
+		{[]string{"--closed", "--scenario", "overload"}, "--scenario does nothing with --closed"},
+		{[]string{"--burst", "2"}, "without --scenario burst"},
+		{[]string{"--ladder", "dashline-full,dashline-tiny", "--network", "dashline-tiny"}, "give one of the two"},
 		{[]string{"--scenario", "storm"}, "scenario"},
 		{[]string{"rtsp://127.0.0.1:1/x"}, "a live camera"},
 	} {
