@@ -119,7 +119,7 @@ func golden(t *testing.T, name, dir, got string) {
 
 func TestGoldens(t *testing.T) {
 	dir := folder(t)
-	r := describeFor(load(t, filepath.Join(dir, "net.cfg")), 16)
+	r := describeFor(load(t, filepath.Join(dir, "net.cfg")), fittings{block: 16})
 	// What a measurement looks like, without one.
 	r.Measured = []Measured{(&answer{Version: "4.6.0", What: "as it is", Threads: 2, Load: 3 * time.Millisecond, First: 2 * time.Millisecond,
 		Forwards: []time.Duration{1e6, 2e6, 4e6}, Resident: r.Predicted[0].Total, Peak: 2 * r.Predicted[0].Total,

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/cpu"
 
+	"dashline/infer/opencv"
 	"dashline/internal/netfile"
 	"dashline/model"
 	"dashline/model/footprint"
@@ -90,11 +91,18 @@ const (
 )
 
 // Describe counts what a network costs and predicts its memory.
-func Describe(n *netfile.Net) *Report { return describeFor(n, block()) }
+func Describe(n *netfile.Net) *Report {
+	return describeFor(n, fittings{block(), footprint.Packs(opencv.ReadFacts().Version)})
+}
 
-// describeFor is Describe for a machine whose ONNX Runtime takes so many channels
-// at once.
-func describeFor(n *netfile.Net, block int) *Report {
+// fittings are what a prediction of memory has to know of those of a machine.
+type fittings struct {
+	block  int  // channels that ONNX Runtime takes at once
+	packed bool // OpenCV packs weights
+}
+
+// describeFor is Describe for a machine with other engines.
+func describeFor(n *netfile.Net, e fittings) *Report {
 	name, format, cfg, weights := names(n)
 	g := n.Graph
 	p := g.Profile()
@@ -106,7 +114,7 @@ func describeFor(n *netfile.Net, block int) *Report {
 		FP32: t.Weights.FP32, FP16: t.Weights.FP16, Int8: t.Weights.Int8,
 		MACs: t.MACs, FLOPs: t.FLOPs(), Elementwise: t.Elementwise, Intensity: t.Intensity(),
 		Activations: p.Activations, PeakActivations: p.Memory.Peak, PeakLayer: g.Layers[p.Memory.At].Name,
-		Predicted: []Predicted{predicted(OpenCV, footprint.OpenCV(g, n.Darknet != nil)), predicted(ORT, footprint.ORT(g, block))},
+		Predicted: []Predicted{predicted(OpenCV, footprint.OpenCV(g, n.Darknet != nil, e.packed)), predicted(ORT, footprint.ORT(g, e.block))},
 	}
 	for _, c := range p.Layers {
 		l := &g.Layers[c.Index]

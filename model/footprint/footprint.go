@@ -8,7 +8,8 @@
 //     normalisation into a convolution, or where a filter's numbers do not fill
 //     whole vectors of eight, it keeps a second copy that it computes with.
 //     Values lie in blobs that are never given back; a later value takes the
-//     smallest free blob that is large enough ([OpenCV]).
+//     smallest free blob that is large enough ([OpenCV]). OpenCV 4.10 computes with
+//     weights in another order, and of 3x3 filters with seven times as many.
 //   - ONNX Runtime keeps weights once, reordered for convolutions with channels
 //     filled up to whole blocks. Values come from an arena that grows by powers of
 //     two and is never given back: piece by piece in the first forward, from the

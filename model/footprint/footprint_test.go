@@ -103,7 +103,7 @@ func TestOpenCVByHand(t *testing.T) {
 		{"rows that fill no vectors are copied", chain(t, 8, false, 3, 8), pixel * (3 + 8), 4 * (16*3 + 3*8 + 8*8)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := OpenCV(c.g, true)
+			f := OpenCV(c.g, true, false)
 			if f.Values != c.values || f.Weights != c.weights {
 				t.Errorf("values %d, weights %d; want %d, %d", f.Values, f.Weights, c.values, c.weights)
 			}
@@ -169,7 +169,7 @@ func TestNoLessThanWeightsAndTheLargestValue(t *testing.T) {
 		for _, l := range p.Layers[1:] {
 			largest = max(largest, l.Written)
 		}
-		for _, f := range []Footprint{OpenCV(g, true), ORT(g, 8), ORT(g, 16)} {
+		for _, f := range []Footprint{OpenCV(g, true, false), OpenCV(g, true, true), ORT(g, 8), ORT(g, 16)} {
 			if f.Weights < p.Total.Weights.FP32 || f.Values < largest || f.Total() < f.Weights+f.Values {
 				t.Errorf("%s: %+v of weights %d and a value of %d", file, f, p.Total.Weights.FP32, largest)
 			}
@@ -188,7 +188,40 @@ func TestHugeNetworksGetAnAnswer(t *testing.T) {
 	if f := ORT(g, 8); f.Values != 32 {
 		t.Errorf("%+v", f)
 	}
-	if f := OpenCV(g, false); f.Values != 16 {
+	if f := OpenCV(g, false, false); f.Values != 16 {
 		t.Errorf("%+v", f)
+	}
+}
+
+// What networks added to a process with OpenCV 4.10 (Debian 13, AVX-512, 2 threads), by
+// dashline model info NAME --measure.
+func TestOpenCVThatPacksWeights(t *testing.T) {
+	for _, c := range []struct {
+		file     string
+		w, h     int
+		measured int64
+	}{
+		{"yolov3.cfg", 416, 416, 1_777_635_328},
+		{"yolov3-tiny.cfg", 416, 416, 302_596_096},
+		{"yolo-fastest-1.1-xl.cfg", 320, 320, 24_117_248},
+		{"dashline-full.cfg", 512, 288, 78_024_704},
+		{"dashline-tiny.cfg", 512, 288, 30_593_024},
+	} {
+		g := network(t, c.file, c.w)
+		if err := g.Resize(c.h, c.w); err != nil {
+			t.Fatal(err)
+		}
+		got := OpenCV(g, true, true)
+		if ratio := float64(c.measured) / float64(got.Total()); ratio < .87 || ratio > 1.15 {
+			t.Errorf("%s: %d bytes were measured, %.2f of what is predicted: %+v", c.file, c.measured, ratio, got)
+		}
+	}
+}
+
+func TestPacks(t *testing.T) {
+	for version, want := range map[string]bool{"4.6.0": false, "4.7.0": true, "4.10.0-dev": true, "5.0.0": true, "3.9": false, "": false, "x": false} {
+		if Packs(version) != want {
+			t.Errorf("%q: %v", version, !want)
+		}
 	}
 }

@@ -1,20 +1,35 @@
 package footprint
 
-import "dashline/model"
+import (
+	"fmt"
+
+	"dashline/model"
+)
 
 // vector is how many numbers a filter's row is aligned to
 // (VEC_ALIGN in modules/dnn/src/layers/convolution_layer.cpp).
 const vector = 8
 
-// OpenCV predicts what OpenCV DNN 4.6 holds on the CPU. A network whose batch
-// normalisations are folded needs less: those of darknet files are not. darknet
-// says that it is read from such files, in which every activation is one layer.
-func OpenCV(g *model.Graph, darknet bool) Footprint {
+// OpenCV predicts what OpenCV DNN holds on the CPU: 4.6, where a network whose batch
+// normalisations are folded needs less (those of darknet files are not), or with
+// packed 4.10, which computes with weights that it packs, see [Packs]. darknet says
+// that the network is read from such files, in which every activation is one layer.
+func OpenCV(g *model.Graph, darknet, packed bool) Footprint {
 	in, _ := ends(g)
 	// The program's input and the engine's; outputs are among the values.
 	f := Footprint{Buffers: 2 * in, Fixed: opencvFixed + opencvLayer*int64(len(g.Layers))}
+	scratch := int64(0)
 	for i := range g.Layers {
+		if o, ok := g.Layers[i].Op.(*model.Conv); ok && packed {
+			w, s := packedWeights(g, i, o)
+			f.Weights += w
+			scratch = max(scratch, s)
+			continue
+		}
 		f.Weights += opencvWeights(g.Layers[i].Op)
+	}
+	if packed {
+		f.Fixed += packedFixed + scratch
 	}
 	if len(g.Layers) > maxLayers {
 		f.Values = g.Liveness().Peak
@@ -31,6 +46,52 @@ const (
 	opencvFixed = 1 << 20
 	opencvLayer = 4 << 10
 )
+
+// packedFixed is what 4.10 takes more of any network, by measurement.
+const packedFixed = 5 << 19
+
+// Packs says whether a version of OpenCV, such as 4.10.0, packs weights: those from
+// 4.7 on.
+func Packs(version string) bool {
+	var major, minor int
+	if n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor); n != 2 {
+		return false
+	}
+	return major > 4 || major == 4 && minor >= 7
+}
+
+// packedWeights are the bytes of a convolution's weights as they were read and as
+// they are computed with (initFastConv in
+// modules/dnn/src/layers/cpu_kernels/convolution.cpp): by Winograd's method for 3x3
+// with a stride of 1 on values of 12x12 and more, for which each of the 9 numbers of
+// a kernel's channel becomes 64/9, and else in rows of four filters. scratch is what
+// the transformed values take.
+func packedWeights(g *model.Graph, i int, o *model.Conv) (weights, scratch int64) {
+	read := int64(0)
+	for p := range model.Weights(o) {
+		read += int64(len(p.Values))
+	}
+	area := o.Kernel[0] * o.Kernel[1]
+	channels := len(o.Weight) / o.Filters / area
+	rows := int64(o.Groups) * int64((o.Filters/o.Groups+3)/4*4)
+	if o.Groups > 1 && o.Groups == o.Filters && channels == 1 {
+		const align = 32
+		return 4 * (read + int64(o.Filters)*int64((area+align-1)/align*align)), 0
+	}
+	in, out := g.Layers[g.Layers[i].From[0]].Shape, g.Layers[i].Shape
+	if winograd(o, in) && len(out) == 4 {
+		const tile, step = 64, 6
+		tiles := int64((out[2]+step-1)/step) * int64((out[3]+step-1)/step)
+		return 4 * (read + rows*int64(channels)*tile), 4 * int64(in[1]) * tiles * tile
+	}
+	return 4 * (read + rows*int64(channels*area)), 0
+}
+
+func winograd(o *model.Conv, in model.Shape) bool {
+	const least = 12
+	return o.Kernel == [2]int{3, 3} && o.Stride == [2]int{1, 1} && max(o.Dilation[0], o.Dilation[1]) <= 1 &&
+		len(in) == 4 && min(in[2], in[3]) >= least
+}
 
 func opencvWeights(op model.Op) int64 {
 	var n int64
