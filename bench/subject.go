@@ -300,15 +300,19 @@ func answer(all []frame) {
 	}
 }
 
-// Allocations are counted over so many frames at most, or what a second has room for,
-// so many times: enough to bound their median at 95 %.
-const silentFrames, silentBlocks = 30, 6
+// Allocations are counted over so many frames at most, or what there is this time for,
+// so many times: enough for an interval of their median at 95 %.
+const (
+	silentFrames = 20
+	silentTime   = 700 * time.Millisecond
+	silentBlocks = 10
+)
 
 // finish counts allocations, and ends the process.
 func (s *subject) finish(o *Options) error {
 	plan := load.Plan{Scenario: load.SingleStream, Cameras: o.Plan.Cameras, Rate: min(o.Plan.Rate, max(1, 1000/s.work))}
 	for i := range silentBlocks {
-		n := max(1, s.within(time.Second, silentFrames)/o.Plan.Cameras)
+		n := max(1, s.within(silentTime, silentFrames)/o.Plan.Cameras)
 		a, err := s.ask(worker.Order{Block: &worker.Block{Plan: plan, Frames: n, Seed: uint64(i), Silent: true}})
 		if err != nil {
 			return err
