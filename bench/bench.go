@@ -118,7 +118,7 @@ func Run(ctx context.Context, o Options) (r *report.Result, err error) {
 	if o.Accuracy {
 		for i, s := range subjects {
 			o.show("measuring accuracy", i, len(subjects))
-			if err := s.rightly(ctx, &o); err != nil {
+			if err := s.judge(ctx, &o); err != nil {
 				return nil, err
 			}
 		}

@@ -234,7 +234,7 @@ func (s *subject) take(o *Options, b *worker.Frames, more bool) {
 	for _, f := range fresh {
 		open := more && math.IsInf(f.answer, 1)
 		if !open || f.at+o.Goal.Deadline.Seconds() <= s.length {
-			s.judge(o, &f)
+			s.tell(o, &f)
 		}
 		if open {
 			s.held = append(s.held, f)
@@ -247,8 +247,8 @@ func (s *subject) take(o *Options, b *worker.Frames, more bool) {
 	}
 }
 
-// judge tells the trial of a frame, once.
-func (s *subject) judge(o *Options, f *frame) {
+// tell lets the trial know of a frame, once.
+func (s *subject) tell(o *Options, f *frame) {
 	if o.Closed || f.judged {
 		return
 	}
@@ -259,7 +259,7 @@ func (s *subject) judge(o *Options, f *frame) {
 // settled ends the measuring: no answer comes any more.
 func (s *subject) settled(o *Options) {
 	for _, f := range s.held {
-		s.judge(o, &f)
+		s.tell(o, &f)
 		s.frames = append(s.frames, f)
 	}
 	s.held = nil
@@ -330,8 +330,8 @@ func (s *subject) finish(o *Options) error {
 	return nil
 }
 
-// right measures accuracy, in another process.
-func (s *subject) rightly(ctx context.Context, o *Options) error {
+// judge measures accuracy, in another process.
+func (s *subject) judge(ctx context.Context, o *Options) error {
 	cfg := s.cfg
 	cfg.End = cfg.Start + cmp.Or(o.Span, accuracySpan)
 	text, err := config.Effective(&cfg)
