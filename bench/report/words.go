@@ -193,12 +193,20 @@ func (r *Result) evidence() string {
 		words = append(words, fmt.Sprintf("%s of %s missed, %s (%s – %s)", count(m.Misses), plural(m.Frames, "frame"), percent(m.Value), percent(m.Low), bound(m.High)))
 	}
 	if d != nil && d.Count > 0 && d.Effective > 0 && d.Effective < float64(d.Count)*.95 {
-		words = append(words, fmt.Sprintf("frames that follow each other are alike (p %.2g): %s say as much as %s independent ones", d.Correlation, count(d.Count), grouped(d.Effective)))
+		words = append(words, fmt.Sprintf("frames that follow each other are alike (%s): %s say as much as %s independent ones", chance(d.Correlation), count(d.Count), grouped(d.Effective)))
 	}
 	if s.Stopped {
 		words = append(words, "stopped early, as the answer was certain")
 	}
 	return strings.Join(words, "; ")
+}
+
+// chance is a p-value in words.
+func chance(p float64) string {
+	if p < .001 {
+		return "p < 0.001"
+	}
+	return fmt.Sprintf("p = %.2g", p)
 }
 
 // line is the scenario in one.
