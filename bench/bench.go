@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"dashline/bench/load"
@@ -101,8 +100,10 @@ func Run(ctx context.Context, o Options) (r *report.Result, err error) {
 	}
 	for i, s := range subjects {
 		s.settled(&o)
-		if o.Closed && !slices.ContainsFunc(s.frames, func(f frame) bool { return f.published() }) {
-			return nil, fmt.Errorf("%s: nothing was published of any of %d frames: %s", s.name, len(s.frames), reasonOf(s.frames))
+		if o.Closed {
+			if err := s.barren(); err != nil { // which no verdict would say
+				return nil, err
+			}
 		}
 		o.show("counting allocations", i, len(subjects))
 		if err := s.finish(&o); err != nil {
@@ -158,20 +159,6 @@ func counter() func() float64 {
 
 // level is that of intervals.
 func (o *Options) level() float64 { return cmp.Or(o.Goal.Level, .95) }
-
-// reasonOf is why most of these frames came to nothing.
-func reasonOf(frames []frame) string {
-	count := map[string]int{}
-	most := ""
-	for i := range frames {
-		f := &frames[i]
-		why := f.outcome + " in " + f.stage + " for " + f.reason
-		if count[why]++; count[why] > count[most] {
-			most = why
-		}
-	}
-	return most
-}
 
 // judgeable says that there is truth to measure accuracy by, of the first camera.
 func judgeable(cfg config.Config) bool {

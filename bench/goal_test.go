@@ -243,3 +243,15 @@ func TestQuantileOfTheGoalIsToldOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestBarren(t *testing.T) {
+	failed := frame{outcome: "failed", stage: "detect", reason: "engine"}
+	s := &subject{name: "tiny", frames: []frame{{outcome: "dropped", stage: "wait", reason: "newer"}, failed, failed}}
+	if err := s.barren(); err == nil || err.Error() != "tiny: nothing was published of any of 3 frames: failed in detect for engine" {
+		t.Error(err)
+	}
+	s.frames[1].outcome = "late"
+	if err := s.barren(); err != nil {
+		t.Error(err)
+	}
+}

@@ -265,6 +265,23 @@ func (s *subject) settled(o *Options) {
 	s.held = nil
 }
 
+// barren says that nothing was published, and why of most frames.
+func (s *subject) barren() error {
+	count := map[string]int{}
+	most := ""
+	for i := range s.frames {
+		f := &s.frames[i]
+		if f.published() {
+			return nil
+		}
+		why := f.outcome + " in " + f.stage + " for " + f.reason
+		if count[why]++; count[why] > count[most] {
+			most = why
+		}
+	}
+	return fmt.Errorf("%s: nothing was published of any of %d frames: %s", s.name, len(s.frames), most)
+}
+
 // columns are where the stages of a block are among those of the subject.
 func (s *subject) columns(names []string) []int {
 	at := make([]int, len(names))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,6 +68,9 @@ func TestMeasureLargeNetworks(t *testing.T) {
 			o := short(t)
 			o.Faults = tt.faults
 			o.Every = 100
+			// Tracks go by time, so messages of one build differ a little: four pairs of
+			// processes do not always show by how little, eight do.
+			o.Rounds, o.least = 8, 8
 			var err error
 			if o.Perf, err = FindPerf(t.Context()); err != nil {
 				t.Fatal(err)
@@ -91,9 +93,7 @@ func TestMeasureLargeNetworks(t *testing.T) {
 			if f := figure(t, &r, "accuracy"); f.Verdict != stats.Same || f.Base != f.Head {
 				t.Errorf("the same detector: %+v", f)
 			}
-			// Tracks go by time, so messages of one build differ a little, and four pairs of
-			// processes do not always show by how little.
-			if f := figure(t, &r, "messages"); f.Verdict == stats.Worse || f.Verdict == stats.Better || math.Abs(f.Head/f.Base-1) > f.Margin {
+			if f := figure(t, &r, "messages"); f.Verdict != stats.Same {
 				t.Errorf("the same messages: %+v", f)
 			}
 		})

@@ -44,7 +44,7 @@ type benchRunCmd struct {
 	Burst     int           `placeholder:"N" help:"Frames at once, with --scenario burst (default: 4)."`
 	Closed    bool          `help:"The next frame comes when the one before is done: service times alone, which hide what a stall does to the frames that come meanwhile."`
 	Quantile  string        `placeholder:"PERCENT" help:"Share of frames whose answer, their own or a newer one's, is to be there within the deadline (default: 99)."`
-	MissRate  string        `placeholder:"PERCENT" help:"Share of frames that may be late, dropped or failed (default: 1%%)."`
+	MissRate  string        `placeholder:"PERCENT" help:"Share of frames that may be late, dropped or failed (default: 1%)."`
 	Level     string        `default:"95%" placeholder:"PERCENT" help:"How sure the verdict and intervals are to be, 50 or more (default: ${default})."`
 	Count     int           `name:"count" placeholder:"N" help:"Measure so many frames of each rung (default: as many as the goal needs; 500 with --closed)."`
 	EarlyStop bool          `default:"true" negatable:"" help:"End where the answer is certain, before all frames (default: yes)."`
